@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a parser finds in a stream, without times and without Linux. A message is a request or a response: a head, a body that is
+// only counted, an end.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "agent/base/attributes.h"
+
+namespace clew::protocols {
+
+/// Which end of the connection sent the bytes.
+enum class Sender : uint8_t { kClient = 0, kServer = 1 };
+inline Sender peer_of(Sender s) { return s == Sender::kClient ? Sender::kServer : Sender::kClient; }
+
+/// The head of a message, as one protocol sees it. The parser that made it turns it (and the head of the answer) into a span
+/// through Protocol::describe(); nobody else looks inside.
+struct Head {
+  virtual ~Head() = default;
+};
+
+/// What is known about one exchange when it is over; the input of Protocol::describe().
+struct ExchangeFacts {
+  const Head* request = nullptr;   // null: the request was not seen
+  const Head* response = nullptr;  // null: no response was seen
+  uint64_t request_body_bytes = 0;
+  uint64_t response_body_bytes = 0;
+  bool request_complete = false;  // its end was seen
+  bool response_complete = false;
+  /// Why the exchange ended without a complete response, as a value for error.type ("connection_reset", "timeout" …), or empty.
+  std::string_view failure;
+  bool is_client_side = false;  // a CLIENT span is wanted, else a SERVER span
+  std::string_view server_address;  // of the socket: an IP address or the path of a Unix socket; may be empty
+  uint16_t server_port = 0;         // 0: none
+  std::string_view client_address;
+  uint16_t client_port = 0;
+  bool capture_query = false;  // the user asked for query strings as they are
+};
+
+/// What describe() says of a span. `attributes` holds the semantic conventions' attributes except network.peer.*, which the agent adds.
+struct Description {
+  std::string name;
+  bool is_error = false;
+  base::Attributes attributes;
+};
+
+}  // namespace clew::protocols

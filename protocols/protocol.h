@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a protocol offers to the agent: a classifier, a parser per connection, and the words for its spans.
+// One folder per protocol, one line in list.def; nothing here knows of sockets, threads, clocks or exporters.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "protocols/message.h"
+
+namespace clew::protocols {
+
+/// How sure a classifier is that bytes at the start of a message are its protocol. A strong answer wins at once; a weak one only
+/// when no other protocol can still become strong, so the order in list.def does not matter.
+enum class Claim : uint8_t { kNo, kNeedMore, kWeak, kStrong };
+
+/// One step of a parser.
+struct Step {
+  enum class Kind : uint8_t {
+    kNeedMore,   // nothing can be said before more bytes arrive. `consumed` bytes (may be 0) are done with, the rest is given again
+    kHead,       // the head of a message lies in the first `consumed` bytes; `head` holds it
+    kEnd,        // a message is complete; `consumed` bytes (may be 0) belonged to it
+    kSkip,       // after `consumed` bytes the next `skip` bytes are a body: they need not be shown, only passed over
+    kAwaitPeer,  // cannot go on before the other direction has been parsed further (a response whose request is still unknown)
+    kInvalid,    // these bytes are not this protocol, or break its rules. `reason` is a literal for a counter. Call resync()
+    kOpaque,     // from here on the connection speaks something else (upgrade, CONNECT): parse nothing more in either direction
+  };
+  Kind kind = Kind::kNeedMore;
+  size_t consumed = 0;
+  /// kSkip only. kSkipToClose: until the connection ends.
+  uint64_t skip = 0;
+  /// Which exchange it belongs to (kHead, kEnd): requests and responses of one id are paired in order. 0 where a protocol has no ids.
+  uint64_t stream_id = 0;
+  /// kHead only: which way it goes, and whether a final response is still to come after it (1xx).
+  bool is_request = false;
+  bool is_interim = false;
+  std::unique_ptr<Head> head;
+  /// kEnd only: bytes of the body, without framing.
+  uint64_t body_bytes = 0;
+  /// kInvalid only: why, as a literal ("bad_chunk_size").
+  std::string_view reason;
+
+  static constexpr uint64_t kSkipToClose = UINT64_MAX;
+};
+
+/// Both directions of one connection. Not thread-safe; no clock, no I/O, no log, no globals.
+///
+/// The agent calls parse(sender, bytes) with the bytes that follow what was consumed and skipped before in that direction, again
+/// and again until it answers kNeedMore (or kAwaitPeer, kOpaque). How the bytes were cut into reads makes no difference to what
+/// comes out. After kSkip the agent passes over that many bytes itself, whether it has seen them or not.
+class Parser {
+ public:
+  virtual ~Parser() = default;
+
+  virtual Step parse(Sender sender, std::string_view bytes) = 0;
+
+  /// Bytes of this direction are missing, or were invalid. The parser forgets the message it was in and everything that it
+  /// expected in this direction. Returns how many of `bytes` to drop before the next place where a message may start:
+  /// bytes.size() if there is none.
+  virtual size_t resync(Sender sender, std::string_view bytes) = 0;
+
+  /// The sender will send nothing more. True if that completes the message that was under way (a body that ends with the
+  /// connection); the agent then treats it as kEnd with `body_bytes` as counted by itself.
+  virtual bool finish(Sender sender) = 0;
+
+  /// Bytes of memory held, for the agent's bound.
+  virtual size_t memory_bytes() const = 0;
+};
+
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+
+  /// "http", for counters and options.
+  virtual std::string_view name() const = 0;
+
+  /// Do these bytes, seen at what may be the start of a message, belong to this protocol? Pure.
+  virtual Claim classify(Sender sender, std::string_view bytes) const = 0;
+
+  /// A parser for a connection. `from_start`: its first byte will be seen; else it was joined in the middle, and a response may
+  /// come whose request was never seen.
+  virtual std::unique_ptr<Parser> make_parser(bool from_start) const = 0;
+
+  /// The words for a finished exchange, by the semantic conventions.
+  virtual Description describe(const ExchangeFacts& facts) const = 0;
+};
+
+}  // namespace clew::protocols
