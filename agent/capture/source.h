@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every source of traffic (the kernel, a recording, a packet capture) tells the pipeline: connections, bytes and positions.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace clew::capture {
+
+/// Seen from the traced process: what it received, what it sent. In a packet capture the "process" is the server.
+enum class Direction : uint8_t { kIngress = 0, kEgress = 1 };
+inline Direction opposite(Direction d) { return d == Direction::kIngress ? Direction::kEgress : Direction::kIngress; }
+
+/// Who opened the connection, seen from the traced process. kUnknown until a protocol tells requests from responses.
+enum class Role : uint8_t { kUnknown = 0, kClient = 1, kServer = 2 };
+
+enum class Family : uint8_t { kUnknown = 0, kIpv4 = 4, kIpv6 = 6, kUnix = 1 };
+
+struct Endpoint {
+  Family family = Family::kUnknown;
+  uint16_t port = 0;                  // host byte order; 0 for Unix sockets
+  std::array<uint8_t, 16> address{};  // IPv4 in the first four bytes
+  std::string path;                   // Unix sockets: may be empty (unnamed); a leading '@' marks an abstract name
+};
+
+struct Connection {
+  uint64_t id = 0;  // unique among all connections of the source
+  Endpoint local;   // of the traced process; in a packet capture, of the server as far as known
+  Endpoint peer;
+  Role role = Role::kUnknown;
+  bool from_start = false;  // position 0 of both directions will be seen
+  bool passive = false;     // a packet capture: no process; every exchange gives one SERVER span
+  uint64_t time_ns = 0;
+};
+
+/// Bytes of one direction. Positions count the bytes of that direction since the connection began; the source gives each direction's
+/// bytes in order. A gap between the end of one and the position of the next was passed over in the kernel (a body) or lost: the
+/// parser's own framing says which.
+struct Bytes {
+  uint64_t connection = 0;
+  Direction direction = Direction::kIngress;
+  uint64_t position = 0;
+  uint64_t time_ns = 0;  // Unix time in nanoseconds
+  uint32_t process_id = 0;
+  uint32_t thread_id = 0;
+  std::string_view bytes;  // empty: only says that the direction has advanced to `position` at `time_ns`
+};
+
+/// One direction, or the whole connection, has ended.
+struct End {
+  enum class Kind : uint8_t {
+    kDirection,  // `direction` will carry no more bytes (FIN, EOF, shutdown)
+    kClosed,     // both are over
+    kReset,      // both are over, by a reset or an error
+    kTracer,     // nothing happened to it: the source stops looking (detach, end of file)
+  };
+  uint64_t connection = 0;
+  Kind kind = Kind::kClosed;
+  Direction direction = Direction::kIngress;
+  uint64_t time_ns = 0;
+};
+
+/// The pipeline, seen from a source. Called from one thread.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void connection(const Connection& connection) = 0;
+  virtual void bytes(const Bytes& bytes) = 0;
+  virtual void end(const End& end) = 0;
+};
+
+}  // namespace clew::capture
