@@ -18,12 +18,13 @@ struct PcapSummary {
   uint64_t packets = 0;
   uint64_t tcp_segments = 0;
   uint64_t connections = 0;
-  uint64_t holes = 0;       // ranges of bytes that TCP carried and the capture does not hold
-  uint64_t hole_bytes = 0;  // their size
+  uint64_t holes = 0;            // ranges of bytes that TCP carried and the capture does not hold
+  uint64_t hole_bytes = 0;       // their size
   uint64_t first_packet_ns = 0;  // Unix time; 0: no packet
   uint64_t last_packet_ns = 0;
   /// Empty: the file was read to its end. Else why not and where, for a person, with the path:
-  /// "x.pcap: stops after packet 1234, at byte 98765: truncated dump file; tried to read 16 header bytes, only got 9". The caller exits with 1.
+  /// "x.pcap: stops after packet 1234, at byte 98765: truncated dump file; tried to read 16 header bytes, only got 9". The caller exits
+  /// with 1.
   std::string error;
 
   bool complete() const { return error.empty(); }
@@ -39,7 +40,7 @@ bool looks_like_pcap(std::string_view first_bytes);
 /// supported. Connections that are still open at the end (or at the place of an error) get End{kTracer}.
 /// Connection ids count from `first_connection_id` upwards, so that several files may be replayed into one sink.
 /// Memory is bounded by `limits`, whatever the size of the file. Needs no privilege. Calls `sink` on the calling thread.
-base::Result<PcapSummary> replay_pcap(const std::string& path, capture::Sink& sink, base::Counters& counters, uint64_t first_connection_id = 1,
-                                      const TcpLimits& limits = {});
+base::Result<PcapSummary> replay_pcap(const std::string& path, capture::Sink& sink, base::Counters& counters,
+                                      uint64_t first_connection_id = 1, const TcpLimits& limits = {});
 
 }  // namespace clew::replay
