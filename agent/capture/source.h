@@ -46,6 +46,8 @@ struct Bytes {
   uint32_t process_id = 0;
   uint32_t thread_id = 0;
   std::string_view bytes;  // empty: only says that the direction has advanced to `position` at `time_ns`
+  /// Up to here the direction has advanced with this call; what lies behind `bytes` will not be shown. 0: nothing behind them.
+  uint64_t advanced_to = 0;
 };
 
 /// One direction, or the whole connection, has ended.

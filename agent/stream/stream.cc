@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/stream/stream.h"
+
+#include <algorithm>
+
+namespace clew::stream {
+
+Stream::Arrival Stream::arrive(uint64_t position, std::string_view bytes, uint64_t advanced_to, uint64_t time_ns) {
+  const uint64_t end = std::max(position + bytes.size(), advanced_to);
+  if (end <= end_ && end <= position_) return Arrival::kNothingNew;
+  end_ = std::max(end_, end);
+  time_latest_ = time_ns;
+
+  if (!kept_.empty()) {
+    if (position < shown_end_) {  // shown twice
+      bytes.remove_prefix(std::min<uint64_t>(bytes.size(), shown_end_ - position));
+      position = shown_end_;
+    }
+    if (position > shown_end_) return Arrival::kHole;
+    if (bytes.empty()) return Arrival::kNothingNew;
+    if (kept_.size() + bytes.size() > kBufferMax) return Arrival::kOverflow;
+    kept_.append(bytes);
+    shown_end_ += bytes.size();
+    marks_.push_back({shown_end_, time_ns});
+    return Arrival::kInOrder;
+  }
+
+  if (skip_ > 0) {
+    const uint64_t target = bytes.empty() ? end : position;
+    const uint64_t passed = target > position_ ? std::min(skip_, target - position_) : 0;
+    if (passed > 0) {
+      position_ += passed;
+      skipped_ += passed;
+      if (skip_ != UINT64_MAX) skip_ -= passed;
+      time_of_last_ = time_ns;
+    }
+  }
+  if (position < position_) {
+    bytes.remove_prefix(std::min<uint64_t>(bytes.size(), position_ - position));
+    position = position_;
+  }
+  if (bytes.empty()) {
+    pass_skipped();
+    return skip_ == 0 && end_ > position_ ? Arrival::kHole : Arrival::kInOrder;
+  }
+  if (position > position_) return Arrival::kHole;
+  fresh_ = bytes;
+  shown_end_ = position + bytes.size();
+  marks_.clear();
+  pass_skipped();
+  return Arrival::kInOrder;
+}
+
+// What is at hand and wanted by nobody; then what is known to have passed behind it.
+void Stream::pass_skipped() {
+  if (skip_ == 0) return;
+  const size_t at_hand = fresh_.size() + kept_.size();
+  const uint64_t limit = std::max(end_, position_ + at_hand);
+  const uint64_t passed = std::min(skip_, limit - position_);
+  if (passed == 0) return;
+  const auto dropped = static_cast<size_t>(std::min<uint64_t>(passed, at_hand));
+  if (!kept_.empty())
+    kept_.erase(0, dropped);
+  else
+    fresh_.remove_prefix(dropped);
+  position_ += passed;
+  skipped_ += passed;
+  if (skip_ != UINT64_MAX) skip_ -= passed;
+  time_of_last_ = time_latest_;
+}
+
+std::string_view Stream::available() const {
+  if (skip_ > 0) return {};
+  return kept_.empty() ? fresh_ : std::string_view(kept_);
+}
+
+uint64_t Stream::time_of_next() const {
+  for (const Mark& mark : marks_)
+    if (position_ < mark.end) return mark.time_ns;
+  return time_latest_;
+}
+
+void Stream::consume(size_t bytes) {
+  if (bytes == 0) return;
+  position_ += bytes;
+  if (!kept_.empty()) {
+    uint64_t time = time_latest_;
+    for (const Mark& mark : marks_)
+      if (position_ <= mark.end) {
+        time = mark.time_ns;
+        break;
+      }
+    time_of_last_ = time;
+    kept_.erase(0, bytes);
+    if (kept_.empty()) marks_.clear();
+  } else {
+    time_of_last_ = time_latest_;
+    fresh_.remove_prefix(bytes);
+  }
+}
+
+void Stream::skip(uint64_t bytes) {
+  skip_ = bytes;
+  skipped_ = 0;
+  pass_skipped();
+}
+
+void Stream::restart_at(uint64_t position) {
+  position_ = position;
+  end_ = std::max(end_, position);
+  shown_end_ = position;
+  skip_ = 0;
+  skipped_ = 0;
+  kept_.clear();
+  fresh_ = {};
+  marks_.clear();
+}
+
+void Stream::keep_rest() {
+  if (kept_.empty() && !fresh_.empty()) {
+    kept_.assign(fresh_);
+    marks_.assign(1, Mark{shown_end_, time_latest_});
+  } else if (kept_.empty() && kept_.capacity() > 4096) {
+    kept_.shrink_to_fit();
+  }
+  fresh_ = {};
+}
+
+}  // namespace clew::stream

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The kernel side of clew: one object, made of one hook family per file. */
+#include "kernel.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#include "events.h"
+#define HTTP1_GLOBAL __noinline
+#include "http1/framing.h"
+#include "maps.bpf.h"
+#include "socket/connection.bpf.h"
+#include "socket/user_buffer.bpf.h"
+#include "socket/call.bpf.h"
+#include "socket/send_receive.bpf.c"
+#include "socket/state.bpf.c"
+#include "process/lifecycle.bpf.c"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

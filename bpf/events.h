@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the kernel side tells user space: the one file that both include. Fixed width, explicit padding, numbers never reused. */
+#ifndef CLEW_BPF_EVENTS_H
+#define CLEW_BPF_EVENTS_H
+
+#ifdef __bpf__
+typedef __u8 clew_u8;
+typedef __u16 clew_u16;
+typedef __u32 clew_u32;
+typedef __u64 clew_u64;
+#else
+#include <stdint.h>
+typedef uint8_t clew_u8;
+typedef uint16_t clew_u16;
+typedef uint32_t clew_u32;
+typedef uint64_t clew_u64;
+#endif
+
+/* Bytes of one read window, and so of one data event. */
+#define CLEW_WINDOW 1024
+
+enum clew_event_type {
+	CLEW_EVENT_DATA = 1,	   /* struct clew_event_data, then `length` bytes */
+	CLEW_EVENT_CONNECTION = 2, /* struct clew_event_connection; before the first data event of a connection */
+	CLEW_EVENT_END = 3,	   /* struct clew_event_end */
+	CLEW_EVENT_PROCESS = 4,	   /* struct clew_event_process */
+};
+
+enum clew_direction {
+	CLEW_INGRESS = 0,
+	CLEW_EGRESS = 1,
+};
+
+/* struct clew_event_data: one piece of a message head or of a body's framing, or (length 0) only the news of a position. */
+struct clew_event_data {
+	clew_u8 type;
+	clew_u8 direction;
+	clew_u16 length; /* bytes that follow, at most CLEW_WINDOW */
+	clew_u32 tgid;
+	clew_u64 time_ns; /* CLOCK_MONOTONIC */
+	clew_u64 connection;
+	clew_u64 position;    /* of the first byte that follows, from the connection's first byte in this direction */
+	clew_u64 advanced_to; /* >= position + length: up to here nothing else of this call will be shown */
+	clew_u32 tid;
+	clew_u32 padding;
+};
+
+#define CLEW_FAMILY_UNIX 1
+#define CLEW_FAMILY_IPV4 4
+#define CLEW_FAMILY_IPV6 6
+
+enum clew_role {
+	CLEW_ROLE_UNKNOWN = 0,
+	CLEW_ROLE_CLIENT = 1,
+	CLEW_ROLE_SERVER = 2,
+};
+
+#define CLEW_PATH_SIZE 108
+
+struct clew_event_connection {
+	clew_u8 type;
+	clew_u8 family; /* CLEW_FAMILY_* */
+	clew_u8 role;	/* enum clew_role */
+	clew_u8 from_start;
+	clew_u32 tgid;
+	clew_u64 time_ns;
+	clew_u64 connection;
+	clew_u16 local_port; /* host byte order */
+	clew_u16 peer_port;
+	clew_u16 local_path_length; /* Unix sockets: bytes of the name, abstract names begin with NUL */
+	clew_u16 peer_path_length;
+	clew_u8 local_address[16];
+	clew_u8 peer_address[16];
+	clew_u8 local_path[CLEW_PATH_SIZE];
+	clew_u8 peer_path[CLEW_PATH_SIZE];
+};
+
+enum clew_end_kind {
+	CLEW_END_DIRECTION = 1, /* `direction` carries no more bytes */
+	CLEW_END_CLOSED = 2,
+	CLEW_END_RESET = 3,
+};
+
+struct clew_event_end {
+	clew_u8 type;
+	clew_u8 kind;
+	clew_u8 direction;
+	clew_u8 padding[1];
+	clew_u32 tgid;
+	clew_u64 time_ns;
+	clew_u64 connection;
+	clew_u64 position[2];  /* bytes so far, by direction */
+	clew_u64 last_time_ns[2]; /* of the last byte, by direction; 0: none */
+};
+
+enum clew_process_change {
+	CLEW_PROCESS_FORK = 1,
+	CLEW_PROCESS_EXEC = 2,
+	CLEW_PROCESS_EXIT = 3,
+	CLEW_PROCESS_LISTEN = 4,
+	CLEW_PROCESS_CGROUP = 5,
+};
+
+struct clew_event_process {
+	clew_u8 type;
+	clew_u8 change; /* enum clew_process_change */
+	clew_u16 port;	/* LISTEN */
+	clew_u32 tgid;
+	clew_u64 time_ns;
+	clew_u32 parent_tgid; /* FORK */
+	clew_u8 selected;     /* by inheritance or by port, decided already */
+	clew_u8 padding[3];
+	char comm[16];
+};
+
+/* Why something that should have become an event did not. Index of the per-CPU counters in `losses`. */
+enum clew_loss {
+	CLEW_LOSS_RING_FULL = 0,	   /* events that did not fit into the ring buffer */
+	CLEW_LOSS_RING_FULL_BYTES = 1,	   /* and their bytes */
+	CLEW_LOSS_STORAGE = 2,		   /* socket storage could not be had: the connection is not traced */
+	CLEW_LOSS_PROCESS_MAP = 3,	   /* a process could not be entered: map full */
+	CLEW_LOSS_READ_USER = 4,	   /* the application's buffer could not be read */
+	CLEW_LOSS_UNREADABLE = 5,	   /* calls that carry no readable buffer (sendfile, splice, io_uring) outside a known body */
+	CLEW_LOSS_COMPAT = 6,		   /* calls of 32-bit processes: registers not understood */
+	CLEW_LOSS_STEPS = 7,		   /* a call with more lines or chunks than the bound: rest skipped */
+	CLEW_LOSS_HOLE = 8,		   /* bytes passed that no hook showed (splice from a socket, zero-copy receive) */
+	CLEW_LOSS_CONNECTION_MAP = 9,	   /* sys_exit backend: the table of connections is full */
+	CLEW_LOSS_PROCESS_EVENT = 10,	   /* fork/exec/exit events that did not fit into the ring buffer */
+	CLEW_LOSS_MAX
+};
+
+/* Figures that are not losses. Index of the per-CPU counters in `figures`. */
+enum clew_figure {
+	CLEW_FIGURE_EVENTS = 0,	     /* events written to the ring buffer */
+	CLEW_FIGURE_CALLS = 1,	     /* socket calls of selected processes looked at */
+	CLEW_FIGURE_CONNECTIONS = 2, /* connections given a state */
+	CLEW_FIGURE_FOREIGN = 3,     /* calls whose bytes are no head of a known protocol (not shown to user space) */
+	CLEW_FIGURE_MAX
+};
+
+#if defined(__cplusplus) || defined(__bpf__)
+#ifdef __cplusplus
+#define CLEW_STATIC_ASSERT static_assert
+#else
+#define CLEW_STATIC_ASSERT _Static_assert
+#endif
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_data) == 48, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_connection) == 280, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_end) == 56, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_process) == 40, "layout");
+#endif
+
+#endif

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where HTTP/1 heads, chunk sizes and trailers lie in a stream, and where bodies do: enough to show user space every byte of the
+ * former and none of the latter, and to know a verified message start. RFC 9112.
+ *
+ * One `struct http1_walk` goes over the bytes of one socket call, in windows of CLEW_WINDOW bytes; the state between calls is one
+ * `struct http1_direction` per direction. Lines are found eight bytes at a time. A line that is cut by the end of a window or call
+ * is carried over by its first HTTP1_LINE bytes. User space parses again, strictly, and has the last word on what a message is.
+ *
+ * Plain C without kernel helpers, so that the same code is tested in user space (framing_test.cc). Whoever includes it defines
+ *   static int http1_load(struct http1_walk *w, u32 offset)      fill w->data with bytes of the call from `offset`; 0 or -1
+ *   static void http1_emit(struct http1_walk *w, u64 advanced_to) hand over bytes [w->capture, w->capture_end) of the call
+ *   HTTP1_GLOBAL                                                  what makes a function one that is verified by itself
+ */
+#ifndef CLEW_BPF_HTTP1_FRAMING_H
+#define CLEW_BPF_HTTP1_FRAMING_H
+
+#define HTTP1_LINE 64
+#define HTTP1_HEAD_MAX 65536
+#define HTTP1_STEPS_MAX 4096
+
+enum http1_state {
+	HTTP1_START = 0,	/* a message may begin here, or these bytes are not HTTP */
+	HTTP1_HEAD = 1,		/* after a start line */
+	HTTP1_BODY = 2,		/* `left` bytes of body */
+	HTTP1_CHUNK_SIZE = 3,	/* a line with the size of a chunk */
+	HTTP1_CHUNK_DATA = 4,	/* `left` bytes of a chunk and its CRLF */
+	HTTP1_TRAILER = 5,	/* after the last chunk */
+	HTTP1_UNTIL_CLOSE = 6,	/* a body that ends with the connection */
+	HTTP1_OPAQUE = 7,	/* upgraded: never HTTP/1 again */
+};
+
+enum http1_flag {
+	HTTP1_RESPONSE = 1,
+	HTTP1_CHUNKED = 2,
+	HTTP1_LENGTH = 4, /* Content-Length seen; its value is in `left` */
+	HTTP1_IS_HEAD = 8,
+	HTTP1_IS_CONNECT = 16,
+};
+
+/* One direction of a connection, between calls. */
+struct http1_direction {
+	u64 left;
+	u32 line_length; /* bytes of the unfinished line so far */
+	u32 head_length; /* bytes of the unfinished head so far */
+	u16 status;	 /* of the response under way */
+	u8 state;	 /* enum http1_state */
+	u8 flags;	 /* enum http1_flag */
+	u8 padding[4];
+	u8 line[2 * HTTP1_LINE]; /* the first HTTP1_LINE bytes of the unfinished line, and room to append as many blindly */
+};
+
+/* Both directions. The methods of requests whose response is still to come, as bits by request number. */
+struct http1_connection {
+	u32 requests;
+	u32 responses;
+	u64 head_bits;
+	u64 connect_bits;
+	u8 request_direction; /* 0 unknown, else 1 + direction */
+	u8 padding[7];
+};
+
+#define HTTP1_NO_CAPTURE 0xffffffffu
+
+struct http1_walk {
+	struct http1_connection *connection;
+	struct http1_direction *d;
+	struct http1_direction *other;
+	u8 *data;	 /* CLEW_WINDOW + 2 * HTTP1_LINE readable bytes, and 16 before */
+	u32 total;	 /* bytes of the call */
+	u32 offset;	 /* next byte of the call to look at */
+	u32 line_start;	 /* where this call's part of the current line begins */
+	u32 window;	 /* offset of data[0] */
+	u32 window_end;	 /* offset behind the last loaded byte */
+	u32 capture;	 /* bytes to hand over: first, or HTTP1_NO_CAPTURE */
+	u32 capture_end; /* and behind the last */
+	u8 direction;
+	u8 ended;   /* a message ended in this call, and user space has not been told */
+	u8 foreign; /* bytes at a message start were not HTTP */
+	u8 failed;  /* the bytes could not be read */
+};
+
+static int http1_load(struct http1_walk *w, u32 offset);
+static void http1_emit(struct http1_walk *w, u64 advanced_to);
+
+#define HTTP1_INDEX(x) ((x) & (CLEW_WINDOW - 1))
+
+static __always_inline u64 http1_u64(const u8 *p)
+{
+	return *(const u64 *)p;
+}
+
+#define HTTP1_FOLD 0x2020202020202020ull
+#define HTTP1_WORD(a, b, c, d, e, f, g, h)                                                                               \
+	((u64)(u8)(a) | (u64)(u8)(b) << 8 | (u64)(u8)(c) << 16 | (u64)(u8)(d) << 24 | (u64)(u8)(e) << 32 |               \
+	 (u64)(u8)(f) << 40 | (u64)(u8)(g) << 48 | (u64)(u8)(h) << 56)
+
+/* Index of the first LF among 64 bytes, or 64. */
+static __always_inline u32 http1_find_lf(const u8 *p)
+{
+#pragma unroll
+	for (u32 i = 0; i < HTTP1_LINE; i += 8) {
+		u64 x = http1_u64(p + i) ^ 0x0a0a0a0a0a0a0a0aull;
+		u64 m = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
+
+		if (m) {
+			/* bytes up to and with the first marked one have their lowest bit below it: count them */
+			u64 below = ((m & -m) - 1) & 0x0101010101010101ull;
+
+			return i + (u32)((below * 0x0101010101010101ull) >> 56) - 1;
+		}
+	}
+	return HTTP1_LINE;
+}
+
+static __always_inline void http1_capture(struct http1_walk *w, u32 from, u32 to)
+{
+	if (w->capture != HTTP1_NO_CAPTURE && w->capture_end == from) {
+		w->capture_end = to;
+		return;
+	}
+	if (w->capture != HTTP1_NO_CAPTURE)
+		http1_emit(w, from);
+	w->capture = from;
+	w->capture_end = to;
+}
+
+/* What a byte may be in a start line that has not ended yet: 1 a method's byte, 2 of "HTTP/1.1" behind its first four, 4 the space. */
+static const u8 http1_class[256] = {
+	[' '] = 4,   ['-'] = 1,	 ['_'] = 1,  ['.'] = 2,	 ['/'] = 2,  ['0'] = 2,	 ['1'] = 2,  ['2'] = 2,	 ['3'] = 2,
+	['4'] = 2,   ['5'] = 2,	 ['6'] = 2,  ['7'] = 2,	 ['8'] = 2,  ['9'] = 2,	 ['A'] = 1,  ['B'] = 1,	 ['C'] = 1,
+	['D'] = 1,   ['E'] = 1,	 ['F'] = 1,  ['G'] = 1,	 ['H'] = 1,  ['I'] = 1,	 ['J'] = 1,  ['K'] = 1,	 ['L'] = 1,
+	['M'] = 1,   ['N'] = 1,	 ['O'] = 1,  ['P'] = 1,	 ['Q'] = 1,  ['R'] = 1,	 ['S'] = 1,  ['T'] = 1,	 ['U'] = 1,
+	['V'] = 1,   ['W'] = 1,	 ['X'] = 1,  ['Y'] = 1,	 ['Z'] = 1,  ['a'] = 1,	 ['b'] = 1,  ['c'] = 1,	 ['d'] = 1,
+	['e'] = 1,   ['f'] = 1,	 ['g'] = 1,  ['h'] = 1,	 ['i'] = 1,  ['j'] = 1,	 ['k'] = 1,  ['l'] = 1,	 ['m'] = 1,
+	['n'] = 1,   ['o'] = 1,	 ['p'] = 1,  ['q'] = 1,	 ['r'] = 1,  ['s'] = 1,	 ['t'] = 1,  ['u'] = 1,	 ['v'] = 1,
+	['w'] = 1,   ['x'] = 1,	 ['y'] = 1,  ['z'] = 1,
+};
+
+/*
+ * May these first `n` bytes (of 24 readable ones) of an unfinished line be the beginning of a start line? Without branches: the
+ * verifier would follow each of them.
+ */
+static __always_inline bool http1_plausible(const u8 *p, u32 n)
+{
+	u32 space = 0, bad = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < 24; i++) {
+		u32 class = http1_class[p[i]];
+		u32 live = ((i - n) >> 31) & ~space & 1;
+		u32 allowed = class | class >> 2 | (i >= 4 ? class >> 1 : 0);
+
+		bad |= live & ~allowed;
+		if (i == 0)
+			bad |= live & (class >> 2);
+		space |= live & (class >> 2);
+	}
+	return !(bad & 1) && ((space & 1) | (n < 24));
+}
+
+#define HTTP1_VERSION HTTP1_WORD(' ', 'H', 'T', 'T', 'P', '/', '1', '.')
+
+/*
+ * A whole line at a message start: `n` bytes at `p` without its end of line, of which 64 are readable; `version` is what stands
+ * before its last byte. 1: a head begins. 0: not HTTP/1.
+ */
+static __always_inline int http1_start_line(struct http1_walk *w, const u8 *p, u32 n, u64 version)
+{
+	struct http1_connection *c = w->connection;
+	struct http1_direction *d = w->d;
+	u64 first = http1_u64(p);
+	u8 flags = 0;
+
+	if ((first & 0x00ffffffffffffffull) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '1', '.', 0)) {
+		u8 a = p[9] - '0', b = p[10] - '0', e = p[11] - '0';
+
+		if (n < 12 || p[8] != ' ' || a > 9 || b > 9 || e > 9)
+			return 0;
+		if (c->request_direction == 1 + w->direction)
+			return 0;
+		c->request_direction = 2 - w->direction;
+		d->status = a * 100 + b * 10 + e;
+		flags = HTTP1_RESPONSE;
+		if ((s32)(c->requests - c->responses) > 0) {
+			u64 bit = 1ull << (c->responses & 63);
+
+			if (c->head_bits & bit)
+				flags |= HTTP1_IS_HEAD;
+			if (c->connect_bits & bit)
+				flags |= HTTP1_IS_CONNECT;
+		}
+	} else {
+		if (n < 14 || version != HTTP1_VERSION || !(http1_class[p[0]] & 1))
+			return 0;
+		if (c->request_direction == 2 - w->direction)
+			return 0;
+		c->request_direction = 1 + w->direction;
+		if ((first & 0xffffffffffull) == HTTP1_WORD('H', 'E', 'A', 'D', ' ', 0, 0, 0))
+			flags = HTTP1_IS_HEAD;
+		else if (first == HTTP1_WORD('C', 'O', 'N', 'N', 'E', 'C', 'T', ' '))
+			flags = HTTP1_IS_CONNECT;
+		d->status = 0;
+	}
+	d->flags = flags;
+	d->left = 0;
+	d->head_length = 0;
+	d->state = HTTP1_HEAD;
+	return 1;
+}
+
+static __always_inline void http1_end_message(struct http1_walk *w)
+{
+	w->d->state = HTTP1_START;
+	w->ended = 1;
+}
+
+/*
+ * The three functions that follow look into text byte by byte. They are global, so that the verifier checks each once by itself
+ * instead of once per path that leads to it.
+ */
+struct http1_text {
+	u8 bytes[HTTP1_LINE];
+};
+
+#define HTTP1_NO_NUMBER (~0ull)
+
+/* The decimal number in bytes [15, n) of "Content-Length: 123", or HTTP1_NO_NUMBER. */
+HTTP1_GLOBAL u64 http1_length(const struct http1_text *t, u32 n)
+{
+	u64 value = 0;
+	u32 digits = 0;
+
+	if (!t)
+		return HTTP1_NO_NUMBER;
+	for (u32 i = 15; i < 48; i++) {
+		u8 c = t->bytes[i];
+
+		if (i >= n)
+			break;
+		if (c >= '0' && c <= '9') {
+			value = value * 10 + (c - '0');
+			digits++;
+		} else if (digits || (c != ' ' && c != '\t')) {
+			break;
+		}
+	}
+	return digits && digits < 19 ? value : HTTP1_NO_NUMBER;
+}
+
+/* 1 if "chunked" stands in bytes [17, n) of "Transfer-Encoding: gzip, chunked". */
+HTTP1_GLOBAL int http1_has_chunked(const struct http1_text *t, u32 n)
+{
+	if (!t)
+		return 0;
+	for (u32 i = 17; i < HTTP1_LINE - 7; i++) {
+		u64 x = (http1_u64(t->bytes + i) | HTTP1_FOLD) & 0x00ffffffffffffffull;
+
+		if (i + 7 > n)
+			break;
+		if (x == HTTP1_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
+			return 1;
+	}
+	return 0;
+}
+
+/* The hexadecimal number at the start of `n` bytes, or HTTP1_NO_NUMBER. */
+HTTP1_GLOBAL u64 http1_hexadecimal(const struct http1_text *t, u32 n)
+{
+	u64 value = 0;
+	u32 digits = 0;
+
+	if (!t)
+		return HTTP1_NO_NUMBER;
+	for (u32 i = 0; i < 17; i++) {
+		u8 c = t->bytes[i], folded = c | 0x20;
+
+		if (i >= n)
+			break;
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (u64)(c - '0');
+		else if (folded >= 'a' && folded <= 'f')
+			value = value << 4 | (u64)(folded - 'a' + 10);
+		else
+			break;
+		digits++;
+	}
+	return digits && digits < 16 ? value : HTTP1_NO_NUMBER;
+}
+
+/* A header line: only the two fields that frame the body matter. 64 bytes are readable at `p`. */
+static __always_inline void http1_field(struct http1_direction *d, const u8 *p, u32 n)
+{
+	u64 first = http1_u64(p) | HTTP1_FOLD;
+
+	if (first == (HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-') | HTTP1_FOLD)) {
+		u64 value;
+
+		if (n < 16 ||
+		    (http1_u64(p + 7) | HTTP1_FOLD) != (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD))
+			return;
+		value = http1_length((const struct http1_text *)p, n);
+		if (value != HTTP1_NO_NUMBER) {
+			d->left = value;
+			d->flags |= HTTP1_LENGTH;
+		}
+	} else if (first == (HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') | HTTP1_FOLD)) {
+		if ((http1_u64(p + 8) | HTTP1_FOLD) == (HTTP1_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') | HTTP1_FOLD) &&
+		    http1_has_chunked((const struct http1_text *)p, n))
+			d->flags |= HTTP1_CHUNKED;
+	}
+}
+
+static __always_inline void http1_set_body(struct http1_walk *w, bool until_close)
+{
+	struct http1_direction *d = w->d;
+
+	if (d->flags & HTTP1_CHUNKED)
+		d->state = HTTP1_CHUNK_SIZE;
+	else if ((d->flags & HTTP1_LENGTH) && d->left)
+		d->state = HTTP1_BODY;
+	else if (until_close && !(d->flags & HTTP1_LENGTH))
+		d->state = HTTP1_UNTIL_CLOSE;
+	else
+		http1_end_message(w);
+}
+
+/* The empty line after a head. */
+static __always_inline void http1_head_end(struct http1_walk *w)
+{
+	struct http1_connection *c = w->connection;
+	struct http1_direction *d = w->d;
+
+	if (!(d->flags & HTTP1_RESPONSE)) {
+		u64 bit = 1ull << (c->requests & 63);
+
+		c->head_bits = d->flags & HTTP1_IS_HEAD ? c->head_bits | bit : c->head_bits & ~bit;
+		c->connect_bits = d->flags & HTTP1_IS_CONNECT ? c->connect_bits | bit : c->connect_bits & ~bit;
+		c->requests++;
+		/* a client that asks again: what was taken for a body without end was none */
+		if (w->other->state == HTTP1_UNTIL_CLOSE)
+			w->other->state = HTTP1_START;
+		http1_set_body(w, false);
+		return;
+	}
+	if (d->status < 200 && d->status != 101) {
+		http1_end_message(w);
+		return;
+	}
+	c->responses++;
+	if (d->status == 101 || ((d->flags & HTTP1_IS_CONNECT) && d->status < 300)) {
+		d->state = HTTP1_OPAQUE;
+		w->other->state = HTTP1_OPAQUE;
+		w->ended = 1;
+	} else if (d->status == 204 || d->status == 304 || (d->flags & HTTP1_IS_HEAD)) {
+		http1_end_message(w);
+	} else {
+		http1_set_body(w, true);
+	}
+}
+
+static __always_inline void http1_chunk_size(struct http1_direction *d, const u8 *p, u32 n)
+{
+	u64 value = http1_hexadecimal((const struct http1_text *)p, n);
+
+	if (value == HTTP1_NO_NUMBER) {
+		d->state = HTTP1_START; /* not chunked after all: look for the next message */
+	} else if (value) {
+		d->left = value + 2;
+		d->state = HTTP1_CHUNK_DATA;
+	} else {
+		d->state = HTTP1_TRAILER;
+	}
+}
+
+/* Keeps the part [line_start, to) of a line that goes on in the next window or call. */
+static __always_inline void http1_carry(struct http1_walk *w, u32 to)
+{
+	struct http1_direction *d = w->d;
+	const u8 *from = w->data + HTTP1_INDEX(w->line_start - w->window);
+	u32 n = to - w->line_start;
+	u32 at = d->line_length;
+
+	if (at < HTTP1_LINE) /* what is copied beyond `n` is overwritten by the next part, or never looked at */
+		__builtin_memcpy(d->line + (at & (HTTP1_LINE - 1)), from, HTTP1_LINE);
+	d->line_length = at + n;
+	w->line_start = to;
+}
+
+/* Bytes at a message start that are no start line: the rest of the call is passed over. */
+static __always_inline void http1_pass_over(struct http1_walk *w)
+{
+	w->d->line_length = 0;
+	w->d->state = HTTP1_START;
+	w->foreign = 1;
+	w->offset = w->total;
+}
+
+static __always_inline void http1_whole_line(struct http1_walk *w, u32 line_end)
+{
+	struct http1_direction *d = w->d;
+	const u8 *p;
+	u64 version;
+	u32 n;
+
+	w->offset = line_end + 1;
+	if (d->line_length) {
+		u32 from = w->line_start, at;
+
+		http1_carry(w, line_end);
+		w->line_start = from;
+		p = d->line;
+		n = d->line_length;
+		if (n > HTTP1_LINE) {
+			version = HTTP1_VERSION; /* not at hand: what was carried looked like a request */
+		} else {
+			at = (n - 1) & (HTTP1_LINE - 1);
+			if (n && p[at] == '\r')
+				n--;
+			at = (n - 9) & (HTTP1_LINE - 1);
+			version = http1_u64(p + at);
+		}
+	} else {
+		const u8 *end = w->data + HTTP1_INDEX(line_end - w->window);
+
+		p = w->data + HTTP1_INDEX(w->line_start - w->window);
+		n = line_end - w->line_start;
+		if (n && end[-1] == '\r') {
+			n--;
+			end--;
+		}
+		version = http1_u64(end - 9);
+	}
+	d->line_length = 0;
+	if (d->state == HTTP1_START) {
+		if (n != 0 && !http1_start_line(w, p, n, version)) {
+			http1_pass_over(w);
+			return;
+		}
+	} else if (d->state == HTTP1_HEAD) {
+		if (n == 0)
+			http1_head_end(w);
+		else
+			http1_field(d, p, n);
+		d->head_length += w->offset - w->line_start;
+		if (d->head_length > HTTP1_HEAD_MAX)
+			d->state = HTTP1_START;
+	} else if (d->state == HTTP1_CHUNK_SIZE) {
+		http1_chunk_size(d, p, n);
+	} else if (n == 0) {
+		http1_end_message(w); /* of a trailer */
+	}
+	http1_capture(w, w->line_start, w->offset);
+	w->line_start = w->offset;
+}
+
+/* One step: at most a line, 64 bytes of one, or a piece of body. 1: the call is done. */
+static long http1_step(u32 index, struct http1_walk *w)
+{
+	struct http1_direction *d = w->d;
+	u32 available, n;
+
+	(void)index;
+	if (w->offset >= w->total)
+		return 1;
+	if (d->state == HTTP1_BODY || d->state == HTTP1_CHUNK_DATA) {
+		u32 rest = w->total - w->offset;
+		u32 take = d->left < rest ? (u32)d->left : rest;
+
+		w->offset += take;
+		d->left -= take;
+		w->line_start = w->offset;
+		if (d->left == 0) {
+			if (d->state == HTTP1_BODY)
+				http1_end_message(w);
+			else
+				d->state = HTTP1_CHUNK_SIZE;
+		}
+		return 0;
+	}
+	if (d->state >= HTTP1_UNTIL_CLOSE) {
+		w->offset = w->total;
+		return 1;
+	}
+	if (w->offset >= w->window_end) {
+		if (w->capture != HTTP1_NO_CAPTURE)
+			http1_emit(w, w->offset);
+		if (http1_load(w, w->offset) < 0) {
+			w->failed = 1;
+			d->state = HTTP1_START;
+			d->line_length = 0;
+			w->offset = w->total;
+			return 1;
+		}
+		w->line_start = w->offset;
+	}
+	available = w->window_end - w->offset;
+	n = http1_find_lf(w->data + HTTP1_INDEX(w->offset - w->window));
+	if (n < available && n < HTTP1_LINE) {
+		http1_whole_line(w, w->offset + n);
+		return 0;
+	}
+	w->offset += available < HTTP1_LINE ? available : HTTP1_LINE;
+	if (w->offset < w->window_end)
+		return 0;
+	/* the line goes on in the next window or call */
+	{
+		u32 from = w->line_start;
+		bool begins = d->line_length == 0;
+
+		http1_carry(w, w->offset);
+		if (d->state == HTTP1_START) {
+			u32 length = d->line_length;
+
+			if ((begins || length < HTTP1_LINE) && !http1_plausible(d->line, length)) {
+				http1_pass_over(w);
+				return 0;
+			}
+			if (length > HTTP1_HEAD_MAX) {
+				http1_pass_over(w);
+				return 0;
+			}
+		}
+		http1_capture(w, from, w->offset);
+	}
+	return 0;
+}
+
+/* After the last step: hands over what is left, and tells of a message end that no captured byte tells. 1: more steps were needed. */
+static __always_inline int http1_finish(struct http1_walk *w)
+{
+	int cut = w->offset < w->total;
+
+	if (cut) {
+		w->d->state = HTTP1_START;
+		w->d->line_length = 0;
+	}
+	if (w->capture == HTTP1_NO_CAPTURE && (w->ended || cut)) {
+		w->capture = w->total;
+		w->capture_end = w->total;
+	}
+	if (w->capture != HTTP1_NO_CAPTURE)
+		http1_emit(w, w->total);
+	return cut;
+}
+
+/* Bytes that passed unseen (sendfile, a hole): 0 if they lie within a body whose length is known, else the framing is lost. */
+static __always_inline int http1_skip(struct http1_walk *w, u64 bytes)
+{
+	struct http1_direction *d = w->d;
+
+	if (d->state >= HTTP1_UNTIL_CLOSE)
+		return 0;
+	if ((d->state == HTTP1_BODY || d->state == HTTP1_CHUNK_DATA) && bytes <= d->left) {
+		d->left -= bytes;
+		if (d->left == 0) {
+			if (d->state == HTTP1_BODY)
+				http1_end_message(w);
+			else
+				d->state = HTTP1_CHUNK_SIZE;
+		}
+		return 0;
+	}
+	if (d->state == HTTP1_START && d->line_length == 0)
+		return 0;
+	d->state = HTTP1_START;
+	d->line_length = 0;
+	return -1;
+}
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map and every setting of the kernel side. */
+#ifndef CLEW_BPF_MAPS_H
+#define CLEW_BPF_MAPS_H
+
+/* Settings, fixed before load. */
+const volatile u32 ring_bytes = 8 << 20; /* size of `events`, for the early wake-up */
+const volatile u8 watch_exec = 0;	 /* report exec and exit of every process: a rule by path, cgroup or container needs it */
+const volatile u8 watch_cgroup = 0;	 /* report moves between cgroups */
+
+/* Changed by user space while running. */
+u32 selection_epoch;		 /* raised when a process is no longer selected: cached verdicts are asked again */
+u32 consumer_asleep;		 /* user space sleeps until it is woken, not until its next tick */
+u64 selected_filter[1024];	 /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
+u64 wanted_ports[1024];		 /* bit port: who listens there is selected */
+
+enum selected_by {
+	SELECTED_TREE = 1, /* --pid and COMMAND: children too, whatever they execute */
+	SELECTED_RULE = 2, /* path, port, cgroup, container: asked again at exec */
+};
+
+struct process {
+	u32 selected_by;
+};
+
+/* tgid → why it is traced. Written by user space and at fork; read at the first call on each socket; deleted at exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, struct process);
+} processes SEC(".maps");
+
+/* socket → what is known of its connection. Made at the first call of a selected process, freed by the kernel with the socket. */
+struct connection {
+	u64 id;
+	u32 tgid;  /* whose calls need no look-up in `processes` … */
+	u32 epoch; /* … while this equals selection_epoch */
+	u8 announced;
+	u8 from_start;
+	u8 existing; /* was open before clew looked: its beginning is unknown (Unix sockets) */
+	u8 ended;    /* bit 0, 1: that direction; 7: END_CLOSED or END_RESET was sent */
+	u8 has_base[2];
+	u8 padding[2];
+	u32 base[2];	 /* TCP: sequence number of byte 0 */
+	u64 position[2]; /* bytes so far */
+	u64 last_time_ns[2];
+	u64 mmsg_vector[2]; /* sendmmsg, recvmmsg: the vector under way and its next entry */
+	u32 mmsg_next[2];
+	struct http1_connection http;
+	struct http1_direction direction[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* The same where socket storage cannot be reached (sys_exit backend): address of the socket → state. Deleted at TCP_CLOSE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* 16384 with that backend */
+	__type(key, u64);
+	__type(value, struct connection);
+} connections_by_address SEC(".maps");
+
+/* Kernel → user space. All of it in one order. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} events SEC(".maps");
+
+#define SCRATCH_HEADROOM 64
+
+enum scratch_user {
+	SCRATCH_SEND = 0, /* programs that can interrupt one another have one each */
+	SCRATCH_RECEIVE = 1,
+	SCRATCH_STATE = 2,
+	SCRATCH_PROCESS = 3,
+	SCRATCH_USERS
+};
+
+/* Per CPU and per scratch_user: work space and counters. */
+struct scratch {
+	u64 losses[16];	 /* by enum clew_loss */
+	u64 figures[8];	 /* by enum clew_figure */
+	/* the buffer of the call under way */
+	u64 buffer;	 /* address of the bytes, or of the iovec array */
+	u32 iov_count;	 /* 0: one buffer */
+	u32 iov_index;	 /* cursor: the iovec that holds … */
+	u32 iov_offset;	 /* … the byte of the call at this offset first */
+	u32 padding;
+	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
+	union {
+		struct clew_event_connection connection;
+		struct clew_event_end end;
+		struct clew_event_process process;
+	} event;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_USERS);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct scratch *scratch_of(u32 user)
+{
+	return bpf_map_lookup_elem(&scratch, &user);
+}
+
+static __always_inline void lose(struct scratch *s, enum clew_loss why, u64 n)
+{
+	s->losses[why] += n;
+}
+
+/* How to submit: mostly without waking the consumer, which comes by itself every few milliseconds. */
+static __always_inline u64 wakeup_flags(struct scratch *s)
+{
+	if (consumer_asleep) {
+		consumer_asleep = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	if ((s->figures[CLEW_FIGURE_EVENTS] & 63) == 0 && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_bytes / 4)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline bool submit(struct scratch *s, void *event, u32 bytes, enum clew_loss why)
+{
+	if (bpf_ringbuf_output(&events, event, bytes, wakeup_flags(s))) {
+		lose(s, why, 1);
+		return false;
+	}
+	s->figures[CLEW_FIGURE_EVENTS]++;
+	return true;
+}
+
+static __always_inline bool maybe_selected(u32 tgid)
+{
+	return selected_filter[(tgid >> 6) & 1023] >> (tgid & 63) & 1;
+}
+
+static __always_inline void mark_filter(u32 tgid)
+{
+	__sync_fetch_and_or(&selected_filter[(tgid >> 6) & 1023], 1ull << (tgid & 63));
+}
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * tp_btf/sched_process_fork, _exec, _exit, cgroup_attach_task: children inherit the selection before they run their first
+ * instruction; user space hears of what it must decide (paths, cgroups). Since 5.5.
+ */
+
+static __always_inline void report_process(struct scratch *s, u8 change, u32 tgid, u32 parent, bool selected)
+{
+	struct clew_event_process *e = &s->event.process;
+
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = CLEW_EVENT_PROCESS;
+	e->change = change;
+	e->tgid = tgid;
+	e->parent_tgid = parent;
+	e->selected = selected;
+	e->time_ns = bpf_ktime_get_ns();
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	if (bpf_ringbuf_output(&events, e, sizeof(*e), BPF_RB_FORCE_WAKEUP))
+		lose(s, CLEW_LOSS_PROCESS_EVENT, 1);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	u32 parent_tgid = parent->tgid, child_tgid = child->tgid;
+	struct process *p, copy;
+	struct scratch *s;
+
+	if (parent_tgid == child_tgid || !maybe_selected(parent_tgid))
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &parent_tgid);
+	s = scratch_of(SCRATCH_PROCESS);
+	if (!p || !s)
+		return 0;
+	copy = *p;
+	if (bpf_map_update_elem(&processes, &child_tgid, &copy, BPF_ANY))
+		lose(s, CLEW_LOSS_PROCESS_MAP, 1);
+	mark_filter(child_tgid);
+	report_process(s, CLEW_PROCESS_FORK, child_tgid, parent_tgid, true);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
+{
+	u32 tgid = task->tgid;
+	bool selected = maybe_selected(tgid) && bpf_map_lookup_elem(&processes, &tgid);
+	struct scratch *s;
+
+	if (!selected && !watch_exec)
+		return 0;
+	s = scratch_of(SCRATCH_PROCESS);
+	if (s)
+		report_process(s, CLEW_PROCESS_EXEC, tgid, 0, selected);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
+{
+	u32 tgid = task->tgid;
+	struct scratch *s;
+
+	if (task->signal->live.counter > 0 || !maybe_selected(tgid))
+		return 0;
+	if (!bpf_map_lookup_elem(&processes, &tgid))
+		return 0;
+	bpf_map_delete_elem(&processes, &tgid);
+	s = scratch_of(SCRATCH_PROCESS);
+	if (s)
+		report_process(s, CLEW_PROCESS_EXIT, tgid, 0, false);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(tp_btf__cgroup_attach_task, struct cgroup *destination, const char *path, struct task_struct *task, bool threadgroup)
+{
+	struct scratch *s = scratch_of(SCRATCH_PROCESS);
+
+	if (s && watch_cgroup)
+		report_process(s, CLEW_PROCESS_CGROUP, task->tgid, 0, false);
+	return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A socket's connection: its state in socket storage, its announcement to user space, its positions and its end. */
+#ifndef CLEW_BPF_CONNECTION_H
+#define CLEW_BPF_CONNECTION_H
+
+/* TCP and Unix streams; everything else is none of our business. */
+static __always_inline bool is_stream(struct sock *sk)
+{
+	u16 family = sk->__sk_common.skc_family;
+
+	if (family == AF_INET || family == AF_INET6)
+		return sk->sk_protocol == IPPROTO_TCP;
+	return family == AF_UNIX && sk->sk_type == SOCK_STREAM;
+}
+
+static __always_inline void unix_name(struct unix_address *address, u8 *path, u16 *length)
+{
+	u32 n;
+
+	if (!address)
+		return;
+	n = (u32)BPF_CORE_READ(address, len);
+	if (n <= 2 || n > 2 + CLEW_PATH_SIZE)
+		return;
+	n -= 2;
+	if (n > CLEW_PATH_SIZE)
+		return;
+	if (bpf_probe_read_kernel(path, n, &address->name[0].sun_path) == 0)
+		*length = (u16)n;
+}
+
+/* Fills family, ports and addresses. Any kind of pointer to a sock will do. */
+static __always_inline void describe_socket(struct sock *sk, struct clew_event_connection *e)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	__builtin_memset(e, 0, sizeof(*e));
+	if (family == AF_INET) {
+		u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+
+		e->family = CLEW_FAMILY_IPV4;
+		__builtin_memcpy(e->local_address, &local, 4);
+		__builtin_memcpy(e->peer_address, &peer, 4);
+	} else if (family == AF_INET6) {
+		e->family = CLEW_FAMILY_IPV6;
+		BPF_CORE_READ_INTO(&e->local_address, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+		BPF_CORE_READ_INTO(&e->peer_address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	} else {
+		struct unix_sock *u = (struct unix_sock *)sk;
+		struct unix_sock *peer = (struct unix_sock *)BPF_CORE_READ(u, peer);
+
+		e->family = CLEW_FAMILY_UNIX;
+		unix_name(BPF_CORE_READ(u, addr), e->local_path, &e->local_path_length);
+		if (peer)
+			unix_name(BPF_CORE_READ(peer, addr), e->peer_path, &e->peer_path_length);
+		return;
+	}
+	e->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	e->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+struct tcp_positions {
+	u32 end[2];  /* sequence number behind the last byte that the application has moved, by direction */
+	u32 base[2]; /* sequence number of its first byte */
+};
+
+/* DESIGN 4, FEASIBILITY 8.1: both ends of every byte, at any age of the connection. */
+#define READ_TCP_POSITIONS(p, get)                                              \
+	do {                                                                    \
+		(p)->end[CLEW_INGRESS] = get(copied_seq);                       \
+		(p)->end[CLEW_EGRESS] = get(write_seq);                         \
+		(p)->base[CLEW_INGRESS] = get(rcv_nxt) - (u32)get(bytes_received); \
+		(p)->base[CLEW_EGRESS] = get(snd_una) - (u32)get(bytes_acked);  \
+	} while (0)
+
+static __always_inline void begin_connection(struct scratch *s, struct connection *c, u64 id, const struct tcp_positions *tcp,
+					     u8 direction, u32 moved)
+{
+	c->id = id;
+	c->from_start = !c->existing;
+	if (tcp) {
+		u32 before[2] = {tcp->end[0] - tcp->base[0], tcp->end[1] - tcp->base[1]};
+
+		before[direction & 1] -= moved;
+		/* the side that called connect() sees its own SYN in bytes_acked; a FIN already received shows as one, too */
+		c->base[0] = tcp->base[0];
+		c->base[1] = tcp->base[1] + (before[1] == 1);
+		c->from_start = before[0] == 0 && before[1] <= 1;
+		c->position[0] = before[0];
+		c->position[1] = before[1] - (before[1] == 1);
+		c->has_base[0] = c->has_base[1] = 1;
+	}
+	s->figures[CLEW_FIGURE_CONNECTIONS]++;
+}
+
+/* Moves the direction to where the kernel says it was before this call; a difference is a hole that no hook showed. */
+static __always_inline u64 position_before(struct connection *c, const struct tcp_positions *tcp, u8 direction, u32 moved)
+{
+	u8 d = direction & 1;
+
+	if (tcp && c->has_base[d]) {
+		u32 before = tcp->end[d] - moved - c->base[d];
+
+		return c->position[d] + (s64)(s32)(before - (u32)c->position[d]);
+	}
+	return c->position[d];
+}
+
+static __always_inline void announce(struct scratch *s, struct connection *c, struct sock *sk, u64 now)
+{
+	struct clew_event_connection *e = &s->event.connection;
+	u8 requests = c->http.request_direction;
+
+	describe_socket(sk, e);
+	e->type = CLEW_EVENT_CONNECTION;
+	e->role = requests == 0 ? CLEW_ROLE_UNKNOWN : requests == 1 + CLEW_INGRESS ? CLEW_ROLE_SERVER : CLEW_ROLE_CLIENT;
+	e->from_start = c->from_start;
+	e->tgid = c->tgid;
+	e->time_ns = now;
+	e->connection = c->id;
+	if (submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL))
+		c->announced = 1;
+}
+
+static __always_inline void emit_end(struct scratch *s, struct connection *c, u8 kind, u8 direction)
+{
+	struct clew_event_end *e = &s->event.end;
+	u8 bit = kind == CLEW_END_DIRECTION ? 1 << (direction & 1) : 0x80;
+
+	if (!c->announced || (c->ended & (bit | 0x80)))
+		return;
+	c->ended |= bit;
+	e->type = CLEW_EVENT_END;
+	e->kind = kind;
+	e->direction = direction;
+	e->padding[0] = 0;
+	e->tgid = c->tgid;
+	e->time_ns = bpf_ktime_get_ns();
+	e->connection = c->id;
+	e->position[0] = c->position[0];
+	e->position[1] = c->position[1];
+	e->last_time_ns[0] = c->last_time_ns[0];
+	e->last_time_ns[1] = c->last_time_ns[1];
+	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
+}
+
+#endif

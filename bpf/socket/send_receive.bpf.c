@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The main backend: tp_btf/sock_send_length and sock_recv_length, which fire once per socket call with its result.
+ * Why these: no other system call of any process pays for them, and they know the socket (FEASIBILITY 1). Since 6.3.
+ * Misses: splice from a socket to a pipe (no event; seen as a hole in the positions), zero-copy receive (likewise).
+ */
+
+static __always_inline struct connection *find_connection(struct scratch *s, struct sock *sk, u32 tgid, bool *is_new)
+{
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+
+	if (c && c->tgid == tgid && c->epoch == selection_epoch) {
+		*is_new = c->id == 0;
+		return c;
+	}
+	if (!bpf_map_lookup_elem(&processes, &tgid) || !is_stream(sk))
+		return NULL;
+	if (!c) {
+		c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c) {
+			lose(s, CLEW_LOSS_STORAGE, 1);
+			return NULL;
+		}
+	}
+	c->tgid = tgid;
+	c->epoch = selection_epoch;
+	*is_new = c->id == 0;
+	return c;
+}
+
+static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 direction)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 tgid = (u32)(pid_tgid >> 32);
+	struct tcp_positions tcp, *positions = NULL;
+	struct task_struct *task;
+	struct pt_regs *regs;
+	struct connection *c;
+	struct scratch *s;
+	struct call call;
+	bool is_new, readable;
+
+	if (!maybe_selected(tgid))
+		return 0;
+	if (flags & (MSG_OOB | (direction == CLEW_INGRESS ? MSG_PEEK | MSG_ERRQUEUE : 0)))
+		return 0;
+	s = scratch_of(direction == CLEW_EGRESS ? SCRATCH_SEND : SCRATCH_RECEIVE);
+	if (!s)
+		return 0;
+	if (moved <= 0) {
+		c = bpf_sk_storage_get(&connections, sk, 0, 0);
+		if (c) {
+			c->mmsg_next[direction] = 0;
+			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1))
+				emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
+		}
+		return 0;
+	}
+	c = find_connection(s, sk, tgid, &is_new);
+	if (!c)
+		return 0;
+	if (sk->__sk_common.skc_family != AF_UNIX) {
+		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+		if (tp) {
+#define DIRECT(field) tp->field
+			READ_TCP_POSITIONS(&tcp, DIRECT);
+			positions = &tcp;
+		}
+	}
+	if (is_new)
+		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved);
+	task = bpf_get_current_task_btf();
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (task->thread_info.status & TS_COMPAT) {
+		lose(s, CLEW_LOSS_COMPAT, 1);
+		readable = false;
+	} else {
+		readable = !task->io_uring && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
+			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
+	}
+	handle_call(&call, s, c, sk, direction, (u32)moved, readable, positions, pid_tgid);
+	return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(tp_btf__sock_send_length, struct sock *sk, int ret, int flags)
+{
+	return on_length(sk, ret, flags, CLEW_EGRESS);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(tp_btf__sock_recv_length, struct sock *sk, int ret, int flags)
+{
+	return on_length(sk, ret, flags, CLEW_INGRESS);
+}

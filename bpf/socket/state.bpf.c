@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * tp_btf/inet_sock_set_state: TCP connections that end, and processes that begin to listen on a wanted port.
+ * Why this hook: it names the socket and fires a few times in a connection's life only. Since 4.16.
+ * Misses: Unix sockets (their end is seen by the EOF that the peer reads, or by the next look at the open ones).
+ */
+
+static __always_inline void on_listen(u16 port)
+{
+	u32 tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
+	struct process fresh = {.selected_by = SELECTED_RULE}, *p;
+	struct clew_event_process *e;
+	struct scratch *s;
+
+	if (!(wanted_ports[port >> 6] >> (port & 63) & 1))
+		return;
+	s = scratch_of(SCRATCH_STATE);
+	if (!s)
+		return;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (p)
+		p->selected_by |= SELECTED_RULE;
+	else if (bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY))
+		lose(s, CLEW_LOSS_PROCESS_MAP, 1);
+	mark_filter(tgid);
+	e = &s->event.process;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = CLEW_EVENT_PROCESS;
+	e->change = CLEW_PROCESS_LISTEN;
+	e->port = port;
+	e->tgid = tgid;
+	e->selected = 1;
+	e->time_ns = bpf_ktime_get_ns();
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	if (bpf_ringbuf_output(&events, e, sizeof(*e), BPF_RB_FORCE_WAKEUP))
+		lose(s, CLEW_LOSS_PROCESS_EVENT, 1);
+}
+
+static __always_inline void on_state(struct scratch *s, struct connection *c, struct sock *sk, int old_state, int new_state)
+{
+	switch (new_state) {
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		/* close() has shut both directions down before, shutdown(SHUT_WR) only one */
+		if ((sk->sk_shutdown & 3) == 3 && old_state == TCP_ESTABLISHED)
+			emit_end(s, c, CLEW_END_CLOSED, CLEW_EGRESS);
+		else if (new_state == TCP_LAST_ACK)
+			emit_end(s, c, CLEW_END_CLOSED, CLEW_EGRESS);
+		else
+			emit_end(s, c, CLEW_END_DIRECTION, CLEW_EGRESS);
+		break;
+	case TCP_CLOSE:
+		/* straight from a state in which data could flow: a reset, sent or received, or a time-out */
+		if (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT || sk->sk_err)
+			emit_end(s, c, CLEW_END_RESET, CLEW_EGRESS);
+		else
+			emit_end(s, c, CLEW_END_CLOSED, CLEW_EGRESS);
+		break;
+	}
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
+{
+	struct connection *c;
+	struct scratch *s;
+
+	if (new_state == TCP_LISTEN) {
+		on_listen(sk->__sk_common.skc_num);
+		return 0;
+	}
+	if (!sk->sk_bpf_storage)
+		return 0;
+	c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	if (!c || !c->announced)
+		return 0;
+	s = scratch_of(SCRATCH_STATE);
+	if (s)
+		on_state(s, c, sk, old_state, new_state);
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From the registers of the system call under way to the bytes that it moved. Registers are trusted only if the call's number fits
+ * the direction, and not in tasks with io_uring, whose completions run under other calls' registers (FEASIBILITY 1.1).
+ * Misses: sendfile, splice, io_uring (no readable buffer: the bytes are counted), 32-bit processes.
+ */
+#ifndef CLEW_BPF_USER_BUFFER_H
+#define CLEW_BPF_USER_BUFFER_H
+
+enum { /* arch/x86/entry/syscalls/syscall_64.tbl */
+	NR_read = 0,
+	NR_write = 1,
+	NR_readv = 19,
+	NR_writev = 20,
+	NR_sendfile = 40,
+	NR_sendto = 44,
+	NR_recvfrom = 45,
+	NR_sendmsg = 46,
+	NR_recvmsg = 47,
+	NR_splice = 275,
+	NR_recvmmsg = 299,
+	NR_sendmmsg = 307,
+	NR_preadv2 = 327,
+	NR_pwritev2 = 328,
+};
+
+/* Which entry of a sendmmsg or recvmmsg vector an event belongs to: the calls give one event per message, in order. */
+static __always_inline u32 mmsg_entry(struct connection *c, u8 direction, u64 vector, u32 count)
+{
+	u32 entry = c->mmsg_vector[direction] == vector ? c->mmsg_next[direction] : 0;
+
+	c->mmsg_vector[direction] = vector;
+	c->mmsg_next[direction] = entry + 1 < count ? entry + 1 : 0;
+	return entry;
+}
+
+static __always_inline int use_msghdr(struct scratch *s, u64 address)
+{
+	struct user_msghdr header;
+
+	if (bpf_probe_read_user(&header, sizeof(header), (void *)address)) {
+		lose(s, CLEW_LOSS_READ_USER, 1);
+		return -1;
+	}
+	s->buffer = header.iov;
+	s->iov_count = (u32)header.iov_count;
+	return 0;
+}
+
+/* Fills s->buffer and s->iov_count for this call. 0, or -1: there is no buffer to read. */
+static __always_inline int find_buffer(struct scratch *s, struct connection *c, u8 direction, u64 nr, u64 si, u64 dx)
+{
+	s->iov_count = 0;
+	s->iov_index = 0;
+	s->iov_offset = 0;
+	s->buffer = si;
+	if (direction == CLEW_EGRESS) {
+		switch (nr) {
+		case NR_write:
+		case NR_sendto:
+			return 0;
+		case NR_writev:
+		case NR_pwritev2:
+			s->iov_count = (u32)dx;
+			return 0;
+		case NR_sendmsg:
+			return use_msghdr(s, si);
+		case NR_sendmmsg:
+			return use_msghdr(s, si + sizeof(struct user_mmsghdr) * mmsg_entry(c, direction, si, (u32)dx));
+		}
+		return -1;
+	}
+	switch (nr) {
+	case NR_read:
+	case NR_recvfrom:
+		return 0;
+	case NR_readv:
+	case NR_preadv2:
+		s->iov_count = (u32)dx;
+		return 0;
+	case NR_recvmsg:
+		return use_msghdr(s, si);
+	case NR_recvmmsg:
+		return use_msghdr(s, si + sizeof(struct user_mmsghdr) * mmsg_entry(c, direction, si, (u32)dx));
+	}
+	return -1;
+}
+
+struct gather {
+	struct scratch *s;
+	u32 offset; /* of the call: first byte wanted */
+	u32 end;    /* and behind the last */
+	u32 filled;
+	u32 failed;
+};
+
+/* One iovec: copies its part of [offset, end) behind what is there. */
+static long gather_step(u32 index, struct gather *g)
+{
+	struct scratch *s = g->s;
+	struct user_iovec v;
+	u32 at = g->offset + g->filled, skip, n, filled = g->filled;
+
+	(void)index;
+	if (at >= g->end || s->iov_index >= s->iov_count)
+		return 1;
+	if (bpf_probe_read_user(&v, sizeof(v), (void *)(s->buffer + 16ull * s->iov_index))) {
+		g->failed = 1;
+		return 1;
+	}
+	skip = at - s->iov_offset;
+	if (v.length <= skip) {
+		s->iov_offset += (u32)v.length;
+		s->iov_index++;
+		return 0;
+	}
+	n = g->end - at;
+	if (v.length - skip < n)
+		n = (u32)(v.length - skip);
+	if (filled >= CLEW_WINDOW || n > CLEW_WINDOW)
+		return 1;
+	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM + filled, n, (void *)(v.base + skip))) {
+		g->failed = 1;
+		return 1;
+	}
+	g->filled = filled + n;
+	return 0;
+}
+
+/* Copies up to a window of the call's bytes from `offset` on. Returns how many, or -1. */
+static __always_inline int read_buffer(struct scratch *s, u32 offset, u32 total)
+{
+	u32 n = total - offset;
+
+	if (n > CLEW_WINDOW)
+		n = CLEW_WINDOW;
+	if (s->iov_count) {
+		struct gather g = {.s = s, .offset = offset, .end = offset + n};
+
+		bpf_loop(1024 + 1, gather_step, &g, 0); /* UIO_MAXIOV */
+		if (g.failed || g.filled == 0)
+			return -1;
+		return (int)g.filled;
+	}
+	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, n, (void *)(s->buffer + offset)))
+		return -1;
+	return (int)n;
+}
+
+#endif
