@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things lie and how slow the machine is. Everything that comes from the environment is read here."""
+import os
+import shutil
+import sys
+from pathlib import Path
+
+SUITE = Path(__file__).resolve().parent.parent
+ROOT = SUITE.parent.parent
+CLEW = Path(os.environ.get("CLEW", ROOT / "build" / "clew"))
+CACHE = Path(os.environ.get("CLEW_CACHE", "/var/cache/clew")) / "integration"
+SLOW = float(os.environ.get("CLEW_SLOW", "1"))  # factor on every time limit; about 20 under emulation
+PYTHON = sys.executable
+VENV_PYTHON = CACHE / "venv" / "bin" / "python"
+NODE_MODULES = CACHE / "node" / "node_modules"
+
+
+def seconds(limit: float) -> float:
+    return limit * SLOW
+
+
+def tool(name: str) -> str | None:
+    """The path of a program; servers lie in sbin, which need not be in PATH."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/go/bin")
+
+
+def built(name: str) -> Path:
+    """A program that `prepare` has compiled."""
+    return CACHE / "bin" / name

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python's http.server, a thread per connection."""
+from harness.env import PYTHON, SUITE
+from harness.process import Process, free_port
+from . import FULL, Server
+
+APP = SUITE / "servers" / "apps" / "python_http_app.py"
+
+
+def start(ctx, host: str = "127.0.0.1") -> Server:
+    port = free_port()
+    process = Process(ctx, "http.server", [PYTHON, APP, port, host])
+    process.wait_port(port, host)
+    return Server(process, port, dict(FULL), host=host)
