@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The atoms of JSON, written at a pointer: strings, numbers, hex ids.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace clew::exporter::json {
+
+/// A string of n bytes takes at most that much, quotes included (each byte as \u00XX).
+constexpr size_t string_bound(size_t n) { return 6 * n + 2; }
+
+/// Writes `text` as a JSON string, with U+FFFD for what is not UTF-8; returns the end. Needs string_bound(size) bytes.
+char* put_string(char* at, std::string_view text);
+
+char* put_decimal(char* at, int64_t value);            // at most 20 bytes
+char* put_decimal_unsigned(char* at, uint64_t value);  // at most 20 bytes
+/// As OTLP/JSON wants it: NaN and the infinities are strings. At most 32 bytes.
+char* put_double(char* at, double value);
+char* put_hex(char* at, const uint8_t* bytes, size_t count);  // 2 * count bytes
+
+}  // namespace clew::exporter::json

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long an exporter may still try: for ever, until shutdown() says when. Wakes whoever sleeps between two tries.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace clew::exporter {
+
+class Patience {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// From now on nothing may take longer than until `deadline`. Any thread.
+  void end_at(Clock::time_point deadline) {
+    {
+      std::lock_guard lock(mutex_);
+      deadline_ = deadline;
+    }
+    changed_.notify_all();
+  }
+  /// shutdown() was called.
+  bool stopping() const { return deadline() != Clock::time_point::max(); }
+  bool over() const { return Clock::now() >= deadline(); }
+  Clock::time_point deadline() const {
+    std::lock_guard lock(mutex_);
+    return deadline_;
+  }
+  /// Sleeps; wakes at once when stopping begins, and never sleeps past the deadline. False: patience is over.
+  bool sleep(Clock::duration duration) const {
+    std::unique_lock lock(mutex_);
+    const Clock::time_point before = deadline_;
+    changed_.wait_until(lock, std::min(Clock::now() + duration, deadline_), [&] { return deadline_ != before; });
+    return Clock::now() < deadline_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  Clock::time_point deadline_ = Clock::time_point::max();
+};
+
+}  // namespace clew::exporter
