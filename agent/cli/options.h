@@ -36,11 +36,11 @@ struct PortRange {
 /// A process is selected if one of the first group matches, or it descends from `command`, and none of the exclusions does.
 struct SelectOptions {
   std::vector<uint32_t> process_ids;
-  std::vector<std::string> exe_globs;  // of the whole path, `*` also matches '/'; "nginx" (no slash) arrives here as "*/nginx"
-  std::vector<PortRange> ports;        // listened on
-  std::vector<std::string> cgroups;    // as given: below the mount point, or with it; never empty
-  std::vector<std::string> containers; // id or prefix; "docker://", "containerd://" … are taken off
-  std::vector<std::string> command;    // what stands after `--`
+  std::vector<std::string> exe_globs;   // of the whole path, `*` also matches '/'; "nginx" (no slash) arrives here as "*/nginx"
+  std::vector<PortRange> ports;         // listened on
+  std::vector<std::string> cgroups;     // as given: below the mount point, or with it; never empty
+  std::vector<std::string> containers;  // id or prefix; "docker://", "containerd://" … are taken off
+  std::vector<std::string> command;     // what stands after `--`
 
   std::vector<std::string> not_exe_globs;
   std::vector<PortRange> not_ports;
