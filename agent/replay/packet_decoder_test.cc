@@ -213,7 +213,7 @@ TEST(PacketDecoder, GarbageIsNeverReadBeyondItsEnd) {
   size_t tcp = 0;
   for (int round = 0; round < 200'000; ++round) {
     std::string packet = seeds[random() % seeds.size()];
-    for (unsigned flips = random() % 6; flips > 0; --flips) packet[random() % packet.size()] = static_cast<char>(random());
+    for (auto flips = random() % 6; flips > 0; --flips) packet[random() % packet.size()] = static_cast<char>(random());
     const size_t wire_length = packet.size() + random() % 3 * 10;
     packet.resize(random() % 4 == 0 ? random() % packet.size() : packet.size());
     TcpSegment segment;
