@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Builds in the checkout as the user who owns it, so that nothing in it ends up owned by root under sudo.
 
 # shellcheck disable=SC2154  # root, the checkout's path, is set by the script that sources this

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Runs long steps quietly: on a terminal the elapsed time and the last line of output, elsewhere a line now and then.
 
 step_group=   # process group of the running step, so that an interrupted script can end all of it
@@ -22,29 +22,37 @@ end_step() {
   step_group=
 }
 
-# step TITLE COMMAND ARG… : the command's status; its output is in $logs and is shown when it fails
-step() {
-  local title=$1 log status begun=$SECONDS said=$SECONDS columns width
-  shift
-  log=$logs/$(tr -cs '[:alnum:]' '-' <<<"$title" | sed 's/-*$//').log
-  columns=$(tput cols 2>/dev/null || echo 80)
-  set -m # a process group of its own
+# watch TITLE LOG COMMAND ARG… : runs it in a process group of its own, output to LOG; says how long it is at it; the command's status
+watch() {
+  local title=$1 log=$2 begun=$SECONDS said=$SECONDS width
+  shift 2
+  set -m
   "$@" >"$log" 2>&1 </dev/null &
   step_group=$!
   set +m
   while kill -0 "$step_group" 2>/dev/null; do
     if [ -t 1 ]; then
-      width=$((columns - ${#title} - 20))
+      width=$(($(tput cols 2>/dev/null || echo 80) - ${#title} - 20))
       printf '\r\033[K  %s … %s  \033[2m%.*s\033[0m' "$title" "$(elapsed $((SECONDS - begun)))" $((width > 0 ? width : 0)) "$(last_line "$log")"
-    elif ((SECONDS - said >= 20)); then
+    elif ((SECONDS - said >= ${progress_interval_seconds:-20})); then
       said=$SECONDS
       printf '  %s … %s  %.100s\n' "$title" "$(elapsed $((SECONDS - begun)))" "$(last_line "$log")"
     fi
     sleep 0.2
   done
-  wait "$step_group" && status=0 || status=$?
+  local status=0
+  wait "$step_group" || status=$?
   step_group=
   if [ -t 1 ]; then printf '\r\033[K'; fi
+  return "$status"
+}
+
+# step TITLE COMMAND ARG… : the same with the outcome as a line; the log is in $logs, and its end is shown on failure
+step() {
+  local title=$1 log status=0 begun=$SECONDS
+  shift
+  log=$logs/$(tr -cs '[:alnum:]' '-' <<<"$title" | sed 's/-*$//').log
+  watch "$title" "$log" "$@" || status=$?
   if ((status == 0)); then
     printf '  %s: %s\n' "$title" "$(elapsed $((SECONDS - begun)))"
   else
