@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two directions of a connection as state machines over their bytes.
+#include "protocols/http1/parser.h"
+
+#include <utility>
+
+#include "protocols/http1/characters.h"
+#include "protocols/http1/chunk_line.h"
+
+namespace clew::protocols::http1 {
+namespace {
+
+constexpr size_t kTrailerLengthMax = kHeadLengthMax;
+
+Step step(Step::Kind kind, size_t consumed) {
+  Step s;
+  s.kind = kind;
+  s.consumed = consumed;
+  return s;
+}
+
+Step skip(size_t consumed, uint64_t bytes) {
+  Step s = step(Step::Kind::kSkip, consumed);
+  s.skip = bytes;
+  return s;
+}
+
+/// Empty lines before a message: RFC 9112 §2.2 has servers pass over them; some servers send one after a body.
+size_t leading_empty_lines(std::string_view bytes) {
+  size_t n = 0;
+  while (n < bytes.size()) {
+    if (bytes[n] == '\n')
+      n += 1;
+    else if (bytes[n] == '\r' && n + 1 < bytes.size() && bytes[n + 1] == '\n')
+      n += 2;
+    else
+      break;
+  }
+  return n;
+}
+
+bool may_begin(Sender sender, std::string_view bytes) {
+  const size_t lf = bytes.substr(0, kHeadLengthMax).find('\n');
+  if (lf == std::string_view::npos) return bytes == "\r" || (bytes.size() < kHeadLengthMax && may_become_start_line(sender, bytes));
+  std::string_view line = bytes.substr(0, lf);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  StartLine ignored;
+  return parse_start_line(sender, line, ignored);
+}
+
+RequestKind kind_of(const HeadScan& scan) {
+  if (scan.start_line.method == "HEAD") return RequestKind::kHead;
+  if (scan.start_line.method == "CONNECT") return RequestKind::kConnect;
+  return scan.has_upgrade ? RequestKind::kUpgrade : RequestKind::kPlain;
+}
+
+bool asks_to_leave(RequestKind kind) { return kind == RequestKind::kConnect || kind == RequestKind::kUpgrade; }
+
+bool is_interim(uint16_t status) { return status < 200 && status != 101; }
+
+}  // namespace
+
+Http1Parser::Http1Parser(bool from_start) {
+  for (Direction& d : directions_) d.hunting = !from_start;
+}
+
+Step Http1Parser::parse(Sender sender, std::string_view bytes) {
+  Direction& d = direction(sender);
+  switch (d.state) {
+    case State::kStart: return parse_start(sender, d, bytes);
+    case State::kLength: d.state = State::kEnd; return skip(0, d.left);
+    case State::kEnd:
+      if (!d.orphan) return end_message(d, 0);
+      end_message(d, 0);  // untold
+      return parse_start(sender, d, bytes);
+    case State::kChunkLine: return parse_chunk(d, bytes);
+    case State::kTrailer: return parse_trailer(d, bytes);
+    case State::kToClose: d.state = State::kClosing; return skip(0, Step::kSkipToClose);
+    case State::kClosing: break;
+  }
+  return step(Step::Kind::kNeedMore, bytes.size());
+}
+
+Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view bytes) {
+  if (opaque_) return step(Step::Kind::kOpaque, 0);
+  size_t consumed = 0;
+  for (;;) {
+    if (d.progress.searched == 0) {
+      if (d.hunting) consumed += hunt(sender, d, bytes.substr(consumed));
+      consumed += leading_empty_lines(bytes.substr(consumed));
+    }
+    const std::string_view rest = bytes.substr(consumed);
+    if (rest.empty() || rest == "\r") return step(Step::Kind::kNeedMore, consumed);
+    if (d.hunting && consumed > 0) return skip(consumed, 0);
+    if (sender == Sender::kClient && !outstanding_.empty() && asks_to_leave(outstanding_.newest())) return step(Step::Kind::kAwaitPeer, 0);
+
+    const HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
+    if (sender == Sender::kServer && scan.has_start_line && outstanding_.empty() && !d.orphan) {
+      d.progress = {};
+      d.awaiting = true;
+      return step(Step::Kind::kAwaitPeer, 0);
+    }
+    const bool bad = scan.status == HeadScan::Status::kInvalid || (d.hunting && scan.has_malformed_line);
+    if (bad && d.hunting) {
+      d.progress = {};
+      d.mid_line = true;
+      d.orphan = false;
+      continue;
+    }
+    if (bad) return reject(d, scan.reason, true);
+    if (scan.status == HeadScan::Status::kIncomplete) return step(Step::Kind::kNeedMore, consumed);
+    return take_head(sender, d, scan, consumed + scan.length);
+  }
+}
+
+Step Http1Parser::take_head(Sender sender, Direction& d, const HeadScan& scan, size_t consumed) {
+  const bool is_request = sender == Sender::kClient;
+  d.awaiting = false;
+  d.body_bytes = 0;
+  d.trailer_bytes = 0;
+  if (is_request) {
+    if (const std::string_view reason = frame_request(d, scan); !reason.empty()) return reject(d, reason, true);
+  } else {
+    frame_response(d, scan);
+  }
+  d.hunting = false;
+  if (d.orphan) return skip(consumed, 0);
+  Step s = step(Step::Kind::kHead, consumed);
+  s.is_request = is_request;
+  s.is_interim = !is_request && is_interim(scan.start_line.status);
+  s.head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
+  return s;
+}
+
+/// RFC 9112 §6.3. Returns a reason, as a literal, if nobody can say where the body ends.
+std::string_view Http1Parser::frame_request(Direction& d, const HeadScan& scan) {
+  const RequestKind kind = kind_of(scan);
+  const BodyFields& body = scan.body;
+  d.state = State::kEnd;
+  if (kind != RequestKind::kConnect) {
+    if (body.has_transfer_encoding && !body.ends_chunked) {
+      d.state = State::kStart;
+      return "bad_transfer_encoding";
+    }
+    d.left = body.content_length.value_or(0);
+    if (body.has_transfer_encoding)
+      d.state = State::kChunkLine;
+    else if (d.left > 0)
+      d.state = State::kLength;
+  }
+  if (d.state == State::kLength) d.body_bytes = d.left;
+  outstanding_.push(kind);
+  return {};
+}
+
+void Http1Parser::frame_response(Direction& d, const HeadScan& scan) {
+  const uint16_t status = scan.start_line.status;
+  const BodyFields& body = scan.body;
+  if (is_interim(status)) {
+    d.state = State::kStart;
+    return;
+  }
+  RequestKind kind = RequestKind::kPlain;
+  if (!d.orphan) {
+    kind = outstanding_.oldest();
+    outstanding_.pop();
+  }
+  d.left = body.content_length.value_or(0);
+  const bool leaves_http = status == 101 || (kind == RequestKind::kConnect && status < 300);
+  if (leaves_http) {
+    opaque_ = true;
+    d.state = State::kEnd;
+  } else if (kind == RequestKind::kHead || status == 204 || status == 304) {
+    d.state = State::kEnd;
+  } else if (body.has_transfer_encoding) {
+    d.state = body.ends_chunked ? State::kChunkLine : State::kToClose;
+  } else if (body.content_length) {
+    d.state = d.left > 0 ? State::kLength : State::kEnd;
+  } else {
+    d.state = State::kToClose;
+  }
+  if (d.state == State::kLength) d.body_bytes = d.left;
+}
+
+Step Http1Parser::parse_chunk(Direction& d, std::string_view bytes) {
+  const ChunkLine line = parse_chunk_line(bytes, d.progress.searched);
+  d.progress.searched = line.status == ChunkLine::Status::kIncomplete ? bytes.size() : 0;
+  if (line.status == ChunkLine::Status::kInvalid) return reject(d, line.reason, true);
+  if (line.status == ChunkLine::Status::kIncomplete) return step(Step::Kind::kNeedMore, 0);
+  if (line.size > 0) {
+    d.body_bytes += line.size;
+    return skip(line.length, line.size + 2);
+  }
+  d.state = State::kTrailer;
+  Step trailer = parse_trailer(d, bytes.substr(line.length));
+  trailer.consumed += line.length;
+  return trailer;
+}
+
+Step Http1Parser::parse_trailer(Direction& d, std::string_view bytes) {
+  size_t consumed = 0;
+  for (;;) {
+    const std::string_view rest = bytes.substr(consumed, kTrailerLengthMax - d.trailer_bytes);
+    const size_t lf = rest.find('\n', d.progress.searched);
+    if (lf == std::string_view::npos) {
+      if (rest.size() == kTrailerLengthMax - d.trailer_bytes) return reject(d, "trailer_too_long", true);
+      d.progress.searched = rest.size();
+      return step(Step::Kind::kNeedMore, consumed);
+    }
+    d.progress.searched = 0;
+    std::string_view line = rest.substr(0, lf);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    // A next message where the trailer's empty line should be: let resync() find it.
+    if (!line.empty() && line.find(':') == std::string_view::npos && !is_space(line.front())) return reject(d, "bad_trailer", false);
+    consumed += lf + 1;
+    d.trailer_bytes += lf + 1;
+    if (!line.empty()) continue;
+    if (!d.orphan) return end_message(d, consumed);
+    end_message(d, 0);
+    return skip(consumed, 0);
+  }
+}
+
+Step Http1Parser::end_message(Direction& d, size_t consumed) {
+  Step s = step(Step::Kind::kEnd, consumed);
+  s.body_bytes = d.body_bytes;
+  d.state = State::kStart;
+  d.orphan = false;
+  return s;
+}
+
+Step Http1Parser::reject(Direction& d, std::string_view reason, bool drop_line) {
+  d.progress = {};
+  d.rejected = drop_line;
+  Step s = step(Step::Kind::kInvalid, 0);
+  s.reason = reason;
+  return s;
+}
+
+size_t Http1Parser::hunt(Sender sender, Direction& d, std::string_view bytes) const {
+  size_t dropped = 0;
+  for (;;) {
+    if (d.mid_line) {
+      const size_t lf = bytes.find('\n', dropped);
+      if (lf == std::string_view::npos) return bytes.size();
+      dropped = lf + 1;
+      d.mid_line = false;
+    }
+    const std::string_view rest = bytes.substr(dropped);
+    if (rest.empty() || may_begin(sender, rest)) return dropped;
+    d.mid_line = true;
+  }
+}
+
+size_t Http1Parser::resync(Sender sender, std::string_view bytes) {
+  Direction& d = direction(sender);
+  d.state = State::kStart;
+  d.progress = {};
+  if (opaque_) return bytes.size();
+  if (std::exchange(d.awaiting, false)) {
+    d.orphan = true;
+    return 0;
+  }
+  if (sender == Sender::kServer) outstanding_.clear();
+  d.orphan = false;
+  d.hunting = true;
+  d.mid_line = std::exchange(d.rejected, false);
+  return hunt(sender, d, bytes);
+}
+
+bool Http1Parser::finish(Sender sender) {
+  Direction& d = direction(sender);
+  const bool completes = d.state == State::kToClose || d.state == State::kClosing;
+  const bool told = completes && !d.orphan;
+  if (completes) end_message(d, 0);
+  return told;
+}
+
+}  // namespace clew::protocols::http1

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP/1 on one connection: heads, the framing of bodies, and which request a response answers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "protocols/http1/head_scan.h"
+#include "protocols/http1/outstanding.h"
+#include "protocols/protocol.h"
+
+namespace clew::protocols::http1 {
+
+/// Beyond the contract of protocols::Parser:
+/// * An interim response (100, 102, 103 …) gives kHead with is_interim and no kEnd.
+/// * A response that comes while no request is outstanding gives kAwaitPeer. resync() then passes over that one response, body and
+///   all, without a word; requests that came meanwhile stay outstanding.
+/// * Any other resync(kServer) forgets all outstanding requests: the bytes that are missing may have held their responses.
+/// * Behind a request that asks to leave HTTP (CONNECT, Upgrade) the client's bytes give kAwaitPeer until its response is known.
+/// * kSkip over a chunk includes its CRLF.
+/// * After resync(), and from the beginning if the connection was joined in the middle, bytes are dropped (kNeedMore, or kSkip of 0)
+///   until a line is a start line and all lines of its head are well formed.
+class Http1Parser final : public Parser {
+ public:
+  explicit Http1Parser(bool from_start);
+
+  Step parse(Sender sender, std::string_view bytes) override;
+  size_t resync(Sender sender, std::string_view bytes) override;
+  bool finish(Sender sender) override;
+  size_t memory_bytes() const override { return sizeof *this + outstanding_.memory_bytes(); }
+
+ private:
+  enum class State : uint8_t {
+    kStart,      // a message may begin
+    kLength,     // `left` bytes of body have to be announced
+    kEnd,        // the message is complete
+    kChunkLine,  // the size of a chunk
+    kTrailer,    // lines behind the last chunk
+    kToClose,    // the body ends with the connection: to be announced
+    kClosing,    // that was announced
+  };
+
+  struct Direction {
+    State state = State::kStart;
+    bool hunting = false;   // looking for a message start, in bytes that may be anything
+    bool mid_line = false;  // hunting: the rest of this line is to be dropped
+    bool rejected = false;  // kInvalid was answered for the line at hand: it must not be found again
+    bool awaiting = false;  // kAwaitPeer was answered for a response
+    bool orphan = false;    // the message answers no known request: pass over it
+    HeadProgress progress;  // kStart; `searched` also in kChunkLine and kTrailer
+    uint64_t left = 0;
+    uint64_t body_bytes = 0;
+    size_t trailer_bytes = 0;
+  };
+
+  Direction& direction(Sender sender) { return directions_[static_cast<size_t>(sender)]; }
+  size_t hunt(Sender sender, Direction& d, std::string_view bytes) const;
+  Step parse_start(Sender sender, Direction& d, std::string_view bytes);
+  Step take_head(Sender sender, Direction& d, const HeadScan& scan, size_t consumed);
+  std::string_view frame_request(Direction& d, const HeadScan& scan);
+  void frame_response(Direction& d, const HeadScan& scan);
+  Step parse_chunk(Direction& d, std::string_view bytes);
+  Step parse_trailer(Direction& d, std::string_view bytes);
+  Step end_message(Direction& d, size_t consumed);
+  Step reject(Direction& d, std::string_view reason, bool drop_line);
+
+  Direction directions_[2];
+  Outstanding outstanding_;
+  bool opaque_ = false;
+};
+
+}  // namespace clew::protocols::http1
