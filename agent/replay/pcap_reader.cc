@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "agent/replay/packet_decoder.h"
+#include "agent/replay/pcap_file.h"
 #include "agent/replay/tcp_connections.h"
 
 namespace clew::replay {
@@ -32,7 +33,7 @@ struct Capture {
 };
 
 base::Result<Capture> open_capture(const std::string& path) {
-  std::unique_ptr<FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
+  std::unique_ptr<FILE, CloseFile> file(open_counted(path));
   if (!file)
     return base::fail(fmt::format("cannot open {}: {}", path, std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe): glibc's is safe
   std::array<char, PCAP_ERRBUF_SIZE> why{};

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/replay/recording.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace clew::replay {
+namespace {
+
+constexpr std::array<char, kRecordingMagicBytes> kMagic = {'c', 'l', 'e', 'w', 'r', 'e', 'c', '1'};
+constexpr size_t kPayloadMax = size_t{1} << 20;
+constexpr size_t kFileBuffer = size_t{1} << 18;
+
+enum Kind : uint8_t { kSeed = 1, kClockOffset = 2, kEvent = 3, kResource = 4, kTick = 5, kFinish = 6 };
+
+struct RecordHeader {
+  uint32_t length;
+  uint8_t kind;
+  uint8_t zero[3];
+};
+static_assert(sizeof(RecordHeader) == 8);
+
+void put_text(std::string& out, std::string_view text) {
+  const auto length = static_cast<uint32_t>(text.size());
+  out.append(reinterpret_cast<const char*>(&length), sizeof length).append(text);
+}
+
+// A reader of one payload; any overrun makes it bad for good.
+struct PayloadReader {
+  std::string_view rest;
+  bool good = true;
+
+  template <class T>
+  T number() {
+    T value{};
+    if (rest.size() < sizeof value) {
+      good = false;
+      return value;
+    }
+    std::memcpy(&value, rest.data(), sizeof value);
+    rest.remove_prefix(sizeof value);
+    return value;
+  }
+  std::string_view text() {
+    const auto length = number<uint32_t>();
+    if (!good || length > rest.size()) {
+      good = false;
+      return {};
+    }
+    const std::string_view value = rest.substr(0, length);
+    rest.remove_prefix(length);
+    return value;
+  }
+};
+
+std::string write_resource(uint32_t process_id, const exporter::Resource& resource) {
+  std::string out;
+  out.append(reinterpret_cast<const char*>(&process_id), sizeof process_id);
+  for (size_t i = 0; i < resource.attributes.size(); ++i) {
+    const base::Attributes::View view = resource.attributes[i];
+    out.push_back(static_cast<char>(view.type));
+    put_text(out, view.key);
+    switch (view.type) {
+      case base::Attributes::Type::kString: put_text(out, view.text); break;
+      case base::Attributes::Type::kInt:
+      case base::Attributes::Type::kBool: put_text(out, {reinterpret_cast<const char*>(&view.integer), sizeof view.integer}); break;
+      case base::Attributes::Type::kDouble: put_text(out, {reinterpret_cast<const char*>(&view.number), sizeof view.number}); break;
+      case base::Attributes::Type::kStringArray: {
+        std::string joined;
+        for (std::string_view value : resource.attributes.array(i)) put_text(joined, value);
+        put_text(out, joined);
+        break;
+      }
+    }
+  }
+  return out;
+}
+
+template <class T>
+T number_in(std::string_view text) {
+  T value{};
+  std::memcpy(&value, text.data(), std::min(sizeof value, text.size()));
+  return value;
+}
+
+bool read_resource(std::string_view payload, RecordingSink& sink) {
+  PayloadReader reader{payload};
+  const auto process_id = reader.number<uint32_t>();
+  auto resource = std::make_shared<exporter::Resource>();
+  while (reader.good && !reader.rest.empty()) {
+    const auto type = static_cast<base::Attributes::Type>(reader.number<uint8_t>());
+    const std::string_view key = reader.text();
+    const std::string_view value = reader.text();
+    if (!reader.good) return false;
+    switch (type) {
+      case base::Attributes::Type::kString: resource->attributes.add_named(key, value); break;
+      case base::Attributes::Type::kInt: resource->attributes.add_named(key, number_in<int64_t>(value)); break;
+      case base::Attributes::Type::kBool: resource->attributes.add_named(key, number_in<int64_t>(value) != 0); break;
+      case base::Attributes::Type::kDouble: resource->attributes.add_named(key, number_in<double>(value)); break;
+      case base::Attributes::Type::kStringArray: {
+        std::vector<std::string_view> values;
+        PayloadReader array{value};
+        while (array.good && !array.rest.empty()) values.push_back(array.text());
+        if (!array.good) return false;
+        resource->attributes.add_named(key, values);
+        break;
+      }
+      default: return false;
+    }
+  }
+  if (!reader.good) return false;
+  sink.resource(process_id, std::move(resource));
+  return true;
+}
+
+bool deliver(const RecordHeader& header, std::string_view payload, RecordingSink& sink) {
+  PayloadReader reader{payload};
+  switch (header.kind) {
+    case kSeed: {
+      correlation::Seed seed;
+      seed.key[0] = reader.number<uint64_t>();
+      seed.key[1] = reader.number<uint64_t>();
+      if (reader.good) sink.seed(seed);
+      return reader.good;
+    }
+    case kClockOffset: {
+      const auto offset = reader.number<uint64_t>();
+      if (reader.good) sink.clock_offset(offset);
+      return reader.good;
+    }
+    case kEvent: return sink.event(std::as_bytes(std::span(payload)));
+    case kResource: return read_resource(payload, sink);
+    case kTick:
+    case kFinish: {
+      const auto now = reader.number<uint64_t>();
+      if (!reader.good) return false;
+      if (header.kind == kTick)
+        sink.tick(now);
+      else
+        sink.finish(now);
+      return true;
+    }
+    default: return false;
+  }
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::string& path, const correlation::Seed& seed,
+                                                                       base::Counters& counters) {
+  std::FILE* file = std::fopen(path.c_str(), "wbe");
+  if (file == nullptr) return base::fail(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  std::setvbuf(file, nullptr, _IOFBF, kFileBuffer);
+  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(file, counters.lost("recording", "write_failed")));
+  if (std::fwrite(kMagic.data(), kMagic.size(), 1, file) != 1)
+    return base::fail(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  writer->record(kSeed, std::as_bytes(std::span(seed.key)));
+  return writer;
+}
+
+void RecordingWriter::record(uint8_t kind, std::span<const std::byte> payload) {
+  const RecordHeader header{static_cast<uint32_t>(payload.size()), kind, {}};
+  if (std::fwrite(&header, sizeof header, 1, file_.get()) != 1 ||
+      (!payload.empty() && std::fwrite(payload.data(), payload.size(), 1, file_.get()) != 1))
+    lost_.add();
+}
+
+void RecordingWriter::clock_offset(uint64_t offset_ns) { record(kClockOffset, std::as_bytes(std::span(&offset_ns, 1))); }
+void RecordingWriter::event(std::span<const std::byte> event) { record(kEvent, event); }
+void RecordingWriter::tick(uint64_t now_ns) { record(kTick, std::as_bytes(std::span(&now_ns, 1))); }
+void RecordingWriter::flush() {
+  if (std::fflush(file_.get()) != 0) lost_.add();
+}
+void RecordingWriter::resource(uint32_t process_id, const exporter::Resource& resource) {
+  record(kResource, std::as_bytes(std::span(write_resource(process_id, resource))));
+}
+void RecordingWriter::finish(uint64_t now_ns) {
+  record(kFinish, std::as_bytes(std::span(&now_ns, 1)));
+  flush();
+}
+
+bool looks_like_recording(std::string_view first_bytes) {
+  return first_bytes.substr(0, kMagic.size()) == std::string_view(kMagic.data(), kMagic.size());
+}
+
+base::Result<void> replay_recording(const std::string& path, RecordingSink& sink) {
+  std::FILE* raw = path == "-" ? stdin : std::fopen(path.c_str(), "rbe");
+  if (raw == nullptr) return base::fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  struct Close {
+    void operator()(std::FILE* file) const {
+      if (file != stdin) std::fclose(file);
+    }
+  };
+  const std::unique_ptr<std::FILE, Close> file(raw);
+  std::setvbuf(raw, nullptr, _IOFBF, kFileBuffer);
+
+  std::array<char, kRecordingMagicBytes> magic{};
+  if (std::fread(magic.data(), magic.size(), 1, raw) != 1 || magic != kMagic)
+    return base::fail(fmt::format("{}: not a recording of clew", path));
+  uint64_t position = kRecordingMagicBytes;
+  bool finished = false;
+  std::string payload;
+  for (;;) {
+    RecordHeader header{};
+    const size_t got = std::fread(&header, 1, sizeof header, raw);
+    if (got == 0 && std::feof(raw)) break;
+    if (got != sizeof header)
+      return base::fail(fmt::format("{}: cut short at byte {}: {} of {} bytes of a record's header", path, position, got, sizeof header));
+    if (header.length > kPayloadMax)
+      return base::fail(fmt::format("{}: damaged at byte {}: a record of {} bytes", path, position, header.length));
+    payload.resize(header.length);
+    const size_t body = header.length == 0 ? 0 : std::fread(payload.data(), 1, header.length, raw);
+    if (body != header.length)
+      return base::fail(fmt::format("{}: cut short at byte {}: {} of {} bytes of a record", path, position, body, header.length));
+    if (!deliver(header, payload, sink))
+      return base::fail(fmt::format("{}: damaged at byte {}: a record of kind {} that makes no sense", path, position, header.kind));
+    finished = header.kind == kFinish;
+    position += sizeof header + header.length;
+  }
+  if (!finished) return base::fail(fmt::format("{}: cut short at byte {}: the end of the recording is missing", path, position));
+  return {};
+}
+
+}  // namespace clew::replay
