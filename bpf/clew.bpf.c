@@ -16,6 +16,7 @@
 #include "socket/call.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/state.bpf.c"
+#include "socket/open_sockets.bpf.c"
 #include "process/lifecycle.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

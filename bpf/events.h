@@ -138,6 +138,29 @@ enum clew_figure {
 	CLEW_FIGURE_MAX
 };
 
+/* The first bytes of each CPU's value in the map `scratch`. */
+struct clew_counters {
+	clew_u64 losses[16];  /* by enum clew_loss */
+	clew_u64 figures[8];  /* by enum clew_figure */
+};
+
+/* Value of the map `processes`. */
+enum clew_selected_by {
+	CLEW_SELECTED_TREE = 1, /* --pid and COMMAND: children too, whatever they execute */
+	CLEW_SELECTED_RULE = 2, /* path, port, cgroup, container: asked again at exec */
+};
+struct clew_process {
+	clew_u32 selected_by;
+};
+
+/* What the iterator over open sockets writes, once per socket. */
+struct clew_open_socket {
+	clew_u32 tgid;
+	clew_u16 port; /* host byte order */
+	clew_u8 listening;
+	clew_u8 family; /* AF_* */
+};
+
 #if defined(__cplusplus) || defined(__bpf__)
 #ifdef __cplusplus
 #define CLEW_STATIC_ASSERT static_assert

@@ -4,24 +4,15 @@
 #define CLEW_BPF_MAPS_H
 
 /* Settings, fixed before load. */
-const volatile u32 ring_bytes = 8 << 20; /* size of `events`, for the early wake-up */
-const volatile u8 watch_exec = 0;	 /* report exec and exit of every process: a rule by path, cgroup or container needs it */
-const volatile u8 watch_cgroup = 0;	 /* report moves between cgroups */
+const volatile clew_u32 ring_bytes = 8 << 20; /* size of `events`, for the early wake-up */
+const volatile clew_u8 watch_exec = 0;	       /* report exec of every process: a rule by path, cgroup or container needs it */
+const volatile clew_u8 watch_cgroup = 0;       /* report moves between cgroups */
 
 /* Changed by user space while running. */
-u32 selection_epoch;		 /* raised when a process is no longer selected: cached verdicts are asked again */
-u32 consumer_asleep;		 /* user space sleeps until it is woken, not until its next tick */
-u64 selected_filter[1024];	 /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
-u64 wanted_ports[1024];		 /* bit port: who listens there is selected */
-
-enum selected_by {
-	SELECTED_TREE = 1, /* --pid and COMMAND: children too, whatever they execute */
-	SELECTED_RULE = 2, /* path, port, cgroup, container: asked again at exec */
-};
-
-struct process {
-	u32 selected_by;
-};
+clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
+clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
+clew_u64 selected_filter[1024]; /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
+clew_u64 wanted_ports[1024];	/* bit port: who begins to listen there is selected */
 
 /* tgid → why it is traced. Written by user space and at fork; read at the first call on each socket; deleted at exit. */
 struct {
@@ -29,7 +20,7 @@ struct {
 	__uint(max_entries, 16384);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, u32);
-	__type(value, struct process);
+	__type(value, struct clew_process);
 } processes SEC(".maps");
 
 /* socket → what is known of its connection. Made at the first call of a selected process, freed by the kernel with the socket. */
@@ -85,8 +76,7 @@ enum scratch_user {
 
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
-	u64 losses[16];	 /* by enum clew_loss */
-	u64 figures[8];	 /* by enum clew_figure */
+	struct clew_counters counters;
 	/* the buffer of the call under way */
 	u64 buffer;	 /* address of the bytes, or of the iovec array */
 	u32 iov_count;	 /* 0: one buffer */
@@ -115,7 +105,7 @@ static __always_inline struct scratch *scratch_of(u32 user)
 
 static __always_inline void lose(struct scratch *s, enum clew_loss why, u64 n)
 {
-	s->losses[why] += n;
+	s->counters.losses[why] += n;
 }
 
 /* How to submit: mostly without waking the consumer, which comes by itself every few milliseconds. */
@@ -125,7 +115,7 @@ static __always_inline u64 wakeup_flags(struct scratch *s)
 		consumer_asleep = 0;
 		return BPF_RB_FORCE_WAKEUP;
 	}
-	if ((s->figures[CLEW_FIGURE_EVENTS] & 63) == 0 && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_bytes / 4)
+	if ((s->counters.figures[CLEW_FIGURE_EVENTS] & 63) == 0 && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_bytes / 4)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
 }
@@ -136,7 +126,7 @@ static __always_inline bool submit(struct scratch *s, void *event, u32 bytes, en
 		lose(s, why, 1);
 		return false;
 	}
-	s->figures[CLEW_FIGURE_EVENTS]++;
+	s->counters.figures[CLEW_FIGURE_EVENTS]++;
 	return true;
 }
 

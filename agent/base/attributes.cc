@@ -3,23 +3,32 @@
 
 namespace clew::base {
 
-void Attributes::add(Key key, const std::vector<std::string_view>& values) {
+Attributes::Slice Attributes::store_array(const std::vector<std::string_view>& values) {
   const auto offset = static_cast<uint32_t>(text_.size());
   for (std::string_view value : values) {
     text_.append(value);
     text_.push_back('\0');
   }
-  push(key, Type::kStringArray).text = {offset, static_cast<uint32_t>(text_.size()) - offset};
+  return {offset, static_cast<uint32_t>(text_.size()) - offset};
 }
 
-void Attributes::add_named(std::string_view key, std::string_view value) {
-  const Slice key_slice = store(key);
-  const Slice value_slice = store(value);
+Attributes::Entry& Attributes::push_named(std::string_view key, Type type) {
   Entry& entry = entries_.emplace_back();
   entry.literal_key = nullptr;
-  entry.key = key_slice;
-  entry.type = Type::kString;
-  entry.text = value_slice;
+  entry.key = store(key);
+  entry.type = type;
+  entry.integer = 0;
+  return entry;
+}
+
+void Attributes::add(Key key, const std::vector<std::string_view>& values) { push(key, Type::kStringArray).text = store_array(values); }
+
+void Attributes::add_named(std::string_view key, std::string_view value) { push_named(key, Type::kString).text = store(value); }
+void Attributes::add_named(std::string_view key, int64_t value) { push_named(key, Type::kInt).integer = value; }
+void Attributes::add_named(std::string_view key, bool value) { push_named(key, Type::kBool).integer = value ? 1 : 0; }
+void Attributes::add_named(std::string_view key, double value) { push_named(key, Type::kDouble).number = value; }
+void Attributes::add_named(std::string_view key, const std::vector<std::string_view>& values) {
+  push_named(key, Type::kStringArray).text = store_array(values);
 }
 
 Attributes::View Attributes::operator[](size_t index) const {

@@ -44,6 +44,11 @@ class Attributes {
 
   /// The same with a name that is known only at run time (OTEL_RESOURCE_ATTRIBUTES): the name is copied.
   void add_named(std::string_view key, std::string_view value);
+  void add_named(std::string_view key, const char* value) { add_named(key, std::string_view(value)); }
+  void add_named(std::string_view key, int64_t value);
+  void add_named(std::string_view key, bool value);
+  void add_named(std::string_view key, double value);
+  void add_named(std::string_view key, const std::vector<std::string_view>& values);
 
   void reserve(size_t entries, size_t text_bytes) {
     entries_.reserve(entries);
@@ -82,6 +87,8 @@ class Attributes {
     entry.integer = 0;
     return entry;
   }
+  Entry& push_named(std::string_view key, Type type);
+  Slice store_array(const std::vector<std::string_view>& values);
   Slice store(std::string_view value) {
     const Slice slice{static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(value.size())};
     text_.append(value);

@@ -24,7 +24,7 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	u32 parent_tgid = parent->tgid, child_tgid = child->tgid;
-	struct process *p, copy;
+	struct clew_process *p, copy;
 	struct scratch *s;
 
 	if (parent_tgid == child_tgid || !maybe_selected(parent_tgid))

@@ -76,7 +76,7 @@ static __always_inline void handle_call(struct call *call, struct scratch *s, st
 	u64 before = position_before(c, tcp, d, moved);
 	s64 hole = (s64)(before - c->position[d]);
 
-	s->figures[CLEW_FIGURE_CALLS]++;
+	s->counters.figures[CLEW_FIGURE_CALLS]++;
 	call->s = s;
 	call->c = c;
 	call->sk = sk;
@@ -116,7 +116,7 @@ static __always_inline void handle_call(struct call *call, struct scratch *s, st
 	if (http1_finish(w))
 		lose(s, CLEW_LOSS_STEPS, 1);
 	if (w->foreign)
-		s->figures[CLEW_FIGURE_FOREIGN]++;
+		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
 }
 
 #endif

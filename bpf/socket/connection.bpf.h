@@ -90,7 +90,7 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 		c->position[1] = before[1] - (before[1] == 1);
 		c->has_base[0] = c->has_base[1] = 1;
 	}
-	s->figures[CLEW_FIGURE_CONNECTIONS]++;
+	s->counters.figures[CLEW_FIGURE_CONNECTIONS]++;
 }
 
 /* Moves the direction to where the kernel says it was before this call; a difference is a hole that no hook showed. */

@@ -8,7 +8,7 @@
 static __always_inline void on_listen(u16 port)
 {
 	u32 tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
-	struct process fresh = {.selected_by = SELECTED_RULE}, *p;
+	struct clew_process fresh = {.selected_by = CLEW_SELECTED_RULE}, *p;
 	struct clew_event_process *e;
 	struct scratch *s;
 
@@ -19,7 +19,7 @@ static __always_inline void on_listen(u16 port)
 		return;
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (p)
-		p->selected_by |= SELECTED_RULE;
+		p->selected_by |= CLEW_SELECTED_RULE;
 	else if (bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY))
 		lose(s, CLEW_LOSS_PROCESS_MAP, 1);
 	mark_filter(tgid);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/capture/event_decoder.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bpf/events.h"
+
+namespace clew::capture {
+namespace {
+
+// A copy: recordings are not aligned, and a load from the ring is one anyway.
+template <class T>
+bool load(std::span<const std::byte> event, T& out) {
+  if (event.size() < sizeof(T)) return false;
+  std::memcpy(&out, event.data(), sizeof(T));
+  return true;
+}
+
+std::string unix_path(const clew_u8* path, size_t length) {
+  std::string text(reinterpret_cast<const char*>(path), std::min<size_t>(length, CLEW_PATH_SIZE));
+  if (!text.empty() && text[0] == '\0') {
+    text[0] = '@';
+  } else {
+    text.resize(std::min(text.size(), text.find('\0')));
+  }
+  std::ranges::replace(text, '\0', '@');
+  return text;
+}
+
+Endpoint endpoint(uint8_t family, uint16_t port, const clew_u8 (&address)[16], const clew_u8* path, uint16_t path_length) {
+  Endpoint e;
+  e.family = static_cast<Family>(family);
+  e.port = port;
+  std::copy(std::begin(address), std::end(address), e.address.begin());
+  if (family == CLEW_FAMILY_UNIX) e.path = unix_path(path, path_length);
+  return e;
+}
+
+}  // namespace
+
+EventDecoder::EventDecoder(Sink& sink, ProcessSink& processes, base::Counters& counters)
+    : sink_(sink), processes_(processes), events_(counters.get("clew_events_total", "source=\"socket\"")) {}
+
+bool EventDecoder::decode(std::span<const std::byte> event) {
+  if (event.empty()) return false;
+  events_.add();
+  switch (static_cast<uint8_t>(event[0])) {
+    case CLEW_EVENT_DATA: return data(event);
+    case CLEW_EVENT_CONNECTION: return connection(event);
+    case CLEW_EVENT_END: return end(event);
+    case CLEW_EVENT_PROCESS: return process(event);
+    default: return false;
+  }
+}
+
+bool EventDecoder::data(std::span<const std::byte> event) {
+  clew_event_data e;
+  if (!load(event, e) || event.size() < sizeof e + e.length || e.direction > 1) return false;
+  Bytes bytes;
+  bytes.connection = e.connection;
+  bytes.direction = static_cast<Direction>(e.direction);
+  bytes.position = e.position;
+  bytes.time_ns = unix_time(e.time_ns);
+  bytes.process_id = e.tgid;
+  bytes.thread_id = e.tid;
+  bytes.bytes = {reinterpret_cast<const char*>(event.data()) + sizeof e, e.length};
+  bytes.advanced_to = e.advanced_to;
+  sink_.bytes(bytes);
+  return true;
+}
+
+bool EventDecoder::connection(std::span<const std::byte> event) {
+  clew_event_connection e;
+  if (!load(event, e)) return false;
+  Connection c;
+  c.id = e.connection;
+  c.local = endpoint(e.family, e.local_port, e.local_address, e.local_path, e.local_path_length);
+  c.peer = endpoint(e.family, e.peer_port, e.peer_address, e.peer_path, e.peer_path_length);
+  c.role = e.role <= CLEW_ROLE_SERVER ? static_cast<Role>(e.role) : Role::kUnknown;
+  c.from_start = e.from_start != 0;
+  c.time_ns = unix_time(e.time_ns);
+  sink_.connection(c);
+  return true;
+}
+
+bool EventDecoder::end(std::span<const std::byte> event) {
+  clew_event_end e;
+  if (!load(event, e) || e.direction > 1) return false;
+  for (uint8_t d = 0; d < 2; ++d) {  // how far each direction came, before it ends
+    if (e.last_time_ns[d] == 0) continue;
+    Bytes bytes;
+    bytes.connection = e.connection;
+    bytes.direction = static_cast<Direction>(d);
+    bytes.position = e.position[d];
+    bytes.advanced_to = e.position[d];
+    bytes.time_ns = unix_time(e.last_time_ns[d]);
+    bytes.process_id = e.tgid;
+    sink_.bytes(bytes);
+  }
+  End end;
+  end.connection = e.connection;
+  end.direction = static_cast<Direction>(e.direction);
+  end.time_ns = unix_time(e.time_ns);
+  switch (e.kind) {
+    case CLEW_END_DIRECTION: end.kind = End::Kind::kDirection; break;
+    case CLEW_END_CLOSED: end.kind = End::Kind::kClosed; break;
+    case CLEW_END_RESET: end.kind = End::Kind::kReset; break;
+    default: return false;
+  }
+  sink_.end(end);
+  return true;
+}
+
+bool EventDecoder::process(std::span<const std::byte> event) {
+  clew_event_process e;
+  if (!load(event, e) || e.change < CLEW_PROCESS_FORK || e.change > CLEW_PROCESS_CGROUP) return false;
+  ProcessChange change;
+  change.kind = static_cast<ProcessChange::Kind>(e.change);
+  change.process_id = e.tgid;
+  change.parent_process_id = e.parent_tgid;
+  change.port = e.port;
+  change.selected = e.selected != 0;
+  change.comm = {e.comm, strnlen(e.comm, sizeof e.comm)};
+  change.time_ns = unix_time(e.time_ns);
+  processes_.process(change);
+  return true;
+}
+
+}  // namespace clew::capture

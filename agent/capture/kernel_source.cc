@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/capture/kernel_source.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "bpf/events.h"
+
+#include "bpf/clew.skel.h"
+
+namespace clew::capture {
+namespace {
+
+// Between two looks at the ring while there is traffic: long enough to make a wake-up cheap per event, short against the second
+// that a span may take to its file.
+constexpr auto kTick = std::chrono::milliseconds(5);
+constexpr int kIdleRounds = 40;  // then sleep until the kernel wakes us
+
+constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {
+    "ring_full",  "ring_full_bytes", "socket_storage", "process_map_full",    "read_user",         "unreadable_call",
+    "compat_call", "call_too_complex", "unseen_bytes", "connection_map_full", "process_event_ring_full"};
+
+int no_log(libbpf_print_level, const char*, va_list) { return 0; }
+
+bool has_tracepoint(const char* name) {
+  btf* kernel = btf__load_vmlinux_btf();
+  if (kernel == nullptr) return false;
+  const bool found = btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF) > 0;
+  btf__free(kernel);
+  return found;
+}
+
+void set_port(clew_bpf& skeleton, uint32_t port) { skeleton.bss->wanted_ports[port >> 6] |= uint64_t{1} << (port & 63); }
+
+}  // namespace
+
+std::string_view name_of(Backend backend) { return backend == Backend::kSysExit ? "sys_exit" : "socket tracepoints"; }
+
+KernelSource::KernelSource(OnEvent on_event, base::Counters& counters) : on_event_(std::move(on_event)), counters_(counters) {}
+
+base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSettings& settings, OnEvent on_event,
+                                                               base::Counters& counters) {
+  libbpf_set_print(no_log);
+  std::unique_ptr<KernelSource> source(new KernelSource(std::move(on_event), counters));
+  clew_bpf* skeleton = source->skeleton_ = clew_bpf__open();
+  if (skeleton == nullptr) return base::fail(fmt::format("cannot open the BPF object: {}", std::strerror(errno)));
+
+  const bool socket_tracepoints = !settings.force_sys_exit && has_tracepoint("sock_send_length");
+  source->backend_ = socket_tracepoints ? Backend::kSocketTracepoints : Backend::kSysExit;
+  bpf_program__set_autoload(skeleton->progs.tp_btf__sock_send_length, socket_tracepoints);
+  bpf_program__set_autoload(skeleton->progs.tp_btf__sock_recv_length, socket_tracepoints);
+  bpf_program__set_autoload(skeleton->progs.tp_btf__cgroup_attach_task, settings.watch_cgroup);
+  skeleton->rodata->ring_bytes = settings.ring_bytes;
+  skeleton->rodata->watch_exec = settings.watch_exec;
+  skeleton->rodata->watch_cgroup = settings.watch_cgroup;
+  bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
+  for (const auto& [first, last] : settings.listen_ports)
+    for (uint32_t port = first; port <= last; ++port) set_port(*skeleton, port);
+
+  if (const int error = clew_bpf__load(skeleton); error != 0) {
+    return base::fail(fmt::format("the kernel refused the BPF programs: {}", std::strerror(-error)));
+  }
+  source->ring_ = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_sample, source.get(), nullptr);
+  if (source->ring_ == nullptr) return base::fail(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
+  source->epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;  // edge: only a wake-up that the kernel side asked for, not each event
+  if (source->epoll_ < 0 || epoll_ctl(source->epoll_, EPOLL_CTL_ADD, bpf_map__fd(skeleton->maps.events), &event) != 0)
+    return base::fail(fmt::format("cannot wait for the ring buffer: {}", std::strerror(errno)));
+  return source;
+}
+
+KernelSource::~KernelSource() {
+  detach();
+  if (epoll_ >= 0) close(epoll_);
+  if (ring_ != nullptr) ring_buffer__free(ring_);
+  if (skeleton_ != nullptr) clew_bpf__destroy(skeleton_);
+}
+
+base::Result<void> KernelSource::attach() {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton_->obj) {
+    if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
+    bpf_link* link = bpf_program__attach(program);
+    if (link == nullptr)
+      return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
+    links_.push_back(link);
+  }
+  return {};
+}
+
+void KernelSource::detach() {
+  for (bpf_link* link : links_) bpf_link__destroy(link);
+  links_.clear();
+}
+
+base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
+  clew_process value{};
+  const int fd = bpf_map__fd(skeleton_->maps.processes);
+  bpf_map_lookup_elem(fd, &process_id, &value);
+  value.selected_by |= static_cast<uint32_t>(by);
+  if (bpf_map_update_elem(fd, &process_id, &value, BPF_ANY) != 0)
+    return base::fail(fmt::format("cannot select process {}: {}", process_id, std::strerror(errno)));
+  __atomic_fetch_or(&skeleton_->bss->selected_filter[(process_id >> 6) & 1023], uint64_t{1} << (process_id & 63), __ATOMIC_SEQ_CST);
+  return {};
+}
+
+void KernelSource::deselect(uint32_t process_id) {
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &process_id);
+  __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+bool KernelSource::selected_by_tree(uint32_t process_id) const {
+  clew_process value{};
+  return bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.processes), &process_id, &value) == 0 &&
+         (value.selected_by & CLEW_SELECTED_TREE) != 0;
+}
+
+base::Result<std::vector<OpenSocket>> KernelSource::look_at_open_sockets(uint32_t process_id) {
+  skeleton_->bss->open_sockets_of = process_id;
+  bpf_link* link = bpf_program__attach_iter(skeleton_->progs.iter__open_sockets, nullptr);
+  if (link == nullptr) return base::fail(fmt::format("cannot look at open sockets: {}", std::strerror(errno)));
+  const int fd = bpf_iter_create(bpf_link__fd(link));
+  std::vector<OpenSocket> sockets;
+  std::array<clew_open_socket, 512> records;
+  std::string pending;
+  for (ssize_t n = 0; fd >= 0 && (n = read(fd, records.data(), sizeof records)) != 0;) {
+    if (n < 0 && errno == EAGAIN) continue;
+    if (n < 0) break;
+    pending.append(reinterpret_cast<const char*>(records.data()), static_cast<size_t>(n));
+    size_t at = 0;
+    for (clew_open_socket record; pending.size() - at >= sizeof record; at += sizeof record) {
+      std::memcpy(&record, pending.data() + at, sizeof record);
+      sockets.push_back({record.tgid, record.listening != 0, record.port});
+    }
+    pending.erase(0, at);
+  }
+  if (fd >= 0) close(fd);
+  bpf_link__destroy(link);
+  if (fd < 0) return base::fail(fmt::format("cannot look at open sockets: {}", std::strerror(errno)));
+  return sockets;
+}
+
+int KernelSource::on_sample(void* context, void* data, size_t size) {
+  auto* self = static_cast<KernelSource*>(context);
+  self->on_event_({static_cast<const std::byte*>(data), size});
+  return 0;
+}
+
+int KernelSource::drain(std::chrono::milliseconds patience) {
+  const bool asleep = idle_rounds_ >= kIdleRounds;
+  if (asleep) {
+    __atomic_store_n(&skeleton_->bss->consumer_asleep, 1, __ATOMIC_SEQ_CST);
+    // What came in between the last look and the flag would wake nobody.
+    if (const int n = ring_buffer__consume(ring_); n > 0) {
+      idle_rounds_ = 0;
+      return n;
+    }
+  }
+  epoll_event event{};
+  const auto wait = asleep ? patience : std::min(patience, kTick);
+  const int ready = epoll_wait(epoll_, &event, 1, static_cast<int>(wait.count()));
+  const int wait_error = errno;
+  const int n = ring_buffer__consume(ring_);
+  idle_rounds_ = n > 0 ? 0 : idle_rounds_ + 1;
+  if (n <= 0 && ready < 0 && wait_error == EINTR) return -1;
+  return n;
+}
+
+void KernelSource::update_counters() {
+  const auto cpus = static_cast<size_t>(libbpf_num_possible_cpus());
+  const size_t value_bytes = (bpf_map__value_size(skeleton_->maps.scratch) + 7) / 8 * 8;
+  std::vector<std::byte> values(cpus * value_bytes);
+  std::array<uint64_t, CLEW_LOSS_MAX> losses{};
+  std::array<uint64_t, CLEW_FIGURE_MAX> figures{};
+  for (uint32_t user = 0; user < bpf_map__max_entries(skeleton_->maps.scratch); ++user) {
+    if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.scratch), &user, values.data()) != 0) continue;
+    for (size_t cpu = 0; cpu < cpus; ++cpu) {
+      clew_counters counters;
+      std::memcpy(&counters, values.data() + cpu * value_bytes, sizeof counters);
+      for (size_t i = 0; i < losses.size(); ++i) losses[i] += counters.losses[i];
+      for (size_t i = 0; i < figures.size(); ++i) figures[i] += counters.figures[i];
+    }
+  }
+  for (size_t i = 0; i < losses.size(); ++i) {
+    if (losses[i] == 0) continue;
+    if (i == CLEW_LOSS_RING_FULL_BYTES)
+      counters_.get("clew_lost_bytes_total", "where=\"kernel\",reason=\"ring_full\"").set(losses[i]);
+    else
+      counters_.lost("kernel", kLossReasons[i]).set(losses[i]);
+  }
+  counters_.get("clew_kernel_calls_total").set(figures[CLEW_FIGURE_CALLS]);
+  counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);
+  counters_.get("clew_kernel_foreign_calls_total").set(figures[CLEW_FIGURE_FOREIGN]);
+
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton_->obj) {
+    const int fd = bpf_program__fd(program);
+    bpf_prog_info info{};
+    uint32_t size = sizeof info;
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) != 0) continue;
+    const std::string labels = fmt::format("program=\"{}\"", bpf_program__name(program));
+    if (info.run_time_ns != 0) counters_.get("clew_bpf_run_nanoseconds_total", labels).set(info.run_time_ns);
+    if (info.recursion_misses != 0) counters_.lost("kernel", "program_busy").set(info.recursion_misses);
+  }
+}
+
+}  // namespace clew::capture

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live source: loads the BPF programs, selects processes, drains the ring buffer. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/base/counters.h"
+#include "agent/base/result.h"
+
+struct clew_bpf;
+struct ring_buffer;
+struct bpf_link;
+
+namespace clew::capture {
+
+enum class Backend : uint8_t { kSocketTracepoints, kSysExit };
+std::string_view name_of(Backend backend);
+
+enum class SelectedBy : uint32_t { kTree = 1, kRule = 2 };
+
+struct KernelSettings {
+  uint32_t ring_bytes = 8U << 20;
+  bool watch_exec = false;    // exec of every process is reported, not only of selected ones
+  bool watch_cgroup = false;  // moves between cgroups are reported
+  std::vector<std::pair<uint16_t, uint16_t>> listen_ports;  // who begins to listen there is selected at once
+  bool force_sys_exit = false;  // the fallback even where the socket tracepoints are there (tests)
+};
+
+/// A socket that a process held open when it was looked at.
+struct OpenSocket {
+  uint32_t process_id = 0;
+  bool listening = false;
+  uint16_t port = 0;
+};
+
+class KernelSource {
+ public:
+  using OnEvent = std::function<void(std::span<const std::byte>)>;
+
+  /// Loads the programs; nothing is attached yet. An error says what the kernel refused.
+  static base::Result<std::unique_ptr<KernelSource>> load(const KernelSettings& settings, OnEvent on_event, base::Counters& counters);
+  ~KernelSource();
+  KernelSource(const KernelSource&) = delete;
+  KernelSource& operator=(const KernelSource&) = delete;
+
+  base::Result<void> attach();
+  /// Ends the flow of events; those in the ring can still be drained.
+  void detach();
+
+  base::Result<void> select(uint32_t process_id, SelectedBy by);
+  void deselect(uint32_t process_id);
+  /// By --pid or COMMAND, itself or an ancestor: whatever it executes.
+  bool selected_by_tree(uint32_t process_id) const;
+
+  /// Marks sockets that a process has open already, and says which those are. process_id 0: of all selected processes.
+  base::Result<std::vector<OpenSocket>> look_at_open_sockets(uint32_t process_id);
+
+  /// Waits up to `patience` for events and hands over all there are. Returns how many, or -1 after a signal.
+  int drain(std::chrono::milliseconds patience);
+  /// Copies the kernel's counters (losses, figures, run time of each program) to Counters.
+  void update_counters();
+
+  Backend backend() const { return backend_; }
+
+ private:
+  KernelSource(OnEvent on_event, base::Counters& counters);
+  static int on_sample(void* context, void* data, size_t size);
+
+  OnEvent on_event_;
+  base::Counters& counters_;
+  clew_bpf* skeleton_ = nullptr;
+  ring_buffer* ring_ = nullptr;
+  std::vector<bpf_link*> links_;
+  Backend backend_ = Backend::kSocketTracepoints;
+  int epoll_ = -1;
+  int idle_rounds_ = 0;
+};
+
+}  // namespace clew::capture

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/commands/live_processes.h"
+
+#include <fmt/format.h>
+
+namespace clew::commands {
+
+using capture::ProcessChange;
+using capture::SelectedBy;
+
+void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
+  if (const auto done = source_->select(process_id, by); !done) {
+    messages_.warn(done.error().message);
+    return;
+  }
+  selected_.insert(process_id);
+}
+
+base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) {
+  CLEW_TRY(discovery::ScanResult found, discovery::scan(proc, selection_));
+  for (const discovery::ScanMatch& match : found.selected) {
+    const uint32_t id = match.process.process_id;
+    bool by_number = false;
+    for (const uint32_t wanted : selection_.rules().process_ids) by_number |= wanted == id;
+    select(id, by_number ? SelectedBy::kTree : SelectedBy::kRule);
+    for (const uint16_t port : match.listening_ports) table_.on_listen(id, port, 0);
+    messages_.debug(fmt::format("process {} ({}): {}", id, match.process.comm, match.verdict.reason));
+  }
+  for (const discovery::ScanMatch& match : found.excluded)
+    messages_.info(fmt::format("process {} ({}) is left out: {}", match.process.process_id, match.process.comm, match.verdict.reason));
+  for (const std::string& rule : found.unmatched) messages_.info(fmt::format("{} matches nothing yet; waiting for it", rule));
+  if (const auto looked = source_->look_at_open_sockets(0); !looked) messages_.warn(looked.error().message);
+  return {};
+}
+
+base::Result<void> LiveProcesses::select_command(uint32_t process_id) {
+  CLEW_TRY([[maybe_unused]] std::monostate done, source_->select(process_id, SelectedBy::kTree).transform([] { return std::monostate(); }));
+  selected_.insert(process_id);
+  return {};
+}
+
+// After an exec, a listen or a move: is it (still) wanted?
+void LiveProcesses::decide(uint32_t process_id, bool already_selected) {
+  const discovery::Verdict verdict = table_.decide(selection_, process_id);
+  const bool in_tree = already_selected && source_->selected_by_tree(process_id);
+  if (verdict.outcome == discovery::Verdict::Outcome::kExcluded || (already_selected && !in_tree && !verdict.selected())) {
+    if (already_selected) source_->deselect(process_id);
+    selected_.erase(process_id);
+    return;
+  }
+  if (!verdict.selected() || already_selected) return;
+  select(process_id, SelectedBy::kRule);
+  if (const auto looked = source_->look_at_open_sockets(process_id); !looked) messages_.warn(looked.error().message);
+  messages_.info(fmt::format("process {}: {}", process_id, verdict.reason));
+}
+
+void LiveProcesses::process(const ProcessChange& change) {
+  const uint32_t id = change.process_id;
+  switch (change.kind) {
+    case ProcessChange::Kind::kFork:
+      table_.on_fork(change.parent_process_id, id, change.time_ns);
+      if (change.selected) selected_.insert(id);
+      break;
+    case ProcessChange::Kind::kExec:
+      if (change.selected) {
+        table_.on_exec(id, change.time_ns);
+        table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is
+        if (new_program_) new_program_(id);
+      }
+      if (source_ != nullptr) decide(id, change.selected);
+      break;
+    case ProcessChange::Kind::kListen:
+      table_.on_listen(id, change.port, change.time_ns);
+      selected_.insert(id);
+      if (source_ != nullptr) decide(id, true);
+      break;
+    case ProcessChange::Kind::kCgroup:
+      if (source_ != nullptr) decide(id, selected_.contains(id));
+      break;
+    case ProcessChange::Kind::kExit:
+      table_.on_exit(id, change.time_ns);
+      selected_.erase(id);
+      if (new_program_) new_program_(id);
+      break;
+  }
+}
+
+}  // namespace clew::commands

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/commands/outputs.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace clew::commands {
+namespace {
+
+std::string protocol_name(std::optional<cli::OtlpProtocol> protocol) {
+  if (!protocol) return {};
+  switch (*protocol) {
+    case cli::OtlpProtocol::kGrpc: return "grpc";
+    case cli::OtlpProtocol::kHttpProtobuf: return "http/protobuf";
+    case cli::OtlpProtocol::kHttpJson: return "http/json";
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<Outputs> Outputs::open(const cli::OutputOptions& options, const cli::EnvironmentLookup& lookup,
+                                    const exporter::Wiring& wiring) {
+  Outputs outputs;
+  std::vector<exporter::Options> wanted;
+  if (options.console != cli::ConsoleMode::kNone) {
+    exporter::console::Options console;
+    console.format = options.console == cli::ConsoleMode::kTree ? exporter::console::Options::Format::kTree
+                                                                : exporter::console::Options::Format::kLine;
+    console.style = exporter::console::detect_style(console.fd, lookup);
+    wanted.emplace_back(console);
+  }
+  for (const std::string& file : options.files) wanted.emplace_back(exporter::FileOptions{file});
+  const exporter::Environment environment = [&lookup](const std::string& name) -> std::optional<std::string> {
+    const char* value = lookup ? lookup(name.c_str()) : nullptr;
+    return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+  };
+  for (const cli::OtlpDestination& destination : options.otlp) {
+    std::vector<std::string> warnings;
+    CLEW_TRY(exporter::OtlpOptions otlp,
+             exporter::parse_otlp_options({destination.url, protocol_name(destination.protocol)}, environment, warnings));
+    for (const std::string& warning : warnings) wiring.log(exporter::Severity::kWarning, warning);
+    wanted.emplace_back(std::move(otlp));
+  }
+  for (const exporter::Options& one : wanted) {
+    CLEW_TRY(std::unique_ptr<exporter::Exporter> made, exporter::make_exporter(one, wiring));
+    outputs.exporters_.push_back(std::move(made));
+  }
+  return outputs;
+}
+
+void Outputs::submit(std::vector<exporter::Span> spans) {
+  if (spans.empty()) return;
+  spans_ += spans.size();
+  const auto batch = std::make_shared<const exporter::SpanBatch>(std::move(spans));
+  for (const auto& exporter : exporters_) exporter->submit(batch);
+}
+
+void Outputs::shutdown(std::chrono::milliseconds patience) {
+  for (const auto& exporter : exporters_) exporter->shutdown(patience);
+}
+
+}  // namespace clew::commands

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exporters that a command was asked for, as one place to hand spans to.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "agent/base/counters.h"
+#include "agent/base/result.h"
+#include "agent/cli/options.h"
+#include "exporter/factory.h"
+
+namespace clew::commands {
+
+class Outputs {
+ public:
+  /// An error is for the user: a file that cannot be opened, a URL that makes no sense.
+  static base::Result<Outputs> open(const cli::OutputOptions& options, const cli::EnvironmentLookup& environment,
+                                    const exporter::Wiring& wiring);
+
+  /// Counts the spans by kind and hands them to every exporter.
+  void submit(std::vector<exporter::Span> spans);
+  void shutdown(std::chrono::milliseconds patience);
+  uint64_t spans() const { return spans_; }
+
+ private:
+  std::vector<std::unique_ptr<exporter::Exporter>> exporters_;
+  uint64_t spans_ = 0;
+};
+
+}  // namespace clew::commands

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every command that makes spans shares: protocols, ids, connections, and the way to the outputs.
+#pragma once
+
+#include <memory>
+
+#include "agent/base/counters.h"
+#include "agent/commands/outputs.h"
+#include "agent/connection/connections.h"
+#include "agent/correlation/ids.h"
+#include "agent/exchange/span_builder.h"
+#include "protocols/registry.h"
+
+namespace clew::commands {
+
+class Pipeline {
+ public:
+  Pipeline(const correlation::Seed& seed, bool capture_query, connection::Connections::ResourceOf resource_of, base::Counters& counters)
+      : protocols_(protocols::make_protocols()),
+        ids_(seed),
+        builder_(ids_, capture_query),
+        connections_(protocols_, builder_, std::move(resource_of), counters, {}) {}
+
+  connection::Connections& connections() { return connections_; }
+  /// Hands the finished spans on. Returns how many.
+  size_t flush(Outputs& outputs) {
+    std::vector<exporter::Span> spans = connections_.take_spans();
+    const size_t n = spans.size();
+    outputs.submit(std::move(spans));
+    return n;
+  }
+
+ private:
+  protocols::ProtocolList protocols_;
+  correlation::Ids ids_;
+  exchange::SpanBuilder builder_;
+  connection::Connections connections_;
+};
+
+}  // namespace clew::commands

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/commands/trace.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <unordered_set>
+
+#include "agent/capture/kernel_source.h"
+#include "agent/commands/child.h"
+#include "agent/commands/live_processes.h"
+#include "agent/commands/outputs.h"
+#include "agent/commands/pipeline.h"
+#include "agent/discovery/cgroup_mounts.h"
+#include "agent/discovery/process_table.h"
+#include "agent/replay/recording.h"
+#include "agent/telemetry/status_server.h"
+#include "agent/telemetry/summary.h"
+#include "clew_version.h"
+
+namespace clew::commands {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr auto kIdleWait = milliseconds(200);
+constexpr uint64_t kTickNs = 200'000'000;
+constexpr auto kShutdownPatience = milliseconds(5000);
+constexpr auto kChildPatience = milliseconds(5000);
+
+volatile std::sig_atomic_t stop_signal = 0;  // set by the handler, the one thing that a handler may touch
+void on_stop(int number) { stop_signal = number; }
+void on_nothing(int) {}  // only wakes the loop
+
+uint64_t now_ns(clockid_t clock) {
+  timespec t{};
+  clock_gettime(clock, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+// CLOCK_REALTIME - CLOCK_MONOTONIC: the closest of a few readings.
+uint64_t clock_offset() {
+  uint64_t best = 0;
+  uint64_t best_gap = UINT64_MAX;
+  for (int i = 0; i < 5; ++i) {
+    const uint64_t before = now_ns(CLOCK_MONOTONIC);
+    const uint64_t real = now_ns(CLOCK_REALTIME);
+    const uint64_t after = now_ns(CLOCK_MONOTONIC);
+    if (after - before >= best_gap) continue;
+    best_gap = after - before;
+    best = real - (before + (after - before) / 2);
+  }
+  return best;
+}
+
+discovery::SelectionRules rules_of(const cli::SelectOptions& select) {
+  const auto ranges = [](const std::vector<cli::PortRange>& in) {
+    std::vector<discovery::PortRange> out;
+    for (const cli::PortRange& range : in) out.push_back({range.first, range.last});
+    return out;
+  };
+  discovery::SelectionRules rules;
+  rules.process_ids = select.process_ids;
+  rules.exe_globs = select.exe_globs;
+  rules.ports = ranges(select.ports);
+  rules.cgroups = select.cgroups;
+  rules.containers = select.containers;
+  rules.not_exe_globs = select.not_exe_globs;
+  rules.not_ports = ranges(select.not_ports);
+  rules.never_process_ids = {static_cast<uint32_t>(getpid())};
+  return rules;
+}
+
+// One run of `clew trace`, from the rules to the summary.
+class Trace {
+ public:
+  Trace(const cli::Options& options, const cli::EnvironmentLookup& environment, const Messages& messages)
+      : options_(options), environment_(environment), messages_(messages) {}
+
+  int run();
+
+ private:
+  int usage(const base::Error& error) const;
+  int cannot(const base::Error& error) const;
+  std::optional<int> prepare();
+  std::optional<int> start_child();
+  void loop();
+  void on_event(std::span<const std::byte> event);
+  void record(std::span<const std::byte> event);
+  void tick();
+  bool should_stop();
+  int stop();
+  std::shared_ptr<const exporter::Resource> resource_of(uint32_t process_id, uint64_t time_ns);
+
+  const cli::Options& options_;
+  const cli::EnvironmentLookup& environment_;
+  const Messages& messages_;
+
+  base::Counters counters_;
+  correlation::Seed seed_;
+  std::optional<discovery::Selection> selection_;
+  std::optional<discovery::ProcessTable> table_;
+  std::optional<LiveProcesses> processes_;
+  std::optional<Outputs> outputs_;
+  std::optional<Pipeline> pipeline_;
+  std::vector<std::unique_ptr<replay::RecordingWriter>> recordings_;
+  std::unordered_set<uint32_t> recorded_processes_;
+  std::optional<capture::EventDecoder> decoder_;
+  std::unique_ptr<capture::KernelSource> source_;
+  std::optional<Child> child_;
+  std::unique_ptr<telemetry::StatusServer> status_;
+  std::optional<int> child_status_;
+  bool we_ended_child_ = false;
+  std::atomic<bool> reader_gone_{false};
+  steady_clock::time_point started_;
+  uint64_t next_tick_ns_ = 0;
+};
+
+int Trace::usage(const base::Error& error) const {
+  messages_.always(error.message);
+  return static_cast<int>(cli::ExitCode::kUsage);
+}
+
+int Trace::cannot(const base::Error& error) const {
+  messages_.always(error.message);
+  messages_.always(cli::kRunDoctor);
+  return static_cast<int>(cli::ExitCode::kKernel);
+}
+
+std::shared_ptr<const exporter::Resource> Trace::resource_of(uint32_t process_id, uint64_t time_ns) {
+  return table_->resource_of(process_id, {}, time_ns);
+}
+
+// Everything up to the hooks. A value is the exit status of a failure.
+std::optional<int> Trace::prepare() {
+  const cli::TraceOptions& trace = options_.trace;
+  const discovery::ProcFs proc = discovery::ProcFs::of_this_machine();
+  auto selection = discovery::Selection::compile(rules_of(trace.select), discovery::read_cgroup_mounts(proc));
+  if (!selection) return usage(selection.error());
+  selection_.emplace(std::move(*selection));
+  discovery::Host host = discovery::read_host("/etc", proc, CLEW_VERSION);
+  for (const auto& [key, value] : options_.environment.resource_attributes) host.defaults.emplace_back(key, value);
+  table_.emplace(proc, std::move(host), discovery::ProcessTable::Options{}, counters_);
+  processes_.emplace(*selection_, *table_, messages_);
+
+  if (getrandom(seed_.key.data(), sizeof seed_.key, 0) != sizeof seed_.key) return usage({"cannot get random bytes"});
+  pipeline_.emplace(
+      seed_, trace.output.capture_query,
+      [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); }, counters_);
+  decoder_.emplace(pipeline_->connections(), *processes_, counters_);
+
+  capture::KernelSettings settings;
+  settings.watch_exec = selection_->waits_for_processes();
+  settings.watch_cgroup = !trace.select.cgroups.empty() || !trace.select.containers.empty();
+  settings.force_sys_exit = environment_ && environment_("CLEW_BACKEND") != nullptr &&
+                            std::string_view(environment_("CLEW_BACKEND")) == "sys_exit";
+  for (const cli::PortRange& range : trace.select.ports) settings.listen_ports.emplace_back(range.first, range.last);
+  auto source = capture::KernelSource::load(settings, [this](std::span<const std::byte> event) { on_event(event); }, counters_);
+  if (!source) return cannot(source.error());
+  source_ = std::move(*source);
+
+  exporter::Wiring wiring{counters_, messages_.for_exporters(), exporter::WhenFull::kDrop, [this] { reader_gone_ = true; }};
+  auto outputs = Outputs::open(trace.output, environment_, wiring);
+  if (!outputs) {
+    messages_.always(outputs.error().message);
+    return static_cast<int>(cli::ExitCode::kFailed);
+  }
+  outputs_.emplace(std::move(*outputs));
+  for (const std::string& path : trace.output.records) {
+    auto writer = replay::RecordingWriter::create(path, seed_, counters_);
+    if (!writer) {
+      messages_.always(writer.error().message);
+      return static_cast<int>(cli::ExitCode::kFailed);
+    }
+    recordings_.push_back(std::move(*writer));
+  }
+  processes_->on_new_program([this](uint32_t process_id) { recorded_processes_.erase(process_id); });
+
+  const uint64_t offset = clock_offset();
+  decoder_->set_clock_offset(offset);
+  for (const auto& recording : recordings_) recording->clock_offset(offset);
+  processes_->set_source(source_.get());
+  if (const auto attached = source_->attach(); !attached) return cannot(attached.error());
+  if (const auto selected = processes_->select_running(proc); !selected) {
+    messages_.always(selected.error().message);
+    return static_cast<int>(cli::ExitCode::kFailed);
+  }
+  return std::nullopt;
+}
+
+std::optional<int> Trace::start_child() {
+  if (options_.trace.select.command.empty()) return std::nullopt;
+  auto child = Child::start(options_.trace.select.command);
+  if (!child) {
+    messages_.always(child.error().message);
+    return static_cast<int>(cli::ExitCode::kFailed);
+  }
+  child_.emplace(std::move(*child));
+  if (const auto selected = processes_->select_command(static_cast<uint32_t>(child_->process_id())); !selected) {
+    messages_.always(selected.error().message);
+    return static_cast<int>(cli::ExitCode::kFailed);
+  }
+  return std::nullopt;
+}
+
+void Trace::record(std::span<const std::byte> event) {
+  // The Resource goes ahead of the first bytes of a process: a replay needs it when those bytes become a span.
+  clew_event_data data;
+  if (event.size() >= sizeof data && static_cast<uint8_t>(event[0]) == CLEW_EVENT_DATA) {
+    std::memcpy(&data, event.data(), sizeof data);
+    if (recorded_processes_.insert(data.tgid).second) {
+      const auto resource = resource_of(data.tgid, now_ns(CLOCK_REALTIME));
+      for (const auto& recording : recordings_) recording->resource(data.tgid, *resource);
+    }
+  }
+  for (const auto& recording : recordings_) recording->event(event);
+}
+
+void Trace::on_event(std::span<const std::byte> event) {
+  if (!recordings_.empty()) record(event);
+  if (!decoder_->decode(event)) counters_.lost("capture", "bad_event").add();
+}
+
+void Trace::tick() {
+  const uint64_t now = now_ns(CLOCK_REALTIME);
+  if (now < next_tick_ns_) return;
+  next_tick_ns_ = now + kTickNs;
+  const uint64_t offset = clock_offset();
+  decoder_->set_clock_offset(offset);
+  for (const auto& recording : recordings_) {
+    recording->clock_offset(offset);
+    recording->tick(now);
+    recording->flush();
+  }
+  pipeline_->connections().tick(now);
+  table_->expire(now);
+  source_->update_counters();
+}
+
+bool Trace::should_stop() {
+  if (stop_signal != 0 || reader_gone_) return true;
+  if (child_ && (child_status_ = child_->poll())) return true;
+  if (options_.trace.count && outputs_->spans() >= *options_.trace.count) return true;
+  return options_.trace.duration && steady_clock::now() - started_ >= *options_.trace.duration;
+}
+
+void Trace::loop() {
+  started_ = steady_clock::now();
+  while (!should_stop()) {
+    auto patience = kIdleWait;
+    if (options_.trace.duration) {
+      const auto left = std::chrono::ceil<milliseconds>(*options_.trace.duration - (steady_clock::now() - started_));
+      patience = std::clamp(left, milliseconds(1), patience);
+    }
+    source_->drain(patience);
+    pipeline_->flush(*outputs_);
+    tick();
+  }
+}
+
+// Detach, finish, flush, say what was seen and what was lost.
+int Trace::stop() {
+  if (child_ && !child_status_) {  // it was started for this run: it ends with it, and is still traced while it does
+    we_ended_child_ = true;
+    child_->signal(stop_signal == SIGINT && isatty(STDIN_FILENO) ? 0 : stop_signal == SIGINT ? SIGINT : SIGTERM);
+    const auto deadline = steady_clock::now() + kChildPatience;
+    while (!(child_status_ = child_->poll()) && steady_clock::now() < deadline) {
+      source_->drain(milliseconds(20));
+      pipeline_->flush(*outputs_);
+    }
+    if (!child_status_) messages_.warn(fmt::format("process {} does not end; it goes on untraced", child_->process_id()));
+  }
+  source_->detach();
+  source_->drain(milliseconds(0));
+  const uint64_t now = now_ns(CLOCK_REALTIME);
+  pipeline_->connections().tick(now);
+  pipeline_->connections().finish(now);
+  for (const auto& recording : recordings_) {
+    recording->tick(now);
+    recording->finish(now);
+  }
+  pipeline_->flush(*outputs_);
+  source_->update_counters();
+  outputs_->shutdown(kShutdownPatience);
+  status_.reset();
+  if (!reader_gone_) messages_.always(telemetry::summary(counters_.snapshot()));
+  if (!child_) return static_cast<int>(cli::ExitCode::kDone);
+  if (!child_status_) return static_cast<int>(cli::ExitCode::kDone);
+  if (we_ended_child_ && WIFSIGNALED(*child_status_)) return static_cast<int>(cli::ExitCode::kDone);
+  return exit_status_of(*child_status_);
+}
+
+int Trace::run() {
+  struct sigaction action{};
+  action.sa_handler = on_stop;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = on_nothing;
+  sigaction(SIGCHLD, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  if (const auto failed = prepare()) return *failed;
+  if (const auto failed = start_child()) return *failed;
+  status_ = telemetry::StatusServer::start(
+      {.version = CLEW_VERSION, .backend = std::string(capture::name_of(source_->backend()))}, counters_);
+  messages_.always("ready");
+  if (child_) {
+    if (const auto released = child_->release(); !released) {
+      messages_.always(fmt::format("cannot run {}: {}", options_.trace.select.command[0], released.error().message));
+      return static_cast<int>(cli::ExitCode::kFailed);
+    }
+  }
+  loop();
+  return stop();
+}
+
+}  // namespace
+
+int trace(const cli::Options& options, const cli::EnvironmentLookup& environment, const Messages& messages) {
+  return Trace(options, environment, messages).run();
+}
+
+}  // namespace clew::commands

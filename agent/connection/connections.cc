@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/connection/connections.h"
+
+#include <algorithm>
+#include <string>
+
+#include "agent/connection/entry.h"
+
+namespace clew::connection {
+namespace {
+
+using capture::Direction;
+using capture::opposite;
+using exchange::Exchange;
+using protocols::Sender;
+using protocols::Step;
+
+constexpr uint8_t kInvalidMax = 16;  // then the connection is given up
+// A response that was there this long before the first request that was seen answers an earlier one.
+constexpr uint64_t kEarlierResponseNs = 1'000'000;
+
+}  // namespace
+
+Connections::Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder,
+                         ResourceOf resource_of, base::Counters& counters, Limits limits)
+    : protocols_(protocols), builder_(builder), resource_of_(std::move(resource_of)), counters_(counters), limits_(limits) {}
+
+Connections::~Connections() = default;
+
+// ---------------------------------------------------------------------------------------------- table
+
+void Connections::connection(const capture::Connection& connection) {
+  if (by_id_.contains(connection.id)) forget(connection.id);
+  if (by_id_.size() >= limits_.connections_max) evict_oldest();
+  auto owned = std::make_unique<Entry>();
+  Entry& entry = *owned;
+  entry.info = connection;
+  entry.mid_stream = !connection.from_start;
+  if (newest_ != nullptr) newest_->newer = &entry;
+  entry.older = newest_;
+  newest_ = &entry;
+  if (oldest_ == nullptr) oldest_ = &entry;
+  by_id_.emplace(connection.id, std::move(owned));
+}
+
+Connections::Entry* Connections::find(const capture::Bytes& bytes) {
+  if (last_used_ != nullptr && last_used_->info.id == bytes.connection) return last_used_;
+  auto it = by_id_.find(bytes.connection);
+  if (it == by_id_.end()) {
+    counters_.lost("connection", "unannounced").add();
+    capture::Connection unknown;
+    unknown.id = bytes.connection;
+    unknown.time_ns = bytes.time_ns;
+    connection(unknown);
+    it = by_id_.find(bytes.connection);
+  }
+  Entry* entry = it->second.get();
+  if (entry != newest_) {  // to the end of the list
+    if (entry->older != nullptr) entry->older->newer = entry->newer;
+    if (entry->newer != nullptr) entry->newer->older = entry->older;
+    if (oldest_ == entry) oldest_ = entry->newer;
+    entry->older = newest_;
+    entry->newer = nullptr;
+    newest_->newer = entry;
+    newest_ = entry;
+  }
+  last_used_ = entry;
+  return entry;
+}
+
+void Connections::forget(uint64_t id) {
+  const auto it = by_id_.find(id);
+  if (it == by_id_.end()) return;
+  Entry* entry = it->second.get();
+  if (entry->older != nullptr) entry->older->newer = entry->newer;
+  if (entry->newer != nullptr) entry->newer->older = entry->older;
+  if (oldest_ == entry) oldest_ = entry->newer;
+  if (newest_ == entry) newest_ = entry->older;
+  if (last_used_ == entry) last_used_ = nullptr;
+  by_id_.erase(it);
+}
+
+void Connections::evict_oldest() {
+  if (oldest_ == nullptr) return;
+  if (!oldest_->exchanges.empty()) counters_.lost("connection", "table_full").add(oldest_->exchanges.size());
+  close(*oldest_, exchange::kBytesLost, {});
+  forget(oldest_->info.id);
+}
+
+// ---------------------------------------------------------------------------------------------- bytes in
+
+void Connections::bytes(const capture::Bytes& bytes) {
+  Entry& entry = *find(bytes);
+  if (entry.opaque) return;
+  Entry::Half& half = entry.half(bytes.direction);
+  half.process_id = bytes.process_id;
+  half.thread_id = bytes.thread_id;
+  feed(entry, bytes);
+  half.stream.keep_rest();
+  const Direction other = opposite(bytes.direction);
+  if (entry.half(other).awaits_peer && !entry.opaque) {
+    pump(entry, other);
+    entry.half(other).stream.keep_rest();
+  }
+  if (!entry.exchanges.empty()) deliver_ready(entry);
+}
+
+void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
+  stream::Stream& stream = entry.half(bytes.direction).stream;
+  switch (stream.arrive(bytes.position, bytes.bytes, bytes.advanced_to, bytes.time_ns)) {
+    case stream::Stream::Arrival::kInOrder: break;
+    case stream::Stream::Arrival::kNothingNew: return;
+    case stream::Stream::Arrival::kHole: {
+      const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
+      on_hole(entry, missing);
+      if (bytes.bytes.empty()) {
+        stream.restart_at(stream.known_end());
+        return;
+      }
+      stream.restart_at(bytes.position);
+      stream.arrive(bytes.position, bytes.bytes, bytes.advanced_to, bytes.time_ns);
+      break;
+    }
+    case stream::Stream::Arrival::kOverflow:
+      counters_.lost("stream", "buffer_full").add();
+      on_hole(entry, bytes.bytes.size());
+      stream.restart_at(stream.known_end());
+      return;
+  }
+  pump(entry, bytes.direction);
+}
+
+// Bytes are missing that no parser asked to skip: whatever was under way in either direction is over, and the next message of each
+// is looked for anew. Before a protocol is known it means nothing: the kernel shows only what may be a head.
+void Connections::on_hole(Entry& entry, uint64_t lost_bytes) {
+  if (entry.protocol == nullptr) return;
+  if (!entry.exchanges.empty() || entry.half(entry.client_direction).stream.skipping()) {
+    counters_.lost("stream", "hole").add();
+    counters_.get("clew_stream_hole_bytes_total").add(lost_bytes);
+  }
+  close(entry, exchange::kBytesLost, {});
+  entry.parser = entry.protocol->make_parser(false);
+  entry.mid_stream = true;
+  entry.interim_open = false;
+  for (Entry::Half& half : entry.halves) {
+    half.awaits_peer = false;
+    half.stream.restart_at(half.stream.known_end());
+  }
+}
+
+bool Connections::classify(Entry& entry, Direction direction) {
+  stream::Stream& stream = entry.half(direction).stream;
+  const std::string_view bytes = stream.available();
+  if (bytes.empty()) return false;
+  bool need_more = false;
+  for (const Sender sender : {Sender::kClient, Sender::kServer}) {
+    if (entry.info.role != capture::Role::kUnknown && !entry.info.passive) {
+      const bool from_client = (entry.info.role == capture::Role::kServer) == (direction == Direction::kIngress);
+      if (from_client != (sender == Sender::kClient)) continue;
+    }
+    const protocols::Classification found = protocols::classify_all(protocols_, sender, bytes);
+    if (found.kind == protocols::Classification::Kind::kNeedMore) need_more = true;
+    if (found.kind != protocols::Classification::Kind::kFound) continue;
+    entry.protocol = found.protocol;
+    entry.client_direction = sender == Sender::kClient ? direction : opposite(direction);
+    break;
+  }
+  if (entry.protocol == nullptr) {
+    if (!need_more) stream.consume(bytes.size());
+    return false;
+  }
+  // Only a connection whose very first bytes these are has been seen from its start.
+  const bool from_start = entry.info.from_start && stream.position() == 0;
+  entry.mid_stream = !from_start;
+  entry.parser = entry.protocol->make_parser(from_start);
+  const bool outgoing = entry.client_direction == Direction::kEgress;
+  entry.place.connection = entry.info.id;
+  entry.place.is_client = outgoing && !entry.info.passive;
+  entry.place.server = exchange::address_of(outgoing ? entry.info.peer : entry.info.local);
+  entry.place.client = exchange::address_of(outgoing ? entry.info.local : entry.info.peer);
+  return true;
+}
+
+void Connections::pump(Entry& entry, Direction direction) {
+  Entry::Half& half = entry.half(direction);
+  half.awaits_peer = false;
+  while (!entry.opaque) {
+    if (entry.parser == nullptr && !classify(entry, direction)) return;
+    if (half.stream.skipping()) return;
+    if (!take_step(entry, direction, entry.parser->parse(entry.sender(direction), half.stream.available()))) return;
+  }
+}
+
+// False: nothing more to do in this direction for now.
+bool Connections::take_step(Entry& entry, Direction direction, Step step) {
+  Entry::Half& half = entry.half(direction);
+  const uint64_t position = half.stream.position();
+  switch (step.kind) {
+    case Step::Kind::kNeedMore: half.stream.consume(step.consumed); return false;
+    case Step::Kind::kAwaitPeer:
+      half.stream.consume(step.consumed);
+      half.awaits_peer = true;
+      return false;
+    case Step::Kind::kHead: {
+      const uint64_t first_byte_ns = half.stream.time_of_next();
+      half.stream.consume(step.consumed);
+      on_head(entry, direction, step, position, first_byte_ns);
+      return true;
+    }
+    case Step::Kind::kSkip:
+      half.stream.consume(step.consumed);
+      half.stream.skip(step.skip);
+      return true;
+    case Step::Kind::kEnd:
+      half.stream.consume(step.consumed);
+      on_end(entry, direction, step.stream_id, step.body_bytes);
+      return true;
+    case Step::Kind::kInvalid: on_invalid(entry, direction, step.reason); return true;
+    case Step::Kind::kOpaque:
+      entry.opaque = true;
+      if (Exchange* open = entry.exchanges.open_response(step.stream_id); open != nullptr && open->response.head != nullptr) {
+        open->request.complete = true;
+        on_end(entry, entry.direction(Sender::kServer), step.stream_id, 0);
+      }
+      return false;
+  }
+  return false;
+}
+
+void Connections::on_invalid(Entry& entry, Direction direction, std::string_view reason) {
+  counters_.lost(std::string("parser_").append(entry.protocol->name()), reason).add();
+  Entry::Half& half = entry.half(direction);
+  const std::string_view bytes = half.stream.available();
+  if (++entry.invalid_count >= kInvalidMax) {
+    counters_.lost("connection", "given_up").add();
+    close(entry, exchange::kBytesLost, {});
+    entry.opaque = true;
+    return;
+  }
+  const size_t drop = entry.parser->resync(entry.sender(direction), bytes);
+  half.stream.consume(std::max<size_t>(std::min(drop, bytes.size()), bytes.empty() ? 0 : 1));
+  if (Exchange* open = direction == entry.client_direction ? entry.exchanges.open_request(0) : entry.exchanges.open_response(0)) {
+    open->incomplete |= exchange::kBytesLost;
+    (direction == entry.client_direction ? open->request : open->response).complete = true;
+    if (open->response.last_byte_ns == 0) open->response.last_byte_ns = half.stream.time_latest();
+  }
+}
+
+// ---------------------------------------------------------------------------------------------- messages
+
+void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_t position, uint64_t first_byte_ns) {
+  Entry::Half& half = entry.half(direction);
+  if (!step.is_request) {
+    entry.interim_open = step.is_interim;
+    if (step.is_interim) return;
+    Exchange* exchange = entry.exchanges.open_response(step.stream_id);
+    if (exchange == nullptr) return;
+    exchange->response.head = std::move(step.head);
+    exchange->response.first_byte_ns = first_byte_ns;
+    exchange->response.last_byte_ns = half.stream.time_of_last();
+    return;
+  }
+  Entry::Half& answers = entry.half(opposite(direction));
+  if (answers.awaits_peer && entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns) {
+    answers.stream.restart_at(answers.stream.known_end());
+    answers.awaits_peer = false;
+  }
+  entry.mid_stream = false;
+  if (entry.exchanges.full()) {
+    counters_.lost("exchange", "queue_full").add();
+    entry.exchanges.pop_front();
+  }
+  Exchange& exchange = entry.exchanges.push(step.stream_id);
+  exchange.position = position;
+  exchange.process_id = half.process_id;
+  exchange.thread_id = half.thread_id;
+  exchange.request.head = std::move(step.head);
+  exchange.request.first_byte_ns = first_byte_ns;
+  exchange.request.last_byte_ns = half.stream.time_of_last();
+}
+
+void Connections::on_end(Entry& entry, Direction direction, uint64_t stream_id, uint64_t body_bytes) {
+  const bool is_request = direction == entry.client_direction;
+  if (!is_request && std::exchange(entry.interim_open, false)) return;
+  Exchange* exchange = is_request ? entry.exchanges.open_request(stream_id) : entry.exchanges.open_response(stream_id);
+  if (exchange == nullptr) return;
+  exchange::Side& side = is_request ? exchange->request : exchange->response;
+  side.complete = true;
+  side.body_bytes = body_bytes;
+  side.last_byte_ns = std::max(side.last_byte_ns, entry.half(direction).stream.time_of_last());
+}
+
+void Connections::deliver_ready(Entry& entry) {
+  for (Exchange& exchange : entry.exchanges) {
+    if (!exchange.response.complete || exchange.delivered) continue;
+    if (exchange.request.complete) {
+      deliver(entry, exchange, exchange.response.last_byte_ns);
+    } else if (!entry.waiting) {
+      entry.waiting = true;
+      waiting_.push_back(entry.info.id);
+    }
+  }
+  while (!entry.exchanges.empty() && entry.exchanges.front().delivered && entry.exchanges.front().request.complete)
+    entry.exchanges.pop_front();
+}
+
+void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
+  exchange.delivered = true;
+  std::shared_ptr<const exporter::Resource> resource = resource_of_(exchange.process_id, entry.place, exchange.request.first_byte_ns);
+  spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, end_ns, std::move(resource)));
+}
+
+// ---------------------------------------------------------------------------------------------- ends
+
+void Connections::finish_direction(Entry& entry, Direction direction) {
+  Entry::Half& half = entry.half(direction);
+  if (std::exchange(half.ended, true) || entry.parser == nullptr || entry.opaque) return;
+  if (entry.parser->finish(entry.sender(direction)))
+    on_end(entry, direction, 0, half.stream.skipped());
+  else if (direction == entry.client_direction && !half.stream.available().empty())
+    counters_.lost("stream", "head_truncated").add();
+}
+
+void Connections::end(const capture::End& end) {
+  const auto it = by_id_.find(end.connection);
+  if (it == by_id_.end()) return;
+  Entry& entry = *it->second;
+  if (end.kind == capture::End::Kind::kDirection) {
+    finish_direction(entry, end.direction);
+    if (entry.protocol != nullptr && end.direction != entry.client_direction)
+      close(entry, exchange::kConnectionClosed, "connection_closed");
+    if (!entry.exchanges.empty()) deliver_ready(entry);
+    return;
+  }
+  if (entry.protocol != nullptr) {
+    const Direction answers = entry.direction(Sender::kServer);
+    // A body that ends with the connection is whole if its sender closed; not if the reader did, or something broke.
+    if (end.kind == capture::End::Kind::kClosed && answers == Direction::kEgress) finish_direction(entry, answers);
+    deliver_ready(entry);
+    switch (end.kind) {
+      case capture::End::Kind::kTracer: close(entry, exchange::kTracerStopped, {}); break;
+      case capture::End::Kind::kReset: close(entry, exchange::kConnectionClosed, "connection_reset"); break;
+      default: close(entry, exchange::kConnectionClosed, "connection_closed"); break;
+    }
+  }
+  forget(end.connection);
+}
+
+// Ends every exchange that is under way; they become spans that say why they are not whole.
+void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failure) {
+  while (!entry.exchanges.empty()) {
+    Exchange& exchange = entry.exchanges.front();
+    if (!exchange.delivered) {
+      const Direction answers = entry.direction(Sender::kServer);
+      if (!exchange.response.complete) {
+        exchange.incomplete |= incomplete;
+        exchange.failure = failure;
+        exchange.response.body_bytes = entry.half(answers).stream.skipped();
+      }
+      uint64_t end_ns = std::max(exchange.request.last_byte_ns, exchange.response.last_byte_ns);
+      if (!exchange.response.complete)
+        end_ns = std::max({end_ns, entry.half(answers).stream.time_latest(), entry.half(opposite(answers)).stream.time_latest()});
+      deliver(entry, exchange, end_ns);
+    }
+    entry.exchanges.pop_front();
+  }
+}
+
+void Connections::tick(uint64_t now_ns) {
+  for (size_t i = 0; i < waiting_.size();) {
+    const auto it = by_id_.find(waiting_[i]);
+    bool keep = false;
+    if (it != by_id_.end()) {
+      Entry& entry = *it->second;
+      for (Exchange& exchange : entry.exchanges) {
+        if (!exchange.response.complete || exchange.delivered) continue;
+        if (exchange.response.last_byte_ns + limits_.early_response_wait_ns <= now_ns) {
+          exchange.request.body_bytes = entry.half(entry.client_direction).stream.skipped();
+          deliver(entry, exchange, exchange.response.last_byte_ns);
+        } else {
+          keep = true;
+        }
+      }
+      entry.waiting = keep;
+    }
+    if (keep) {
+      ++i;
+    } else {
+      waiting_[i] = waiting_.back();
+      waiting_.pop_back();
+    }
+  }
+}
+
+void Connections::finish(uint64_t now_ns) {
+  std::vector<uint64_t> ids;
+  ids.reserve(by_id_.size());
+  for (const auto& [id, entry] : by_id_) ids.push_back(id);
+  std::ranges::sort(ids);  // the same order at each replay
+  for (uint64_t id : ids) end({.connection = id, .kind = capture::End::Kind::kTracer, .time_ns = now_ns});
+}
+
+}  // namespace clew::connection

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pipeline's heart: connections by id, their streams and parser, and the exchanges that end as spans.
+// Driven by a source through capture::Sink, in one thread. Time is what the source says.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "agent/base/counters.h"
+#include "agent/capture/source.h"
+#include "agent/exchange/exchange.h"
+#include "agent/exchange/span_builder.h"
+#include "agent/stream/stream.h"
+#include "exporter/span.h"
+#include "protocols/registry.h"
+
+namespace clew::connection {
+
+class Connections final : public capture::Sink {
+ public:
+  struct Limits {
+    size_t connections_max = 65536;
+    uint64_t early_response_wait_ns = 300'000'000;  // how long a span whose response is complete waits for the end of its request
+  };
+  /// The Resource of a process (or of a passive connection's server address, with process_id 0) at that time.
+  using ResourceOf =
+      std::function<std::shared_ptr<const exporter::Resource>(uint32_t process_id, const exchange::Place& place, uint64_t time_ns)>;
+
+  Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder,
+              ResourceOf resource_of, base::Counters& counters, Limits limits);
+  ~Connections() override;
+
+  void connection(const capture::Connection& connection) override;
+  void bytes(const capture::Bytes& bytes) override;
+  void end(const capture::End& end) override;
+
+  /// Delivers what has waited long enough. Call every few hundred milliseconds of source time.
+  void tick(uint64_t now_ns);
+  /// Ends everything that is open: the source is over or clew stops.
+  void finish(uint64_t now_ns);
+  /// The spans finished since the last call.
+  std::vector<exporter::Span> take_spans() { return std::exchange(spans_, {}); }
+  size_t spans_waiting() const { return spans_.size(); }
+  size_t size() const { return by_id_.size(); }
+
+ private:
+  struct Entry;
+  using Direction = capture::Direction;
+
+  Entry* find(const capture::Bytes& bytes);
+  void feed(Entry& entry, const capture::Bytes& bytes);
+  void pump(Entry& entry, Direction direction);
+  bool classify(Entry& entry, Direction direction);
+  bool take_step(Entry& entry, Direction direction, protocols::Step step);
+  void on_head(Entry& entry, Direction direction, protocols::Step& step, uint64_t position, uint64_t first_byte_ns);
+  void on_end(Entry& entry, Direction direction, uint64_t stream_id, uint64_t body_bytes);
+  void on_invalid(Entry& entry, Direction direction, std::string_view reason);
+  void on_hole(Entry& entry, uint64_t lost_bytes);
+  void close(Entry& entry, uint8_t incomplete, std::string_view failure);
+  void finish_direction(Entry& entry, Direction direction);
+  void deliver_ready(Entry& entry);
+  void deliver(Entry& entry, exchange::Exchange& exchange, uint64_t end_ns);
+  void forget(uint64_t id);
+  void evict_oldest();
+
+  const protocols::ProtocolList& protocols_;
+  const exchange::SpanBuilder& builder_;
+  ResourceOf resource_of_;
+  base::Counters& counters_;
+  Limits limits_;
+  std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
+  Entry* oldest_ = nullptr;  // list in order of last use
+  Entry* newest_ = nullptr;
+  Entry* last_used_ = nullptr;  // traffic comes in runs
+  std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request
+  std::vector<exporter::Span> spans_;
+};
+
+}  // namespace clew::connection

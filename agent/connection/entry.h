@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the pipeline keeps of one connection.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "agent/capture/source.h"
+#include "agent/connection/connections.h"
+#include "agent/exchange/exchange.h"
+#include "agent/exchange/span_builder.h"
+#include "agent/stream/stream.h"
+#include "protocols/protocol.h"
+
+namespace clew::connection {
+
+struct Connections::Entry {
+  struct Half {
+    stream::Stream stream;
+    bool awaits_peer = false;  // its parser waits for the other direction
+    bool ended = false;
+    uint32_t process_id = 0;  // of the last call
+    uint32_t thread_id = 0;
+  };
+
+  capture::Connection info;
+  std::array<Half, 2> halves;  // by capture::Direction
+  const protocols::Protocol* protocol = nullptr;
+  std::unique_ptr<protocols::Parser> parser;
+  exchange::ExchangeQueue exchanges;
+  exchange::Place place;
+  capture::Direction client_direction = capture::Direction::kIngress;  // where the client's bytes flow, once `protocol` is set
+  bool mid_stream = false;    // a response may come whose request was never seen
+  bool opaque = false;        // nothing more to parse
+  bool interim_open = false;  // the response under way is a 1xx
+  bool waiting = false;       // in Connections::waiting_
+  uint8_t invalid_count = 0;
+  Entry* older = nullptr;
+  Entry* newer = nullptr;
+
+  Half& half(capture::Direction d) { return halves[static_cast<size_t>(d)]; }
+  protocols::Sender sender(capture::Direction d) const {
+    return d == client_direction ? protocols::Sender::kClient : protocols::Sender::kServer;
+  }
+  capture::Direction direction(protocols::Sender s) const {
+    return s == protocols::Sender::kClient ? client_direction : capture::opposite(client_direction);
+  }
+};
+
+}  // namespace clew::connection

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/exchange/span_builder.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace clew::exchange {
+
+Address address_of(const capture::Endpoint& endpoint) {
+  char text[INET6_ADDRSTRLEN] = {};
+  switch (endpoint.family) {
+    case capture::Family::kIpv4: inet_ntop(AF_INET, endpoint.address.data(), text, sizeof text); return {text, endpoint.port};
+    case capture::Family::kIpv6: {
+      static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+      if (std::equal(std::begin(kMapped), std::end(kMapped), endpoint.address.begin()))
+        inet_ntop(AF_INET, endpoint.address.data() + 12, text, sizeof text);
+      else
+        inet_ntop(AF_INET6, endpoint.address.data(), text, sizeof text);
+      return {text, endpoint.port};
+    }
+    case capture::Family::kUnix: return {endpoint.path, 0};
+    case capture::Family::kUnknown: break;
+  }
+  return {};
+}
+
+namespace {
+
+void add_incomplete(base::Attributes& attributes, uint8_t bits) {
+  if (bits == 0) return;
+  std::vector<std::string_view> reasons;
+  if (bits & kAttachedMidStream) reasons.emplace_back("attached_mid_stream");
+  if (bits & kHeadTruncated) reasons.emplace_back("head_truncated");
+  if (bits & kBytesLost) reasons.emplace_back("bytes_lost");
+  if (bits & kConnectionClosed) reasons.emplace_back("connection_closed");
+  if (bits & kTracerStopped) reasons.emplace_back("tracer_stopped");
+  attributes.add("clew.incomplete", reasons);
+}
+
+}  // namespace
+
+exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, uint64_t end_ns,
+                                  std::shared_ptr<const exporter::Resource> resource) const {
+  const protocols::ExchangeFacts facts{
+      .request = exchange.request.head.get(),
+      .response = exchange.response.head.get(),
+      .request_body_bytes = exchange.request.body_bytes,
+      .response_body_bytes = exchange.response.body_bytes,
+      .request_complete = exchange.request.complete,
+      .response_complete = exchange.response.complete,
+      .failure = exchange.failure,
+      .is_client_side = place.is_client,
+      .server_address = place.server.text,
+      .server_port = place.server.port,
+      .client_address = place.client.text,
+      .client_port = place.client.port,
+      .capture_query = capture_query_,
+  };
+  protocols::Description description = protocol.describe(facts);
+
+  exporter::Span span;
+  span.kind = place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer;
+  span.trace_id = ids_.trace_id(place.connection, exchange.position, exchange.stream_id);
+  span.span_id = ids_.span_id(place.connection, exchange.position, exchange.stream_id, span.kind);
+  span.status = description.is_error ? exporter::StatusCode::kError : exporter::StatusCode::kUnset;
+  span.start_unix_ns = exchange.request.first_byte_ns;
+  span.end_unix_ns = std::max(end_ns, span.start_unix_ns);
+  span.name = std::move(description.name);
+  span.attributes = std::move(description.attributes);
+  const Address& peer = place.is_client ? place.server : place.client;
+  if (!peer.text.empty()) span.attributes.add("network.peer.address", peer.text);
+  if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
+  add_incomplete(span.attributes, exchange.incomplete);
+  span.resource = std::move(resource);
+  return span;
+}
+
+}  // namespace clew::exchange

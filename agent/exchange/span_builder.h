@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a finished exchange to an OpenTelemetry span.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/capture/source.h"
+#include "agent/correlation/ids.h"
+#include "agent/exchange/exchange.h"
+#include "exporter/span.h"
+#include "protocols/protocol.h"
+
+namespace clew::exchange {
+
+/// An endpoint as attributes show it: an IP address or a path, and a port (0: none).
+struct Address {
+  std::string text;
+  uint16_t port = 0;
+};
+Address address_of(const capture::Endpoint& endpoint);
+
+/// What a span needs to know of its connection; computed once per connection.
+struct Place {
+  uint64_t connection = 0;
+  bool is_client = false;  // the traced process sent the requests
+  Address server;
+  Address client;
+};
+
+class SpanBuilder {
+ public:
+  SpanBuilder(const correlation::Ids& ids, bool capture_query) : ids_(ids), capture_query_(capture_query) {}
+
+  exporter::Span build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, uint64_t end_ns,
+                       std::shared_ptr<const exporter::Resource> resource) const;
+
+ private:
+  const correlation::Ids& ids_;
+  bool capture_query_;
+};
+
+}  // namespace clew::exchange

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * iter/task_file: the sockets that selected processes hold open when clew begins to look at them.
+ * Why an iterator: it sees each open file of each task in the kernel, without ptrace and without racing through /proc. Since 5.8.
+ * Unix sockets get their state here, marked as open already: unlike TCP's, their own counters do not tell a beginning.
+ */
+
+/* Only this process, or 0: all that are selected. Written by user space before each walk. */
+clew_u32 open_sockets_of;
+
+SEC("iter/task_file")
+int iter__open_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct clew_open_socket record = {};
+	struct connection *c;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!task || !file || task->pid != task->tgid)
+		return 0;
+	record.tgid = task->tgid;
+	if (open_sockets_of ? open_sockets_of != record.tgid : !maybe_selected(record.tgid))
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || !is_stream(sk))
+		return 0;
+	record.family = (u8)sk->__sk_common.skc_family;
+	record.listening = sk->__sk_common.skc_state == TCP_LISTEN;
+	record.port = record.family == AF_UNIX ? 0 : sk->__sk_common.skc_num;
+	if (record.family == AF_UNIX && !record.listening) {
+		c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (c && c->id == 0)
+			c->existing = 1;
+	}
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
