@@ -4,6 +4,7 @@
 The script: {"role": server|client, "address": host or unix:PATH or unix:@NAME, "threads": [[step…]…]}; the steps of one thread happen in order.
 A step is [connection, verb, {options}]; a connection is opened or accepted when it is first named.
   send data form piece pause_ms | recv size|until|eof form chunk | shut | close | rst | sleep ms | nodelay | wait event | tell event
+  pause (says "paused" and goes on at the next line of stdin)
 """
 import json
 import os
@@ -80,8 +81,13 @@ def rst(s, _name):
     s.close()
 
 
+def pause(_s, _name):
+    print("paused", flush=True)
+    sys.stdin.readline()
+
+
 VERBS = {
-    "send": send, "recv": recv, "rst": rst,
+    "send": send, "recv": recv, "rst": rst, "pause": pause,
     "shut": lambda s, _n: s.shutdown(socket.SHUT_WR),
     "close": lambda s, _n: s.close(),
     "sleep": lambda _s, _n, ms: time.sleep(ms / 1000),
