@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/factory.h"
 
+#include <random>
+
+#include "exporter/otlp.h"
+
 namespace clew::exporter {
 namespace {
 
@@ -12,8 +16,8 @@ base::Result<std::unique_ptr<Exporter>> make(const console::Options& options, co
   return console::make_console_exporter(options, wiring);
 }
 
-base::Result<std::unique_ptr<Exporter>> make(const OtlpOptions& /*options*/, const Wiring& /*wiring*/) {
-  return base::fail("--otlp: not built yet");
+base::Result<std::unique_ptr<Exporter>> make(const OtlpOptions& options, const Wiring& wiring) {
+  return make_otlp_exporter(options, wiring, std::random_device()());
 }
 
 }  // namespace

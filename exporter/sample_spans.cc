@@ -91,7 +91,7 @@ SpanBatch sample_spans(size_t count, uint64_t seed, uint64_t end_unix_ns) {
     span.start_unix_ns = end_unix_ns - 45'000'000 + inset;
     span.end_unix_ns = end_unix_ns - inset;
     span.name = "GET";
-    span.resource = resources[(place + 1) / 2];
+    span.resource = resources[place / 2];
     add_http(span, place < 2 ? "/checkout" : place < 4 ? "/cart/items" : "/pay", i % 10 >= 8 ? 503 : 200, random);
     if (place > 0) span.attributes.add("clew.parent.evidence", place % 2 == 0 ? "connection" : "execution");
     if (place == 3) {

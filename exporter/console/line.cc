@@ -56,7 +56,8 @@ std::string format_line(const Summary& span, const Style& style) {
   };
   add(span.title, span.is_error ? Colour::kBoldRed : Colour::kBold);
   if (const std::string remark = remarks(span); !remark.empty()) add("  " + remark, span.is_error ? Colour::kRed : Colour::kYellow);
-  if (!span.peer.empty()) add("  " + span.peer, Colour::kDim);
+  const bool peer_is_said = !span.peer.empty() && span.title.find(span.peer) != std::string::npos;
+  if (!span.peer.empty() && !peer_is_said) add("  " + span.peer, Colour::kDim);
   return line + "\n";
 }
 

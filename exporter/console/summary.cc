@@ -36,11 +36,12 @@ std::optional<uint64_t> first_number(const Attributes& attributes, std::initiali
   return std::nullopt;
 }
 
-/// "GET" becomes "GET /cart"; "GET /users/{id}" stays.
+/// "GET" becomes "GET /cart" or "GET shop:8080/cart"; "GET /users/{id}" stays.
 std::string title_of(const Span& span) {
   std::string title = printable(span.name);
   if (title.find('/') != std::string::npos) return title;
-  const std::string where = first_of(span.attributes, {"url.path", "url.full"});
+  std::string where = first_of(span.attributes, {"url.path", "url.full"});
+  if (where.starts_with("http://")) where.erase(0, 7);
   return where.empty() ? title : fmt::format("{} {}", title, where);
 }
 

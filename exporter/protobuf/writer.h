@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Spans as the bytes of one opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest.
+#pragma once
+
+#include <string>
+
+#include "exporter/grouping.h"
+#include "exporter/queue.h"
+#include "exporter/resource_cache.h"
+
+namespace clew::exporter::protobuf {
+
+class Writer {
+ public:
+  /// Appends the request; nothing for no spans.
+  void append(const SpanGroup& group, std::string& out);
+
+ private:
+  ByResource by_resource_;
+  ResourceCache resources_;
+};
+
+}  // namespace clew::exporter::protobuf
