@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "agent/replay/tcp_sink_test.h"
 
 namespace clew::replay {
@@ -315,6 +317,32 @@ TEST_F(TcpConnectionsTest, AtTheEndOfTheCaptureOpenConnectionsGetWhatWaitsAndAnE
   connections_.finish(1234);
   EXPECT_EQ(sink_.in().text, "<4>later");
   EXPECT_EQ(sink_.closed.at(1), End::Kind::kTracer);
+}
+
+TEST_F(TcpConnectionsTest, RandomSegmentsKeepThePromisesOfTheSink) {
+  std::mt19937 random(3);
+  TcpConnections connections(sink_, 1, {.connections_max = 3, .closed_connections_max = 2, .stream_buffer_bytes_max = 2000});
+  const std::string payload(100, 'x');
+  for (int round = 0; round < 60'000; ++round) {
+    TcpSegment segment;
+    segment.source = client_;
+    segment.source.port = static_cast<uint16_t>(40000 + random() % 6);
+    segment.destination = server_;
+    if (random() % 2 == 0) std::swap(segment.source, segment.destination);
+    segment.flags = static_cast<uint8_t>(random() % 3 == 0 ? random() : kAck);
+    const auto near = [&] { return static_cast<uint32_t>(random() % 50 == 0 ? random() : random() % 2000 - 1000); };
+    segment.sequence = near();
+    segment.acknowledgement = near();
+    segment.payload_length = static_cast<uint32_t>(random() % 100);
+    segment.payload = std::string_view(payload).substr(0, segment.payload_length - random() % (segment.payload_length + 1) / 4);
+    connections.segment(segment, static_cast<uint64_t>(round));
+    ASSERT_FALSE(HasFailure());
+    ASSERT_LE(connections.output().buffered_bytes, 8 * 2000u);
+  }
+  connections.finish(60'000);
+  EXPECT_EQ(sink_.closed.size(), sink_.connections.size()) << "every connection ends once";
+  EXPECT_GT(sink_.connections.size(), 500u);
+  EXPECT_EQ(connections.output().buffered_bytes, 0u);
 }
 
 TEST_F(TcpConnectionsTest, ConnectionsBetweenTheSameAddressesAreKeptApartByPorts) {
