@@ -63,7 +63,7 @@ const std::string_view kHelpAgent = R"(clew agent --config FILE    trace as a se
 
 This version does not have it yet. Until then run in a unit of your own:
 
-  clew trace --exe '*/nginx' --otlp http://localhost:4317
+  clew trace --exe nginx --otlp http://localhost:4317
 
 See: clew trace --help
 )";
@@ -98,7 +98,7 @@ const std::string_view kHelpExplain = R"(clew explain PID|EXE|PORT    why does t
 
   sudo clew explain 1234               a process (or a port, if it is one)
   sudo clew explain :8080              whoever listens on port 8080
-  sudo clew explain '*/nginx'          every process of that program
+  sudo clew explain nginx              every process of that program
   sudo clew explain /usr/sbin/nginx
 
 Says for each process whether it can be traced, which sockets it has, what is

@@ -7,14 +7,14 @@ const std::string_view kHelpTrace = R"(clew trace SELECT... [OUTPUT...] [-- COMM
 
   sudo clew trace --port 8080                whoever listens on 8080
   sudo clew trace --pid 1234                 a process and its later children
-  sudo clew trace --exe '*/nginx' --duration 30s
+  sudo clew trace --exe nginx --duration 30s
   sudo clew trace --port 80 --file spans.json --count 1000
   sudo clew trace --port 80 --otlp http://localhost:4317
   sudo clew trace -- ./myserver --flag       run it, traced from its first byte
 
 SELECT, any number; a process is traced if one matches
   --pid N             this process, its threads and its later children
-  --exe GLOB          path of the executable; nginx means */nginx
+  --exe GLOB          executable: nginx (its name), /usr/**/java (its path)
   --port N[-M],...    whoever listens on such a port
   --cgroup PATH       that cgroup and below
   --container ID      container id or a unique beginning of it
@@ -62,7 +62,7 @@ const std::string_view kNothingSelected = R"(nothing is selected, so nothing wou
 
   sudo clew trace --port 8080              whoever listens on 8080
   sudo clew trace --pid 1234               a running process and its children
-  sudo clew trace --exe '*/nginx'          every process of that program
+  sudo clew trace --exe nginx              every process of that program
   sudo clew trace -- ./myserver --flag     run it, traced from its first byte
 
 All ways to select: clew trace --help)";

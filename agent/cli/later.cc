@@ -60,7 +60,7 @@ constexpr std::array kSynonyms = {
 
 const std::string_view kAgentComesLater =
     "clew agent (trace as a service, from a configuration file) comes later; this version cannot do it yet.\n"
-    "  use instead: clew trace --exe '*/nginx' --otlp http://localhost:4317";
+    "  use instead: clew trace --exe nginx --otlp http://localhost:4317";
 
 std::optional<std::string> comes_later(std::string_view name) {
   std::array<std::string_view, kLater.size()> names;

@@ -51,10 +51,10 @@ struct CommandOption {
 constexpr std::array kOptions = {
     CommandOption{{"pid", Takes::kValue, "1234"}, kInTrace},
     CommandOption{{"port", Takes::kValue, "8080-8090,9000"}, kInTrace},
-    CommandOption{{"exe", Takes::kValue, "'*/nginx'"}, kInTrace},
+    CommandOption{{"exe", Takes::kValue, "nginx"}, kInTrace},
     CommandOption{{"cgroup", Takes::kValue, "system.slice/nginx.service"}, kInTrace},
     CommandOption{{"container", Takes::kValue, "3f2a9c"}, kInTrace},
-    CommandOption{{"not-exe", Takes::kValue, "'*/curl'"}, kInTrace},
+    CommandOption{{"not-exe", Takes::kValue, "curl"}, kInTrace},
     CommandOption{{"not-port", Takes::kValue, "9100"}, kInTrace},
     CommandOption{{"console", Takes::kOptionalValue, "tree"}, kInTrace | kInReplay},
     CommandOption{{"file", Takes::kValue, "spans.json"}, kInTrace | kInReplay},
@@ -266,7 +266,7 @@ Status Parser::take_select(const GivenOption& given, SelectOptions& select) {
     for (std::string_view part : *list) {
       const auto id = parse_number(part, 1, kProcessIdMax, "a process id");
       const bool is_name = !part.empty() && part.find_first_of("0123456789-+") == std::string_view::npos;
-      if (!id) return bad_value(given, id.error().message + (is_name ? fmt::format("; did you mean --exe '*/{}'?", part) : ""));
+      if (!id) return bad_value(given, id.error().message + (is_name ? fmt::format("; did you mean --exe {}?", part) : ""));
       select.process_ids.push_back(static_cast<uint32_t>(*id));
     }
     return {};

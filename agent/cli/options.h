@@ -36,7 +36,7 @@ struct PortRange {
 /// A process is selected if one of the first group matches, or it descends from `command`, and none of the exclusions does.
 struct SelectOptions {
   std::vector<uint32_t> process_ids;
-  std::vector<std::string> exe_globs;   // of the whole path, `*` also matches '/'; "nginx" (no slash) arrives here as "*/nginx"
+  std::vector<std::string> exe_globs;   // not empty; not yet compiled (agent/discovery): a bad pattern is wrong usage too
   std::vector<PortRange> ports;         // listened on
   std::vector<std::string> cgroups;     // as given: below the mount point, or with it; never empty
   std::vector<std::string> containers;  // id or prefix; "docker://", "containerd://" … are taken off

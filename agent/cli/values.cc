@@ -138,9 +138,8 @@ base::Result<std::string> parse_url(std::string_view text) {
 }
 
 base::Result<std::string> parse_exe_glob(std::string_view text) {
-  if (text.empty()) return base::fail("an empty pattern matches nothing; '*' matches every program");
-  if (text.find('/') != std::string_view::npos || text.starts_with('*')) return std::string(text);
-  return "*/" + std::string(text);
+  if (text.empty()) return base::fail("an empty pattern matches nothing; nginx matches by name, /usr/sbin/* by path");
+  return std::string(text);
 }
 
 base::Result<std::string> parse_container(std::string_view text) {

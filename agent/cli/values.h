@@ -32,7 +32,7 @@ base::Result<std::vector<std::string_view>> parse_list(std::string_view text);
 /// http:// or https:// and a host.
 base::Result<std::string> parse_url(std::string_view text);
 
-/// "nginx" → "*/nginx": a pattern without a slash and without a leading '*' means the name of the file.
+/// Only that it is not empty: what a pattern means, and whether it is one, is for agent/discovery to say.
 base::Result<std::string> parse_exe_glob(std::string_view text);
 
 /// "docker://3f2a…" → "3f2a…"
