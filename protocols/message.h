@@ -31,7 +31,7 @@ struct ExchangeFacts {
   bool response_complete = false;
   /// Why the exchange ended without a complete response, as a value for error.type ("connection_reset", "timeout" …), or empty.
   std::string_view failure;
-  bool is_client_side = false;  // a CLIENT span is wanted, else a SERVER span
+  bool is_client_side = false;      // a CLIENT span is wanted, else a SERVER span
   std::string_view server_address;  // of the socket: an IP address or the path of a Unix socket; may be empty
   uint16_t server_port = 0;         // 0: none
   std::string_view client_address;

@@ -49,7 +49,8 @@ struct Step {
 ///
 /// The agent calls parse(sender, bytes) with the bytes that follow what was consumed and skipped before in that direction, again
 /// and again until it answers kNeedMore (or kAwaitPeer, kOpaque). How the bytes were cut into reads makes no difference to what
-/// comes out. Steps that need no bytes (kSkip, kEnd of an empty body) come also for empty `bytes`. After kSkip the agent passes over that many bytes itself, whether it has seen them or not.
+/// comes out. Steps that need no bytes (kSkip, kEnd of an empty body) come also for empty `bytes`. After kSkip the agent passes over that
+/// many bytes itself, whether it has seen them or not.
 class Parser {
  public:
   virtual ~Parser() = default;

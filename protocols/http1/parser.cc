@@ -2,6 +2,8 @@
 // The two directions of a connection as state machines over their bytes.
 #include "protocols/http1/parser.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "protocols/http1/characters.h"
@@ -54,6 +56,37 @@ RequestKind kind_of(const HeadScan& scan) {
   return scan.has_upgrade ? RequestKind::kUpgrade : RequestKind::kPlain;
 }
 
+/// Methods of RFC 9110, WebDAV and proxies, none of which is the end of another: a hole may have swallowed the beginning. Sorted.
+constexpr std::array kUnmistakableMethods = std::to_array<std::string_view>({
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "MKCOL",
+    "MOVE",
+    "OPTIONS",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "QUERY",
+    "REPORT",
+    "TRACE",
+});
+static_assert(std::is_sorted(kUnmistakableMethods.begin(), kUnmistakableMethods.end()));
+
+/// Is a head that was found in bytes which may be anything really one? More is asked of it: "ET / HTTP/1.1" behind a hole is none,
+/// nor is a line of a body without the Host that a request has had to have since 1.1.
+bool is_convincing(Sender sender, const HeadScan& scan) {
+  if (scan.has_malformed_line) return false;
+  if (sender == Sender::kServer) return true;
+  if (scan.start_line.minor_version > 0 && scan.fields[static_cast<size_t>(Field::kHost)].empty()) return false;
+  return std::binary_search(kUnmistakableMethods.begin(), kUnmistakableMethods.end(), scan.start_line.method);
+}
+
 bool asks_to_leave(RequestKind kind) { return kind == RequestKind::kConnect || kind == RequestKind::kUpgrade; }
 
 bool is_interim(uint16_t status) { return status < 200 && status != 101; }
@@ -82,6 +115,7 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
 }
 
 Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view bytes) {
+  d.awaiting = false;
   if (opaque_) return step(Step::Kind::kOpaque, 0);
   size_t consumed = 0;
   for (;;) {
@@ -100,8 +134,8 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
       d.awaiting = true;
       return step(Step::Kind::kAwaitPeer, 0);
     }
-    const bool bad = scan.status == HeadScan::Status::kInvalid || (d.hunting && scan.has_malformed_line);
-    if (bad && d.hunting) {
+    const bool bad = scan.status == HeadScan::Status::kInvalid;
+    if (d.hunting && (bad || (scan.status == HeadScan::Status::kComplete && !is_convincing(sender, scan)))) {
       d.progress = {};
       d.mid_line = true;
       d.orphan = false;
@@ -115,7 +149,6 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
 
 Step Http1Parser::take_head(Sender sender, Direction& d, const HeadScan& scan, size_t consumed) {
   const bool is_request = sender == Sender::kClient;
-  d.awaiting = false;
   d.body_bytes = 0;
   d.trailer_bytes = 0;
   if (is_request) {
@@ -257,7 +290,8 @@ size_t Http1Parser::resync(Sender sender, std::string_view bytes) {
   d.state = State::kStart;
   d.progress = {};
   if (opaque_) return bytes.size();
-  if (std::exchange(d.awaiting, false)) {
+  // Passing over the response that waits, unless that one has got lost as well.
+  if (std::exchange(d.awaiting, false) && may_begin(sender, bytes.substr(leading_empty_lines(bytes)))) {
     d.orphan = true;
     return 0;
   }

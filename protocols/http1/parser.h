@@ -20,7 +20,7 @@ namespace clew::protocols::http1 {
 /// * Behind a request that asks to leave HTTP (CONNECT, Upgrade) the client's bytes give kAwaitPeer until its response is known.
 /// * kSkip over a chunk includes its CRLF.
 /// * After resync(), and from the beginning if the connection was joined in the middle, bytes are dropped (kNeedMore, or kSkip of 0)
-///   until a line is a start line and all lines of its head are well formed.
+///   until a head is found that leaves no doubt.
 class Http1Parser final : public Parser {
  public:
   explicit Http1Parser(bool from_start);
