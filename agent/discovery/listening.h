@@ -13,9 +13,11 @@
 
 namespace clew::discovery {
 
-/// Inode → port of the listening sockets in the text of /proc/PID/net/tcp or tcp6. The kernel lists them before all others, so a
-/// caller may stop reading at the first line in another state; malformed lines are passed over.
-std::unordered_map<uint64_t, uint16_t> parse_listening_sockets(std::string_view text);
+using SocketPorts = std::unordered_map<uint64_t, uint16_t>;  // inode → port
+
+/// Adds the listening sockets in the text of /proc/PID/net/tcp or tcp6. The kernel lists them before all others: true if a line in
+/// another state was met, that is, no more will come. Malformed lines are passed over.
+bool parse_listening_sockets(std::string_view text, SocketPorts& sockets);
 
 /// Answers for many processes of one pass; a namespace's sockets are read once. Make a new one for the next pass.
 class ListeningSockets {
@@ -27,10 +29,10 @@ class ListeningSockets {
   std::vector<uint16_t> ports_of(uint32_t process_id, const std::function<bool(uint16_t)>& wanted);
 
  private:
-  const std::unordered_map<uint64_t, uint16_t>& sockets_of(uint64_t network_namespace, const Directory& process);
+  const SocketPorts* sockets_of(uint64_t network_namespace, const Directory& process);
 
-  const ProcFs& proc_;
-  std::map<uint64_t, std::unordered_map<uint64_t, uint16_t>> by_namespace_;  // network namespace → inode → port
+  const ProcFs& proc_;  // outlives this
+  std::map<uint64_t, SocketPorts> by_namespace_;
 };
 
 }  // namespace clew::discovery

@@ -55,7 +55,7 @@ class Directory {
 /// The entries of a directory that are numbers (process ids, thread ids, file descriptors), at most `limit`, in no order.
 std::vector<uint32_t> numbered_entries(const Directory& directory, size_t limit);
 
-/// The number in "net:[4026531840]" or "socket:[12345]" if the text has that prefix, else 0.
+/// The number in "net:[4026531840]" or "socket:[12345]" if the link begins with `prefix` ("net:"), else 0.
 uint64_t inode_of_link(std::string_view link, std::string_view prefix);
 
 }  // namespace clew::discovery

@@ -69,8 +69,7 @@ inline constexpr size_t kMaxEnvironBytes = size_t{128} << 10;
 /// All values are of one incarnation, never a mixture with a later process of the same number.
 base::Result<ProcessInfo> read_process(const ProcFs& proc, uint32_t process_id, uint32_t fields = kAllFields);
 
-/// The contents of /proc/PID/stat that read_process() needs, for callers that only ask whether it is still the same process.
-/// 0 if there is no such process.
+/// ProcessInfo::start_ticks alone, to ask whether it is still the same process: 0 if there is none of that number.
 uint64_t read_start_ticks(const ProcFs& proc, uint32_t process_id);
 
 }  // namespace clew::discovery

@@ -52,6 +52,11 @@ class Selection {
   /// Children of a selected process are the kernel side's matter: fork hands the selection on.
   Verdict decide(const ProcessInfo& process, std::span<const uint16_t> listening_ports) const;
 
+  /// Every rule that the process matches, as on the command line ("--exe nginx*"), exclusions aside.
+  std::vector<std::string> matching_rules(const ProcessInfo& process, std::span<const uint16_t> listening_ports) const;
+  /// All rules that wait for processes, written likewise.
+  std::vector<std::string> waiting_rules() const;
+
   /// What decide() looks at, so that a scan reads no more (Fields).
   uint32_t needed_fields() const;
   bool uses_ports() const { return !rules_.ports.empty() || !rules_.not_ports.empty(); }

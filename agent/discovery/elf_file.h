@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// An ELF file opened with libelf: sections and symbols of files that nobody vouches for, within bounds.
+#pragma once
+
+#include <gelf.h>
+#include <libelf.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+
+namespace clew::discovery {
+
+class ElfFile {
+ public:
+  /// An Error if it cannot be read, is no ELF file, or its tables lie outside of it.
+  static base::Result<ElfFile> open(const std::string& path);
+  ElfFile(ElfFile&& other) noexcept;
+  ElfFile& operator=(ElfFile&&) = delete;
+  ElfFile(const ElfFile&) = delete;
+  ElfFile& operator=(const ElfFile&) = delete;
+  ~ElfFile();
+
+  const GElf_Ehdr& header() const { return header_; }
+  bool has_segment(uint32_t type) const;
+
+  struct Section {
+    std::string_view name;
+    GElf_Shdr header;
+    Elf_Scn* handle;
+  };
+  void for_each_section(const std::function<void(const Section&)>& visit) const;
+
+  /// The bytes of a section, valid as long as this object; empty if it has none in the file or more than `limit`.
+  std::string_view contents(const Section& section, size_t limit) const;
+  /// A string of the string table that belongs to `section`.
+  std::string_view text(const Section& section, size_t offset) const;
+
+  /// The four bytes at an address of the loaded program, in the byte order of this machine; false if the file does not hold them.
+  bool read_word(uint64_t address, uint32_t& word) const;
+
+ private:
+  ElfFile(int fd, Elf* elf) : fd_(fd), elf_(elf) {}
+  int fd_;
+  Elf* elf_;
+  GElf_Ehdr header_{};
+};
+
+}  // namespace clew::discovery
