@@ -33,7 +33,7 @@ struct Step {
   uint64_t skip = 0;
   /// Which exchange it belongs to (kHead, kEnd): requests and responses of one id are paired in order. 0 where a protocol has no ids.
   uint64_t stream_id = 0;
-  /// kHead only: which way it goes, and whether a final response is still to come after it (1xx).
+  /// kHead only: which way it goes, and whether a final response is still to come after it (1xx). An interim head has no kEnd.
   bool is_request = false;
   bool is_interim = false;
   std::unique_ptr<Head> head;
