@@ -17,7 +17,7 @@ APP = SUITE / "odd" / "lifecycle.py"
 
 def server(ctx, mode, port=None, **popen):
     port = port or free_port()
-    process = Process(ctx, mode, [PYTHON, APP, mode, port], **popen)
+    process = Process(ctx, mode, [*PYTHON, APP, mode, port], **popen)
     return process, port
 
 
@@ -77,7 +77,7 @@ def exit_in_request(ctx):
 def child_later(ctx):
     """--pid of a parent that only later starts a server, which forks for each connection."""
     port = free_port()
-    process = Process(ctx, "late_child", [PYTHON, APP, "late_child", port], stdin=subprocess.PIPE)
+    process = Process(ctx, "late_child", [*PYTHON, APP, "late_child", port], stdin=subprocess.PIPE)
     process.wait_text("waiting")
     clew = Clew(ctx, "--pid", process.pid).ready()
     process.popen.stdin.write(b"\n")
@@ -107,7 +107,7 @@ def namespaces(ctx):
     need(tool("unshare") and tool("nsenter"), "unshare or nsenter is missing")
     port = free_port()
     outer = Process(ctx, "container", [tool("unshare"), "-pfn", "--mount-proc", "sh", "-c",
-                                       f"ip link set lo up; exec {PYTHON} {APP} fork_after_accept {port}"])
+                                       f"ip link set lo up; exec {' '.join(PYTHON)} {APP} fork_after_accept {port}"])
     inner = wait_for_child(outer)
     enter = [tool("nsenter"), "-t", str(inner), "-n"]
     wait_inside(ctx, enter, port)
@@ -139,7 +139,7 @@ def wait_for_child(process):
 def wait_inside(ctx, enter, port):
     end = time.monotonic() + seconds(10)
     probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 1)"
-    while run(ctx, enter + [PYTHON, "-c", probe], check_status=False).returncode != 0:
+    while run(ctx, enter + [*PYTHON, "-c", probe], check_status=False).returncode != 0:
         check(time.monotonic() < end, "the server inside does not listen")
         time.sleep(0.05)
 
@@ -156,7 +156,7 @@ def pid_reuse(ctx):
     first.stop()
     check(not alive(first.pid), "the first server is still there")
     new_port = free_port()
-    second = Process(ctx, "second", [built("clone_pid"), first.pid, PYTHON, APP, "plain", new_port])
+    second = Process(ctx, "second", [built("clone_pid"), first.pid, *PYTHON, APP, "plain", new_port])
     time.sleep(0.1)
     need(second.popen.poll() is None, f"the kernel does not give out a chosen id: {second.text().strip()}")
     second.wait_port(new_port)

@@ -137,7 +137,7 @@ while True:
 
 def echo(ctx):
     port = free_port()
-    process = Process(ctx, "echo", [PYTHON, "-c", ECHO, port])
+    process = Process(ctx, "echo", [*PYTHON, "-c", ECHO, port])
     process.wait_port(port)
     return process, port
 
@@ -200,7 +200,7 @@ def other_sockets(ctx):
             "for _ in range(20):\n a.sendto(m, a.getsockname()); a.recv(999); b.sendto(m, b.getsockname()); b.recv(999); os.write(w, m); os.read(r, 999)\n"
             "print('done', flush=True); time.sleep(60)\n")
     import subprocess
-    process = Process(ctx, "datagrams", [PYTHON, "-c", code], stdin=subprocess.PIPE)
+    process = Process(ctx, "datagrams", [*PYTHON, "-c", code], stdin=subprocess.PIPE)
     clew = Clew(ctx, "--pid", process.pid).ready()
     process.popen.stdin.write(b"\n")
     process.popen.stdin.flush()

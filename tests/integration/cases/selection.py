@@ -116,7 +116,7 @@ def port_later(ctx):
     port = free_port()
     clew = Clew(ctx, "--port", port).ready()
     check(any(str(port) in line for line in clew.lines if "ready" not in line), f"nothing is said about a port without a listener: {clew.lines}")
-    process = Process(ctx, "later", [PYTHON, APP, port])
+    process = Process(ctx, "later", [*PYTHON, APP, port])
     process.wait_port(port)
     seen = load(ctx, port, 12, concurrency=2)
     clew.wait_spans(12)
@@ -154,11 +154,30 @@ def cgroup_later(ctx):
     ctx.later(group.rmdir)
     clew = Clew(ctx, "--cgroup", group).ready()
     port = free_port()
-    process = Process(ctx, "in-cgroup", ["sh", "-c", f"echo $$ > {group}/cgroup.procs; exec {PYTHON} {APP} {port}"])
+    process = Process(ctx, "in-cgroup", ["sh", "-c", f"echo $$ > {group}/cgroup.procs; exec {' '.join(PYTHON)} {APP} {port}"])
     process.wait_port(port)
     seen = load(ctx, port, 12, concurrency=2)
     clew.wait_spans(12)
     truth.expect(seen, clew.stop().spans, SERVER, pids={process.pid})
+
+
+@case("select/container")
+def by_container(ctx):
+    """A container is a cgroup whose name holds its id; the beginning of the id is enough, and the span names the whole."""
+    root = cgroup_root()
+    need(root and os.access(root, os.W_OK), "no cgroup2 file system")
+    ids = [f"{n}{os.getpid():07x}" + "c1e3" * 14 for n in "ab"]
+    servers = []
+    for one in ids:
+        group = root / f"docker-{one}.scope"
+        group.mkdir()
+        ctx.later(group.rmdir)
+        server = python_http.start(ctx)
+        (group / "cgroup.procs").write_text(str(server.pid))
+        servers.append((server.process, server.port))
+    result = selects(ctx, ["--container", ids[0][:12]], servers[:1], servers[1:])
+    wrong = [s for s in result.spans if s.resource.get("container.id") != ids[0]]
+    check(not wrong, f"container.id is {wrong[0].resource.get('container.id') if wrong else ''!r}")
 
 
 @case("select/not-exe", matrix=True)

@@ -51,9 +51,12 @@ class Peer:
     def __init__(self, ctx: Context, role: str, address: str, threads: list):
         file = ctx.work / f"{role}.json"
         file.write_text(json.dumps({"role": role, "address": address, "threads": threads}))
-        self.process = Process(ctx, role, [PYTHON, SUITE / "odd" / "peer.py", file], stdin=subprocess.PIPE)
-        self.port = int(self.process.wait_text("port ").split()[1])
+        self.process = Process(ctx, role, [*PYTHON, SUITE / "odd" / "peer.py", file], stdin=subprocess.PIPE)
         self.pid = self.process.pid
+
+    @property
+    def port(self) -> int:
+        return int(self.process.wait_text("port ").split()[1])
 
     def go(self, port: int = 0):
         self.process.popen.stdin.write(f"go {port}\n".encode())
@@ -75,9 +78,11 @@ def threads_of(steps) -> list:
 def converse(ctx: Context, client, server, address: str = "127.0.0.1", failures_ok: bool = False):
     """Plays it with both ends selected. Returns (result, server peer, client peer, start, end)."""
     at_server, at_client = Peer(ctx, "server", address, threads_of(server)), Peer(ctx, "client", address, threads_of(client))
-    clew = Clew(ctx, "--pid", at_server.pid, "--pid", at_client.pid).ready()
+    clew = Clew(ctx, "--pid", at_server.pid, "--pid", at_client.pid)
+    port = at_server.port
+    clew.ready()
     at_server.go()
-    at_client.go(at_server.port)
+    at_client.go(port)
     reports = [at_client.done(), at_server.done()]
     trouble = [f for r in reports for f in r["failures"]]
     if trouble and not failures_ok:

@@ -10,7 +10,7 @@ ROOT = SUITE.parent.parent
 CLEW = Path(os.environ.get("CLEW", ROOT / "build" / "clew"))
 CACHE = Path(os.environ.get("CLEW_CACHE", "/var/cache/clew")) / "integration"
 SLOW = float(os.environ.get("CLEW_SLOW", "1"))  # factor on every time limit; about 20 under emulation
-PYTHON = sys.executable
+PYTHON = [sys.executable, "-S"]  # without site packages, which take a second to look for under emulation
 VENV_PYTHON = CACHE / "venv" / "bin" / "python"
 NODE_MODULES = CACHE / "node" / "node_modules"
 

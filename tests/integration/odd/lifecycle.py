@@ -126,7 +126,7 @@ def exec_with_socket():
     def become(s):
         if read_request(s) is not None:
             s.set_inheritable(True)
-            os.execv(sys.executable, [sys.executable, __file__, "inherited", str(s.fileno())])
+            os.execv(sys.executable, [sys.executable, "-S", __file__, "inherited", str(s.fileno())])
     for s in connections():
         detached(become, s)
         s.close()
@@ -141,7 +141,7 @@ def inherited():
 def inetd():
     """Each connection is stdin and stdout of a program of its own."""
     for s in connections():
-        subprocess.Popen([sys.executable, __file__, "stdio", "0"], stdin=s, stdout=s)
+        subprocess.Popen([sys.executable, "-S", __file__, "stdio", "0"], stdin=s, stdout=s)
         s.close()
 
 
@@ -167,7 +167,7 @@ def late_child():
     """Starts its server, another program, only when it is told to."""
     print("waiting", flush=True)
     sys.stdin.readline()
-    subprocess.Popen([sys.executable, __file__, "fork_after_accept", sys.argv[2]]).wait()
+    subprocess.Popen([sys.executable, "-S", __file__, "fork_after_accept", sys.argv[2]]).wait()
 
 
 def plain():
