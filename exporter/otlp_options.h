@@ -44,8 +44,8 @@ struct OtlpOptions {
 
 /// What the command line says; empty: not given.
 struct OtlpArguments {
-  std::string url;       // --otlp
-  std::string protocol;  // --otlp-protocol
+  std::string url = {};       // --otlp
+  std::string protocol = {};  // --otlp-protocol
 };
 
 /// A variable of the environment, or nullopt.

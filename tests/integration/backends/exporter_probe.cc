@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "exporter/factory.h"
-#include "exporter/sample_spans.h"
+#include "exporter/testing/sample_spans.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/sample_spans.h"
+#include "exporter/testing/sample_spans.h"
 
 #include <fmt/core.h>
 
