@@ -28,7 +28,7 @@ void report(benchmark::State& state, size_t bytes) {
 void json(benchmark::State& state) {
   const SpanGroup group{{typical_batch(), 0, kGroup}};
   json::Writer writer;
-  json::Buffer out;
+  Buffer out;
   for (auto _ : state) {
     out.clear();
     writer.append(group, out);
@@ -41,13 +41,13 @@ BENCHMARK(json);
 void protobuf(benchmark::State& state) {
   const SpanGroup group{{typical_batch(), 0, kGroup}};
   protobuf::Writer writer;
-  std::string out;
+  Buffer out;
   for (auto _ : state) {
     out.clear();
     writer.append(group, out);
-    benchmark::DoNotOptimize(out.data());
+    benchmark::DoNotOptimize(out.view());
   }
-  report(state, out.size());
+  report(state, out.view().size());
 }
 BENCHMARK(protobuf);
 

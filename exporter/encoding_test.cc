@@ -49,8 +49,9 @@ void expect_equal(const Attributes& wanted, const KeyValues& got) {
 }
 
 Request decode(const SpanGroup& group) {
-  std::string text;
-  protobuf::Writer().append(group, text);
+  Buffer out;
+  protobuf::Writer().append(group, out);
+  const std::string text(out.view());
   Request request;
   EXPECT_TRUE(request.ParseFromString(text));
   EXPECT_EQ(request.SerializeAsString().size(), text.size()) << "nothing is there that protoc does not know, nothing is padded";
@@ -131,7 +132,7 @@ TEST(ProtobufWriter, ManyResourcesAndASliceOfABatch) {
 }
 
 Json as_json(const SpanGroup& group) {
-  json::Buffer out;
+  Buffer out;
   json::Writer().append(group, out);
   return Json::parse(out.view());
 }
@@ -196,7 +197,7 @@ TEST(JsonWriter, OneSpanLooksLikeThis) {
   span.name = "GET";
   span.attributes.add("n", -5);
   span.resource = std::make_shared<Resource>();
-  json::Buffer out;
+  Buffer out;
   json::Writer().append(group_of(std::make_shared<const SpanBatch>(std::move(spans))), out);
   const std::string url = R"("schemaUrl":"https://opentelemetry.io/schemas/1.44.0")";
   const std::string text(out.view());
@@ -231,7 +232,8 @@ TEST(JsonText, WellFormedUtf8IsKeptAndMalformedReplaced) {
     out.resize(static_cast<size_t>(json::put_string(out.data(), text) - out.data()));
     return Json::parse(out).get<std::string>();
   };
-  for (std::string_view good : {"\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
+  for (std::string_view good :
+       {"\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
     EXPECT_EQ(write(std::string("x") + std::string(good) + "y"), std::string("x") + std::string(good) + "y");
   // Overlong, surrogate, beyond U+10FFFF, cut off.
   for (std::string_view bad : {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF0\x90\x80", "\xE2\x82"})

@@ -56,7 +56,7 @@ class FileDestination final : public Destination {
 
   Output output_;
   json::Writer writer_;
-  json::Buffer line_;
+  Buffer line_;
   Trouble trouble_;
   std::function<void()> on_reader_gone_;
   bool reader_gone_ = false;

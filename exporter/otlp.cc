@@ -64,17 +64,12 @@ class OtlpDestination final : public Destination {
 
  private:
   std::string encode(const SpanGroup& group) {
-    std::string body;
-    if (options_.protocol == OtlpProtocol::kHttpJson) {
-      json_text_.clear();
-      json_.append(group, json_text_);
-      body = json_text_.view();
-    } else {
-      body.reserve(last_size_ + last_size_ / 4);
-      protobuf_.append(group, body);
-    }
-    last_size_ = body.size();
-    return body;
+    text_.clear();
+    if (options_.protocol == OtlpProtocol::kHttpJson)
+      json_.append(group, text_);
+    else
+      protobuf_.append(group, text_);
+    return std::string(text_.view());
   }
 
   /// Tries until the batch is taken or refused, or its time or our patience is over.
@@ -144,8 +139,7 @@ class OtlpDestination final : public Destination {
   std::unique_ptr<OtlpTransport> transport_;
   protobuf::Writer protobuf_;
   json::Writer json_;
-  json::Buffer json_text_;
-  size_t last_size_ = 0;
+  Buffer text_;
   Backoff backoff_;
   Clock::time_point not_before_{};
   bool asked_to_wait_ = false;

@@ -21,7 +21,8 @@ constexpr milliseconds kLongestDelay = std::chrono::hours(24);
 
 milliseconds delay(int64_t seconds, int64_t nanos) {
   const int64_t limit = std::chrono::duration_cast<std::chrono::seconds>(kLongestDelay).count();
-  return std::chrono::seconds(std::clamp<int64_t>(seconds, 0, limit)) + milliseconds(std::clamp<int64_t>(nanos, 0, 999'999'999) / 1'000'000);
+  return std::chrono::seconds(std::clamp<int64_t>(seconds, 0, limit)) +
+         milliseconds(std::clamp<int64_t>(nanos, 0, 999'999'999) / 1'000'000);
 }
 
 std::optional<milliseconds> parse_duration(std::string_view bytes) {

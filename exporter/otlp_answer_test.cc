@@ -19,8 +19,7 @@ TEST(OtlpAnswer, PartialSuccessIsReadWhereverTheBytesBreakOffWithoutReadingPast)
   ASSERT_TRUE(whole);
   EXPECT_EQ(whole->rejected_spans, 300U);
   EXPECT_EQ(whole->message, "too old");
-  for (size_t length = 1; length < bytes.size(); ++length)
-    EXPECT_FALSE(parse_response_protobuf(std::string(bytes, 0, length))) << length;
+  for (size_t length = 1; length < bytes.size(); ++length) EXPECT_FALSE(parse_response_protobuf(std::string(bytes, 0, length))) << length;
   EXPECT_TRUE(parse_response_protobuf(""));
 }
 

@@ -128,9 +128,10 @@ OtlpReply GrpcTransport::send(const std::string& body, Clock::time_point deadlin
 }
 
 constexpr std::array<std::string_view, 17> kCodeNames = {
-    "ok",          "cancelled",         "unknown",           "invalid_argument",    "deadline_exceeded", "not_found",
-    "already_exists", "permission_denied", "resource_exhausted", "failed_precondition", "aborted",           "out_of_range",
-    "unimplemented", "internal",          "unavailable",       "data_loss",           "unauthenticated"};
+    "ok",        "cancelled",      "unknown",           "invalid_argument",   "deadline_exceeded",
+    "not_found", "already_exists", "permission_denied", "resource_exhausted", "failed_precondition",
+    "aborted",   "out_of_range",   "unimplemented",     "internal",           "unavailable",
+    "data_loss", "unauthenticated"};
 
 std::string_view code_name(int code) {
   return code >= 0 && static_cast<size_t>(code) < kCodeNames.size() ? kCodeNames[static_cast<size_t>(code)] : "unknown";

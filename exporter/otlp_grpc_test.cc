@@ -20,19 +20,19 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace collector = opentelemetry::proto::collector::trace::v1;
+using ::testing::AllOf;
 using testing::batch_of;
 using testing::Bench;
-using testing::eventually;
-using testing::RawServer;
-using ::testing::AllOf;
 using ::testing::Contains;
+using testing::eventually;
 using ::testing::HasSubstr;
+using testing::RawServer;
 
 constexpr size_t kSpans = 10;
 
 /// google.rpc.Status with a RetryInfo of that delay.
 std::string retry_info(std::chrono::milliseconds delay) {
-  std::string bytes;
+  Buffer bytes;
   protobuf::Encoder status(bytes);
   status.varint(1, grpc::StatusCode::RESOURCE_EXHAUSTED);
   status.text(2, "slow down");
@@ -45,7 +45,7 @@ std::string retry_info(std::chrono::milliseconds delay) {
       });
     });
   });
-  return bytes;
+  return std::string(bytes.view());
 }
 
 struct Answer {
@@ -193,8 +193,8 @@ TEST_P(OtlpGrpcRetry, SendsTheSameBytesUntilTheyAreTaken) {
   EXPECT_EQ(bench.messages().size(), 2U);
 }
 INSTANTIATE_TEST_SUITE_P(Codes, OtlpGrpcRetry,
-                         ::testing::Values(grpc::CANCELLED, grpc::DEADLINE_EXCEEDED, grpc::ABORTED, grpc::OUT_OF_RANGE,
-                                           grpc::UNAVAILABLE, grpc::DATA_LOSS));
+                         ::testing::Values(grpc::CANCELLED, grpc::DEADLINE_EXCEEDED, grpc::ABORTED, grpc::OUT_OF_RANGE, grpc::UNAVAILABLE,
+                                           grpc::DATA_LOSS));
 
 class OtlpGrpcRefusal : public ::testing::TestWithParam<grpc::StatusCode> {};
 TEST_P(OtlpGrpcRefusal, IsNotRetriedAndCounted) {
@@ -205,8 +205,8 @@ TEST_P(OtlpGrpcRefusal, IsNotRetriedAndCounted) {
 }
 INSTANTIATE_TEST_SUITE_P(Codes, OtlpGrpcRefusal,
                          ::testing::Values(grpc::UNKNOWN, grpc::INVALID_ARGUMENT, grpc::NOT_FOUND, grpc::ALREADY_EXISTS,
-                                           grpc::PERMISSION_DENIED, grpc::UNAUTHENTICATED, grpc::FAILED_PRECONDITION,
-                                           grpc::UNIMPLEMENTED, grpc::INTERNAL, grpc::RESOURCE_EXHAUSTED));
+                                           grpc::PERMISSION_DENIED, grpc::UNAUTHENTICATED, grpc::FAILED_PRECONDITION, grpc::UNIMPLEMENTED,
+                                           grpc::INTERNAL, grpc::RESOURCE_EXHAUSTED));
 
 TEST(OtlpGrpc, ExhaustedWithRetryInfoWaitsAsAsked) {
   Bench bench;
@@ -249,7 +249,9 @@ TEST(OtlpGrpc, LargeRequestsAreSent) {
 TEST(OtlpGrpc, RefusedConnectionIsOneLineAndCountedWithTheBatchTimeout) {
   Bench bench;
   int port = 0;
-  { port = FakeGrpcCollector().port(); }
+  {
+    port = FakeGrpcCollector().port();
+  }
   OtlpOptions options = fast(port);
   options.export_timeout = 300ms;
   auto exporter = start(options, bench);

@@ -19,16 +19,16 @@ namespace clew::exporter {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using testing::batch_of;
 using testing::Bench;
-using testing::eventually;
-using testing::FakeHttpCollector;
-using testing::HttpAnswer;
-using testing::RawServer;
-using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
+using testing::eventually;
+using testing::FakeHttpCollector;
 using ::testing::HasSubstr;
+using testing::HttpAnswer;
+using testing::RawServer;
 using Request = opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest;
 using Response = opentelemetry::proto::collector::trace::v1::ExportTraceServiceResponse;
 
@@ -121,7 +121,8 @@ TEST(OtlpHttp, MessageWithoutRejectionIsAWarning) {
 class OtlpHttpRefusal : public ::testing::TestWithParam<int> {};
 TEST_P(OtlpHttpRefusal, IsNotRetriedAndCounted) {
   Bench bench;
-  const auto seen = play({{.status = GetParam(), .body = "so it is", .type = "text/plain", .headers = {{"Location", "/elsewhere"}}}}, bench);
+  const auto seen =
+      play({{.status = GetParam(), .body = "so it is", .type = "text/plain", .headers = {{"Location", "/elsewhere"}}}}, bench);
   EXPECT_EQ(seen.size(), 1U);
   EXPECT_EQ(bench.lost("otlp_http", "http_" + std::to_string(GetParam())), kSpans);
   EXPECT_EQ(bench.spans("otlp_http", "failed"), kSpans);
@@ -273,7 +274,9 @@ TEST(OtlpHttp, BatchesShareOneConnectionAndKeepTheirOrder) {
 TEST(OtlpHttp, RefusedConnectionIsOneLineThenRecovers) {
   Bench bench;
   int port = 0;
-  { port = FakeHttpCollector().port(); }  // now nobody listens there
+  {
+    port = FakeHttpCollector().port();
+  }  // now nobody listens there
   OtlpOptions options = fast(port);
   auto exporter = start(options, bench);
   for (uint64_t i = 0; i < 20; ++i) exporter->submit(batch_of(kSpans, i));
@@ -350,7 +353,9 @@ TEST(OtlpHttp, ShutdownDuringAStallKeepsToItsPatience) {
 TEST(OtlpHttp, DeadCollectorDoesNotHoldUpTheEnd) {
   Bench bench;
   int port = 0;
-  { port = FakeHttpCollector().port(); }
+  {
+    port = FakeHttpCollector().port();
+  }
   OtlpOptions options = fast(port);
   options.backoff_initial = 10s;
   options.backoff_max = 10s;

@@ -238,12 +238,14 @@ class Parser {
     // 0 means no limit, for both timeouts; a day is as good and keeps arithmetic simple.
     for (milliseconds* limit : {&options_.timeout, &options_.export_timeout})
       if (limit->count() == 0) *limit = std::chrono::hours(24);
-    options_.max_queue_size = static_cast<size_t>(parse_number("OTEL_BSP_MAX_QUEUE_SIZE", 1).value_or(static_cast<int64_t>(options_.max_queue_size)));
+    options_.max_queue_size =
+        static_cast<size_t>(parse_number("OTEL_BSP_MAX_QUEUE_SIZE", 1).value_or(static_cast<int64_t>(options_.max_queue_size)));
     options_.max_batch_size =
         static_cast<size_t>(parse_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1).value_or(static_cast<int64_t>(options_.max_batch_size)));
     if (options_.max_batch_size <= options_.max_queue_size) return;
     if (get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"))
-      warn("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", fmt::format("{}", options_.max_batch_size), "it may not exceed the queue; the queue's size is used");
+      warn("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", fmt::format("{}", options_.max_batch_size),
+           "it may not exceed the queue; the queue's size is used");
     options_.max_batch_size = options_.max_queue_size;
   }
 

@@ -38,7 +38,7 @@ struct OtlpOptions {
   // Not to be set by users; tests shorten them.
   std::chrono::milliseconds backoff_initial{1000};
   std::chrono::milliseconds backoff_max{5000};
-  size_t max_request_bytes = size_t{64} << 20;   // before compression
+  size_t max_request_bytes = size_t{64} << 20;  // before compression
   size_t max_response_bytes = size_t{4} << 20;
 };
 

@@ -60,7 +60,8 @@ TEST(OtlpOptions, HttpAppendsThePathToABase) {
 }
 
 TEST(OtlpOptions, EndpointForTracesIsUsedAsItIs) {
-  Variables variables{{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"}, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/custom"},
+  Variables variables{{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"},
+                      {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/custom"},
                       {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://b:1"}};
   EXPECT_EQ(target({}, variables), "http://t:1/custom");
   variables["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = "http://t:1";

@@ -15,16 +15,14 @@ size_t SpanQueue::push(std::shared_ptr<const SpanBatch> batch) {
   const size_t size = batch->size();
   if (size == 0) return 0;
   std::unique_lock lock(mutex_);
-  if (when_full_ == WhenFull::kWait)
-    drained_.wait(lock, [&] { return closed_ || queued_ == 0 || queued_ + size <= max_spans_; });
+  if (when_full_ == WhenFull::kWait) drained_.wait(lock, [&] { return closed_ || queued_ == 0 || queued_ + size <= max_spans_; });
   if (closed_) return size;
 
   size_t accepted = size;
   if (when_full_ == WhenFull::kDrop) {
     accepted = std::min(size, max_spans_ - std::min(queued_, max_spans_));
     if (accepted == 0) return size;
-    if (accepted < size)
-      batch = std::make_shared<const SpanBatch>(batch->begin(), batch->begin() + static_cast<ptrdiff_t>(accepted));
+    if (accepted < size) batch = std::make_shared<const SpanBatch>(batch->begin(), batch->begin() + static_cast<ptrdiff_t>(accepted));
   }
   const bool was_empty = queued_ == 0;
   const bool was_enough = queued_ >= wanted_;

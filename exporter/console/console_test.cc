@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/console/console.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <pty.h>
 #include <unistd.h>
 
@@ -20,8 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 using testing::batch_of;
 using testing::Bench;
-using testing::eventually;
 using ::testing::EndsWith;
+using testing::eventually;
 using ::testing::HasSubstr;
 using ::testing::Not;
 

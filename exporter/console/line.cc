@@ -47,7 +47,8 @@ std::string format_line(const Summary& span, const Style& style) {
   line += "  ";
 
   // What is left of the width goes to the title first, then to remarks, then to the peer.
-  int room = style.cut_lines ? style.width - (kTime + 2 + service + 3 + kStatus + 2 + kDuration + (with_sizes ? 2 + kSizes : 0) + 2) : INT32_MAX;
+  int room =
+      style.cut_lines ? style.width - (kTime + 2 + service + 3 + kStatus + 2 + kDuration + (with_sizes ? 2 + kSizes : 0) + 2) : INT32_MAX;
   const auto add = [&](const std::string& text, Colour colour) {
     if (room < 4 || text.empty()) return;
     const std::string shown = cut(text, room, unicode);

@@ -78,10 +78,8 @@ struct Scale {
   uint64_t end = 0;
   int columns = 0;
 
-  int at(uint64_t time) const {
-    const double share = end > start ? static_cast<double>(time - start) / static_cast<double>(end - start) : 0;
-    return std::clamp(static_cast<int>(share * columns), 0, columns - 1);
-  }
+  /// Columns for so much time.
+  double of(uint64_t ns) const { return end > start ? static_cast<double>(ns) / static_cast<double>(end - start) * columns : 0; }
 };
 
 /// A colour for each service, in order of appearance.
@@ -92,10 +90,10 @@ std::map<std::string, Colour> service_colours(const std::vector<Row>& rows) {
 }
 
 std::string bar(const Summary& span, const Scale& scale, bool unicode) {
-  const int from = scale.at(span.start_unix_ns);
-  const int to = scale.at(std::max(span.end_unix_ns, span.start_unix_ns));
+  const int from = std::clamp(static_cast<int>(scale.of(span.start_unix_ns - scale.start)), 0, scale.columns - 1);
+  const int length = std::clamp(static_cast<int>(scale.of(span.duration_ns()) + 0.5), 1, scale.columns - from);
   std::string text(static_cast<size_t>(from), ' ');
-  for (int i = from; i <= to; ++i) text += unicode ? "━" : "=";
+  for (int i = 0; i < length; ++i) text += unicode ? "━" : "=";
   return text;
 }
 
@@ -105,10 +103,10 @@ std::string hex(const TraceId& id) {
   return text;
 }
 
-/// "services called, as words" in front of the rows of a trace of several spans.
+/// Stands above the rows of a trace of several spans.
 std::string heading(const Trace& trace, size_t services, const Style& style) {
-  const std::string text = fmt::format("trace {}  {} spans  {} {}", hex(trace.front().trace_id), trace.size(), services,
-                                       services == 1 ? "service" : "services");
+  const std::string text =
+      fmt::format("trace {}  {} spans  {} {}", hex(trace.front().trace_id), trace.size(), services, services == 1 ? "service" : "services");
   return paint(cut(text, style.width, style.unicode), Colour::kDim, style.colours) + "\n";
 }
 
@@ -158,8 +156,7 @@ std::string format_tree(const Trace& trace, const Style& style) {
   }
   std::string out;
   if (!single) out += heading(trace, colours.size(), style);
-  for (const Row& row : rows)
-    out += format_row(row, &row == rows.data(), colours.at(row.span->service), scale, label_width, style);
+  for (const Row& row : rows) out += format_row(row, &row == rows.data(), colours.at(row.span->service), scale, label_width, style);
   if (!single) out += "\n";
   return out;
 }

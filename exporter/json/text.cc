@@ -77,7 +77,15 @@ char* put_string(char* at, std::string_view text) {
     at += 8;
     text.remove_prefix(8);
   }
-  while (!text.empty()) at = put_character(at, text);
+  while (!text.empty()) {
+    const auto c = static_cast<unsigned char>(text[0]);
+    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') {
+      at = put_character(at, text);
+      continue;
+    }
+    *at++ = text[0];
+    text.remove_prefix(1);
+  }
   *at++ = '"';
   return at;
 }

@@ -16,42 +16,44 @@ char* lit(char* at, const char (&literal)[N]) {
   return at + N - 1;
 }
 
-void write_array(const std::vector<std::string_view>& values, Buffer& out) {
-  out.append(R"({"arrayValue":{"values":[)");
+char* put_array(char* at, const std::vector<std::string_view>& values) {
+  at = lit(at, R"({"arrayValue":{"values":[)");
   for (size_t i = 0; i < values.size(); ++i) {
-    char* at = out.reserve(string_bound(values[i].size()) + 32);
     if (i > 0) *at++ = ',';
     at = lit(at, R"({"stringValue":)");
     at = put_string(at, values[i]);
     *at++ = '}';
-    out.set_end(at);
   }
-  out.append("]}}");
+  return lit(at, "]}}");
 }
 
-void write_value(const Attributes& attributes, size_t index, const Attributes::View& attribute, Buffer& out) {
-  char* at = out.reserve(string_bound(attribute.text.size()) + 64);
+/// Room for the value in JSON and for the key's frame.
+size_t value_bound(const Attributes::View& attribute, const std::vector<std::string_view>& array) {
+  size_t bound = string_bound(attribute.text.size()) + 96;
+  for (std::string_view value : array) bound += string_bound(value.size()) + 32;
+  return bound;
+}
+
+char* put_value(char* at, const Attributes::View& attribute, const std::vector<std::string_view>& array) {
   switch (attribute.type) {
     case Attributes::Type::kString:
       at = lit(at, R"({"stringValue":)");
       at = put_string(at, attribute.text);
-      break;
+      *at++ = '}';
+      return at;
     case Attributes::Type::kInt:
       at = lit(at, R"({"intValue":")");
       at = put_decimal(at, attribute.integer);
-      *at++ = '"';
-      break;
+      return lit(at, "\"}");
     case Attributes::Type::kDouble:
       at = lit(at, R"({"doubleValue":)");
       at = put_double(at, attribute.number);
-      break;
-    case Attributes::Type::kBool:
-      at = attribute.integer != 0 ? lit(at, R"({"boolValue":true)") : lit(at, R"({"boolValue":false)");
-      break;
-    case Attributes::Type::kStringArray: write_array(attributes.array(index), out); return;
+      *at++ = '}';
+      return at;
+    case Attributes::Type::kBool: return attribute.integer != 0 ? lit(at, R"({"boolValue":true})") : lit(at, R"({"boolValue":false})");
+    case Attributes::Type::kStringArray: return put_array(at, array);
   }
-  *at++ = '}';
-  out.set_end(at);
+  return at;
 }
 
 /// "attributes":[…], with the comma; nothing if there are none.
@@ -60,15 +62,17 @@ void write_attributes(const Attributes& attributes, Buffer& out) {
   out.append(R"("attributes":[)");
   for (size_t i = 0; i < attributes.size(); ++i) {
     const Attributes::View attribute = attributes[i];
-    char* at = out.reserve(string_bound(attribute.key.size()) + 32);
-    if (i > 0) *at++ = ',';
+    std::vector<std::string_view> array;
+    if (attribute.type == Attributes::Type::kStringArray) array = attributes.array(i);
+    char* at = out.reserve(string_bound(attribute.key.size()) + value_bound(attribute, array));
     at = lit(at, R"({"key":)");
     at = put_string(at, attribute.key);
     at = lit(at, R"(,"value":)");
+    at = put_value(at, attribute, array);
+    at = lit(at, "},");
     out.set_end(at);
-    write_value(attributes, i, attribute, out);
-    out.append("}");
   }
+  out.drop_last();
   out.append("],");
 }
 

@@ -4,8 +4,8 @@
 
 #include <string_view>
 
+#include "exporter/buffer.h"
 #include "exporter/grouping.h"
-#include "exporter/json/buffer.h"
 #include "exporter/queue.h"
 #include "exporter/resource_cache.h"
 

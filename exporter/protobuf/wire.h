@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "exporter/buffer.h"
 #include "exporter/utf8.h"
 
 namespace clew::exporter::protobuf {
@@ -18,64 +19,68 @@ static_assert(std::endian::native == std::endian::little, "fixed-width fields ar
 
 enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 
-/// Appends fields to a text. Fields are written also when they hold the default; the caller leaves those out.
+/// Appends fields to a buffer. Fields are written also when they hold the default; the caller leaves those out.
 class Encoder {
  public:
-  explicit Encoder(std::string& out) : out_(out) {}
+  explicit Encoder(Buffer& out) : out_(out) {}
 
   void varint(uint32_t field, uint64_t value) {
-    tag(field, WireType::kVarint);
-    raw_varint(value);
+    char* at = put_tag(out_.reserve(2 * kVarintBytes), field, WireType::kVarint);
+    out_.set_end(put_varint(at, value));
   }
   void fixed64(uint32_t field, uint64_t value) { fixed(field, WireType::kFixed64, value); }
   void fixed32(uint32_t field, uint32_t value) { fixed(field, WireType::kFixed32, value); }
   void number(uint32_t field, double value) { fixed(field, WireType::kFixed64, value); }
   void bytes(uint32_t field, std::string_view value) {
-    tag(field, WireType::kLength);
-    raw_varint(value.size());
-    out_.append(value);
+    char* at = put_tag(out_.reserve(2 * kVarintBytes + value.size()), field, WireType::kLength);
+    at = put_varint(at, value.size());
+    std::memcpy(at, value.data(), value.size());
+    out_.set_end(at + value.size());
   }
   /// A string must be UTF-8: what is not becomes U+FFFD.
   void text(uint32_t field, std::string_view value) {
     if (is_utf8(value)) return bytes(field, value);
-    message(field, 1, [&] { append_utf8(value, out_); });
+    std::string mended;
+    append_utf8(value, mended);
+    bytes(field, mended);
   }
   /// A message whose fields `body` writes. Its length is expected to take `length_bytes`; if it does not, the body is moved.
   template <class Body>
   void message(uint32_t field, size_t length_bytes, Body body) {
-    tag(field, WireType::kLength);
-    const size_t length_at = out_.size();
-    out_.append(length_bytes, '\0');
+    char* at = put_tag(out_.reserve(2 * kVarintBytes), field, WireType::kLength);
+    out_.set_end(at + length_bytes);
+    const size_t body_at = out_.view().size();
     body();
-    close(length_at, length_bytes);
+    close(body_at, length_bytes);
   }
 
  private:
-  void tag(uint32_t field, WireType type) { raw_varint(field << 3U | static_cast<uint32_t>(type)); }
-  void raw_varint(uint64_t value) {
-    char buffer[10];
-    out_.append(buffer, put_varint(buffer, value));
+  static constexpr size_t kVarintBytes = 10;
+
+  static char* put_varint(char* at, uint64_t value) {
+    for (; value >= 0x80; value >>= 7U) *at++ = static_cast<char>(value | 0x80U);
+    *at++ = static_cast<char>(value);
+    return at;
   }
-  static size_t put_varint(char* at, uint64_t value) {
-    size_t count = 0;
-    for (; value >= 0x80; value >>= 7U) at[count++] = static_cast<char>(value | 0x80U);
-    at[count++] = static_cast<char>(value);
-    return count;
-  }
+  static char* put_tag(char* at, uint32_t field, WireType type) { return put_varint(at, field << 3U | static_cast<uint32_t>(type)); }
   template <class T>
   void fixed(uint32_t field, WireType type, T value) {
-    tag(field, type);
-    char buffer[sizeof(T)];
-    std::memcpy(buffer, &value, sizeof(T));
-    out_.append(buffer, sizeof(T));
+    char* at = put_tag(out_.reserve(kVarintBytes + sizeof(T)), field, type);
+    std::memcpy(at, &value, sizeof(T));
+    out_.set_end(at + sizeof(T));
   }
-  void close(size_t length_at, size_t reserved) {
-    char buffer[10];
-    const size_t needed = put_varint(buffer, out_.size() - length_at - reserved);
-    out_.replace(length_at, reserved, buffer, needed);
+  void close(size_t body_at, size_t reserved) {
+    const size_t size = out_.view().size() - body_at;
+    char length[kVarintBytes];
+    const auto needed = static_cast<size_t>(put_varint(length, size) - length);
+    char* const body = out_.reserve(kVarintBytes) - size;
+    char* const start = body - reserved;
+    if (needed != reserved) std::memmove(start + needed, body, size);
+    std::memcpy(start, length, needed);
+    out_.set_end(start + needed + size);
   }
 
-  std::string& out_;
+  Buffer& out_;
 };
 
 /// One field as it lies in the bytes; `bytes` for kLength, else `number`.

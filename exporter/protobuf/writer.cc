@@ -104,14 +104,16 @@ void write_span(Encoder& out, const Span& span) {
 }
 
 void encode_resource(const Resource& from, std::string& text) {
-  Encoder out(text);
+  Buffer buffer;
+  Encoder out(buffer);
   write_attributes(out, resource::kAttributes, from.attributes);
+  text = buffer.view();
 }
 
 }  // namespace
 
-void Writer::append(const SpanGroup& group, std::string& text) {
-  Encoder out(text);
+void Writer::append(const SpanGroup& group, Buffer& buffer) {
+  Encoder out(buffer);
   for (const ByResource::Part& part : by_resource_.group(group)) {
     out.message(request::kResourceSpans, kLong, [&] {
       out.bytes(resource_spans::kResource, resources_.get(*part.resource, encode_resource));

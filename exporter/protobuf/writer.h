@@ -2,8 +2,7 @@
 // Spans as the bytes of one opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest.
 #pragma once
 
-#include <string>
-
+#include "exporter/buffer.h"
 #include "exporter/grouping.h"
 #include "exporter/queue.h"
 #include "exporter/resource_cache.h"
@@ -13,7 +12,7 @@ namespace clew::exporter::protobuf {
 class Writer {
  public:
   /// Appends the request; nothing for no spans.
-  void append(const SpanGroup& group, std::string& out);
+  void append(const SpanGroup& group, Buffer& out);
 
  private:
   ByResource by_resource_;

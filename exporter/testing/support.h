@@ -24,10 +24,11 @@ class Bench {
 
   Wiring wiring() {
     return {.counters = counters_,
-            .log = [this](Severity, std::string_view text) {
-              std::lock_guard lock(mutex_);
-              messages_.emplace_back(text);
-            },
+            .log =
+                [this](Severity, std::string_view text) {
+                  std::lock_guard lock(mutex_);
+                  messages_.emplace_back(text);
+                },
             .when_full = when_full_,
             .on_reader_gone = [this] { ++readers_gone_; }};
   }

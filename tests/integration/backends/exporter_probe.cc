@@ -100,8 +100,8 @@ int main(int argc, char** argv) {
   constexpr size_t kBatch = 250;
   auto next = std::chrono::steady_clock::now();
   for (size_t sent = 0; sent < plan.spans; sent += kBatch) {
-    auto batch = std::make_shared<const exporter::SpanBatch>(
-        exporter::sample_spans(std::min(kBatch, plan.spans - sent), plan.seed + sent, now_ns));
+    auto batch =
+        std::make_shared<const exporter::SpanBatch>(exporter::sample_spans(std::min(kBatch, plan.spans - sent), plan.seed + sent, now_ns));
     for (const auto& exporter : exporters) exporter->submit(batch);
     if (plan.rate <= 0) continue;
     next += std::chrono::duration_cast<std::chrono::steady_clock::duration>(

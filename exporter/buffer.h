@@ -6,7 +6,7 @@
 #include <memory>
 #include <string_view>
 
-namespace clew::exporter::json {
+namespace clew::exporter {
 
 class Buffer {
  public:
@@ -40,4 +40,4 @@ class Buffer {
   size_t capacity_ = 0;
 };
 
-}  // namespace clew::exporter::json
+}  // namespace clew::exporter
