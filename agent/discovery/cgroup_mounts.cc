@@ -37,8 +37,9 @@ std::string unescaped(std::string_view text) {
 
 /// The controllers among a v1 mount's options, in the order in which /proc/PID/cgroup lists them too.
 std::string controllers_of(std::string_view options) {
-  static constexpr std::string_view kControllers[] = {"cpuset",   "cpu",        "cpuacct",  "blkio",   "memory", "devices", "freezer", "net_cls",
-                                                      "perf_event", "net_prio", "hugetlb", "pids",   "rdma",    "misc",    "debug",   "dmem"};
+  static constexpr std::string_view kControllers[] = {"cpuset",  "cpu",     "cpuacct",    "blkio",    "memory",  "devices",
+                                                      "freezer", "net_cls", "perf_event", "net_prio", "hugetlb", "pids",
+                                                      "rdma",    "misc",    "debug",      "dmem"};
   std::string list;
   for (const std::string_view option : split(options, ',')) {
     if (!option.starts_with("name=") && std::ranges::find(kControllers, option) == std::ranges::end(kControllers)) continue;
@@ -135,8 +136,9 @@ base::Result<CgroupSubtree> CgroupSubtree::resolve(std::string_view path, const 
   }
 
   if (subtree.hierarchy_ == Hierarchy::kV1) return subtree;
+  const std::string_view from_root = subtree.path_ == "/" ? std::string_view() : std::string_view(subtree.path_);
   for (const CgroupMount& candidate : mounts) {
-    if (!candidate.controllers.empty() || !below(subtree.path_ == "/" ? "" : subtree.path_, candidate.root, rest)) continue;
+    if (!candidate.controllers.empty() || !below(from_root, candidate.root, rest)) continue;
     subtree.v2_directory_ = candidate.mount_point + std::string(rest);
     break;
   }

@@ -6,20 +6,23 @@
 namespace clew::discovery {
 namespace {
 
-const std::vector<CgroupMount> kUnified = parse_cgroup_mounts("30 24 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
-const std::vector<CgroupMount> kHybrid =
-    parse_cgroup_mounts("31 24 0:28 / /sys/fs/cgroup ro,nosuid shared:4 - tmpfs tmpfs ro,mode=755\n"
-                        "32 31 0:29 / /sys/fs/cgroup/unified rw shared:5 - cgroup2 cgroup2 rw\n"
-                        "33 31 0:30 / /sys/fs/cgroup/systemd rw shared:6 - cgroup cgroup rw,xattr,name=systemd\n"
-                        "34 31 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
-                        "broken line\n");
+const std::vector<CgroupMount> kUnified =
+    parse_cgroup_mounts("30 24 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
+const std::vector<CgroupMount> kHybrid = parse_cgroup_mounts(
+    "31 24 0:28 / /sys/fs/cgroup ro,nosuid shared:4 - tmpfs tmpfs ro,mode=755\n"
+    "32 31 0:29 / /sys/fs/cgroup/unified rw shared:5 - cgroup2 cgroup2 rw\n"
+    "33 31 0:30 / /sys/fs/cgroup/systemd rw shared:6 - cgroup cgroup rw,xattr,name=systemd\n"
+    "34 31 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+    "broken line\n");
 
 ProcessInfo in_v2(const std::string& path) {
   ProcessInfo process;
   process.cgroup_v2 = path;
   return process;
 }
-CgroupSubtree resolve(const std::string& path, const std::vector<CgroupMount>& mounts) { return CgroupSubtree::resolve(path, mounts).value(); }
+CgroupSubtree resolve(const std::string& path, const std::vector<CgroupMount>& mounts) {
+  return CgroupSubtree::resolve(path, mounts).value();
+}
 
 TEST(ParseCgroupMounts, KnowsBothVersions) {
   ASSERT_EQ(kHybrid.size(), 3U);

@@ -21,8 +21,10 @@ struct ScopePrefix {
   Container::Kind kind;
 };
 constexpr std::array kScopePrefixes = {
-    ScopePrefix{"cri-containerd", Container::Kind::kContainerd}, ScopePrefix{"nerdctl", Container::Kind::kContainerd},
-    ScopePrefix{"docker", Container::Kind::kDocker},             ScopePrefix{"crio", Container::Kind::kCrio},
+    ScopePrefix{"cri-containerd", Container::Kind::kContainerd},
+    ScopePrefix{"nerdctl", Container::Kind::kContainerd},
+    ScopePrefix{"docker", Container::Kind::kDocker},
+    ScopePrefix{"crio", Container::Kind::kCrio},
     ScopePrefix{"libpod", Container::Kind::kPodman},
 };
 

@@ -33,11 +33,12 @@ INSTANTIATE_TEST_SUITE_P(
     Patterns, ContainerOfCgroup,
     testing::Values(
         Case{"/", Kind::kNone, "", ""}, Case{"", Kind::kNone, "", ""}, Case{"/system.slice/nginx.service", Kind::kNone, "", ""},
-        Case{"/user.slice/user-1000.slice/session-3.scope", Kind::kNone, "", ""},
-        Case{"/docker/" + kId, Kind::kDocker, kId, ""}, Case{"/system.slice/docker-" + kId + ".scope", Kind::kDocker, kId, ""},
+        Case{"/user.slice/user-1000.slice/session-3.scope", Kind::kNone, "", ""}, Case{"/docker/" + kId, Kind::kDocker, kId, ""},
+        Case{"/system.slice/docker-" + kId + ".scope", Kind::kDocker, kId, ""},
         Case{"/docker/" + kId + "/system.slice/nginx.service", Kind::kDocker, kId, ""},
-        Case{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + kUidUnderscores + ".slice/cri-containerd-" + kId + ".scope",
-             Kind::kContainerd, kId, kUid},
+        Case{
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + kUidUnderscores + ".slice/cri-containerd-" + kId + ".scope",
+            Kind::kContainerd, kId, kUid},
         Case{"/kubepods.slice/kubepods-pod" + kUidUnderscores + ".slice/crio-" + kId + ".scope", Kind::kCrio, kId, kUid},
         Case{"/kubepods.slice/kubepods-pod" + kUidUnderscores + ".slice/crio-" + kId + ".scope/container", Kind::kCrio, kId, kUid},
         Case{"/kubepods.slice/kubepods-pod" + kUidUnderscores + ".slice/crio-conmon-" + kId + ".scope", Kind::kNone, "", kUid},
@@ -55,8 +56,8 @@ INSTANTIATE_TEST_SUITE_P(
         // Static pods: the uid is a hash without hyphens.
         Case{"/kubepods/burstable/pod0123456789abcdef0123456789abcdef/" + kId, Kind::kUnknown, kId, "0123456789abcdef0123456789abcdef"},
         // Kubernetes in Docker: the inner one.
-        Case{"/docker/" + kOuter + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + kUidUnderscores + ".slice/cri-containerd-" +
-                 kId + ".scope",
+        Case{"/docker/" + kOuter + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + kUidUnderscores +
+                 ".slice/cri-containerd-" + kId + ".scope",
              Kind::kContainerd, kId, kUid},
         Case{"/system.slice/docker-" + kOuter + ".scope/kubepods/pod" + kUid + "/" + kId, Kind::kUnknown, kId, kUid},
         // Not ids: too short, too long, not hexadecimal, upper case, a process tracer's unit.
@@ -66,27 +67,26 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"/kubepods/podnot-a-uid/x", Kind::kNone, "", ""}));
 
 TEST(ContainerOfMounts, DockerNamesItInItsHostnameFile) {
-  const Container container =
-      container_of_mounts("600 500 0:50 / / rw - overlay overlay rw\n"
-                          "610 600 8:1 /var/lib/docker/containers/" +
-                          kId + "/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n");
+  const Container container = container_of_mounts(
+      "600 500 0:50 / / rw - overlay overlay rw\n"
+      "610 600 8:1 /var/lib/docker/containers/" +
+      kId + "/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n");
   EXPECT_EQ(container.id, kId);
   EXPECT_EQ(container.kind, Container::Kind::kDocker);
 }
 
 TEST(ContainerOfMounts, PodmanNamesItInItsUserData) {
-  const Container container = container_of_mounts("610 600 0:24 /containers/overlay-containers/" + kId +
-                                                  "/userdata/hostname /etc/hostname rw - tmpfs tmpfs rw\n");
+  const Container container =
+      container_of_mounts("610 600 0:24 /containers/overlay-containers/" + kId + "/userdata/hostname /etc/hostname rw - tmpfs tmpfs rw\n");
   EXPECT_EQ(container.id, kId);
   EXPECT_EQ(container.kind, Container::Kind::kPodman);
 }
 
 TEST(ContainerOfMounts, TheSandboxOfContainerdIsNotTheContainer) {
-  const Container container =
-      container_of_mounts("610 600 8:1 /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/" + kId +
-                          "/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n"
-                          "611 600 8:1 /var/lib/kubelet/pods/" +
-                          kUid + "/containers/app/1a2b3c4d /dev/termination-log rw - ext4 /dev/sda1 rw\n");
+  const Container container = container_of_mounts("610 600 8:1 /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/" + kId +
+                                                  "/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n"
+                                                  "611 600 8:1 /var/lib/kubelet/pods/" +
+                                                  kUid + "/containers/app/1a2b3c4d /dev/termination-log rw - ext4 /dev/sda1 rw\n");
   EXPECT_EQ(container.id, "");
   EXPECT_EQ(container.pod_uid, kUid);
 }

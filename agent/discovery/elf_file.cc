@@ -19,7 +19,7 @@ base::Result<ElfFile> ElfFile::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return base::fail(fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
   ElfFile file(fd, nullptr);  // from here on it closes fd
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return base::fail(fmt::format("{} is not a regular file", path));
 
   std::array<char, 4> magic{};

@@ -27,7 +27,7 @@ struct FakeProcess {
   uint64_t start_ticks = 1000;
   std::string exe = "/usr/bin/app";
   std::vector<std::string> argv = {"/usr/bin/app"};
-  std::vector<std::string> environment;
+  std::vector<std::string> environment = {};
   std::string cgroup = "0::/system.slice/app.service\n";
   uint32_t user_id = 1000;
   std::string namespace_process_ids = "1";

@@ -4,13 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <ranges>
 
 namespace clew::discovery {
 namespace {
 
-constexpr std::string_view kListen = "0A";              // TCP_LISTEN in /proc/net/tcp
+constexpr const char* kIpv4 = "net/tcp";
+constexpr std::string_view kListen = "0A";             // TCP_LISTEN in /proc/net/tcp
 constexpr size_t kFirstTableBytes = size_t{64} << 10;  // some 430 sockets
 constexpr size_t kMaxTableBytes = size_t{16} << 20;
 constexpr size_t kMaxFds = size_t{1} << 20;
@@ -58,11 +60,12 @@ const SocketPorts* ListeningSockets::sockets_of(uint64_t network_namespace, cons
   if (const auto known = by_namespace_.find(network_namespace); known != by_namespace_.end()) return &known->second;
   SocketPorts sockets;
   std::string text;
-  for (const char* table : {"net/tcp", "net/tcp6"}) {
+  for (const char* table : {kIpv4, "net/tcp6"}) {
     for (size_t limit = kFirstTableBytes; limit <= kMaxTableBytes; limit *= 16) {
       const Directory::Read read = process.read(table, limit, text);
-      if (read.error != 0 && read.error != ENOENT) return nullptr;  // it has just ended: another process of the namespace will answer
-      if (parse_listening_sockets(text, sockets) || !read.truncated) break;
+      // Not read (it has just ended, most likely) is not empty: another process of the namespace will answer. tcp6 may be absent.
+      if (read.error != 0 && (read.error != ENOENT || table == kIpv4 || process.read("stat", 1, text).error != 0)) return nullptr;
+      if (read.error != 0 || parse_listening_sockets(text, sockets) || !read.truncated) break;
     }
   }
   return &by_namespace_.emplace(network_namespace, std::move(sockets)).first->second;

@@ -18,8 +18,9 @@ using testing::UnorderedElementsAre;
 
 constexpr std::string_view kHeader = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 std::string listen(int slot, const std::string& address, int port, uint64_t inode, const char* state = "0A") {
-  return fmt::format("{:4}: {}:{:04X} {}:0000 {} 00000000:00000000 00:00000000 00000000     0        0 {} 1 0000000000000000 100 0 0 10 0\n",
-                     slot, address, port, address, state, inode);
+  return fmt::format(
+      "{:4}: {}:{:04X} {}:0000 {} 00000000:00000000 00:00000000 00000000     0        0 {} 1 0000000000000000 100 0 0 10 0\n", slot,
+      address, port, address, state, inode);
 }
 const std::string kAny4 = "00000000";
 const std::string kAny6(32, '0');

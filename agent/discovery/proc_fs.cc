@@ -103,7 +103,7 @@ Directory::Read Directory::read_below(const char* root, const char* path, size_t
   const int error = errno;
   ::close(root_fd);
   if (fd < 0) return {.error = error};
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
     return {.error = EINVAL};

@@ -20,8 +20,14 @@ using testing::HasSubstr;
 
 TEST(ReadProcess, GivesWhatTheFilesSay) {
   const FakeProc proc;
-  proc.add({.process_id = 42, .parent = 7, .comm = "gunicorn", .start_ticks = 12345, .exe = "/usr/bin/python3.11",
-            .argv = {"python3", "-m", "x"}, .environment = {"PATH=/bin", "OTEL_SERVICE_NAME=shop", "SECRET=s"}, .namespace_process_ids = "9"});
+  proc.add({.process_id = 42,
+            .parent = 7,
+            .comm = "gunicorn",
+            .start_ticks = 12345,
+            .exe = "/usr/bin/python3.11",
+            .argv = {"python3", "-m", "x"},
+            .environment = {"PATH=/bin", "OTEL_SERVICE_NAME=shop", "SECRET=s"},
+            .namespace_process_ids = "9"});
   const auto info = read_process(proc.fs(), 42);
   ASSERT_TRUE(info) << info.error().message;
   EXPECT_EQ(info->process_id, 42U);

@@ -60,9 +60,8 @@ std::string arch_of(std::string_view machine) {
     std::string_view machine;
     std::string_view arch;
   };
-  static constexpr std::array kNames = {Name{"x86_64", "amd64"}, Name{"aarch64", "arm64"}, Name{"armv7l", "arm32"},
-                                        Name{"armv6l", "arm32"}, Name{"i686", "x86"},      Name{"i386", "x86"},
-                                        Name{"ppc64le", "ppc64"}};
+  static constexpr std::array kNames = {Name{"x86_64", "amd64"}, Name{"aarch64", "arm64"}, Name{"armv7l", "arm32"}, Name{"armv6l", "arm32"},
+                                        Name{"i686", "x86"},     Name{"i386", "x86"},      Name{"ppc64le", "ppc64"}};
   const auto* found = std::ranges::find(kNames, machine, &Name::machine);
   return std::string(found == kNames.end() ? machine : found->arch);
 }

@@ -15,8 +15,8 @@ using testing::Pair;
 TEST(ParseResourceAttributes, PairsInOrder) {
   const auto list = parse_resource_attributes("service.namespace=shop, service.version = 1.2 ,deployment.environment.name=prod");
   ASSERT_TRUE(list);
-  EXPECT_THAT(*list, ElementsAre(Pair("service.namespace", "shop"), Pair("service.version", "1.2"),
-                                 Pair("deployment.environment.name", "prod")));
+  EXPECT_THAT(*list,
+              ElementsAre(Pair("service.namespace", "shop"), Pair("service.version", "1.2"), Pair("deployment.environment.name", "prod")));
   EXPECT_EQ(find_attribute(*list, "service.version"), "1.2");
   EXPECT_EQ(find_attribute(*list, "service"), "");
 }

@@ -35,7 +35,7 @@ ProcessInfo process() {
   info.start_ticks = 1000;
   info.start_unix_ns = 1'700'000'000'120'000'000;
   info.exe = "/usr/bin/python3.11";
-  info.argv = {"python3", "--password", "hunter2"};
+  info.argv = {"python3", "/srv/app.py", "--password", "hunter2"};
   info.comm = "python3";
   info.owner = "alice";
   info.container = {.kind = Container::Kind::kDocker, .id = std::string(64, 'a'), .pod_uid = {}};
@@ -46,7 +46,7 @@ exporter::Resource build(const ProcessInfo& info, const Host& on = host()) { ret
 
 TEST(BuildResource, HoldsWhatIsKnown) {
   const exporter::Resource resource = build(process());
-  EXPECT_EQ(text(resource, "service.name"), "python3.11");
+  EXPECT_EQ(text(resource, "service.name"), "app.py");
   EXPECT_EQ(number(resource, "process.pid"), 42);
   EXPECT_EQ(number(resource, "process.parent_pid"), 7);
   EXPECT_EQ(text(resource, "process.executable.name"), "python3.11");
@@ -105,7 +105,7 @@ TEST(BuildResource, DefaultsOfClewFillGapsButNeverNameTheService) {
   on.defaults = {{"deployment.environment.name", "prod"}, {"service.name", "clew"}, {"service.namespace", "ops"}, {"os.type", "plan9"}};
   const exporter::Resource resource = build(process(), on);
   EXPECT_EQ(text(resource, "deployment.environment.name"), "prod");
-  EXPECT_EQ(text(resource, "service.name"), "python3.11");
+  EXPECT_EQ(text(resource, "service.name"), "app.py");
   EXPECT_EQ(text(resource, "service.namespace"), "(absent)");
   EXPECT_EQ(text(resource, "os.type"), "linux");
 }
@@ -125,7 +125,8 @@ TEST(BuildResource, OfAProcessThatIsGoneNumberAndCommRemain) {
 TEST(BuildResource, BytesThatAreNoTextBecomeReplacementCharacters) {
   ProcessInfo info = process();
   info.exe = "/srv/caf\xe9/\xc3\xa9t\xc3\xa9\xf0\x80\x80\xed\xa0\x80";
-  EXPECT_EQ(text(build(info), "process.executable.path"), "/srv/caf\xef\xbf\xbd/\xc3\xa9t\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+  EXPECT_EQ(text(build(info), "process.executable.path"),
+            "/srv/caf\xef\xbf\xbd/\xc3\xa9t\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 TEST(ServiceInstanceId, IsEqualInEveryRunAndDiffersPerIncarnation) {

@@ -49,7 +49,7 @@ struct Library {
   Runtime runtime;
 };
 constexpr std::array kLibraries = {Library{"libpython", Runtime::kCpython}, Library{"libnode.so", Runtime::kNode},
-                                   Library{"libjli.so", Runtime::kJvm},     Library{"libruby-", Runtime::kRuby},
+                                   Library{"libjli.so", Runtime::kJvm}, Library{"libruby-", Runtime::kRuby},
                                    Library{"libperl.so.", Runtime::kPerl}};
 
 /// Last resort: launchers that show nothing of their runtime.
@@ -116,7 +116,8 @@ class Inspection {
       result_.runtime = Runtime::kGo;
     } else if (section.name == ".gopclntab" || section.name == ".data.rel.ro.gopclntab") {
       // Function names stay here when the symbol table is stripped.
-      if (file_.contents(section, kMaxSymbolBytes).find(kGoTlsRead) != std::string_view::npos) add_once(result_.static_tls, "go crypto/tls");
+      if (file_.contents(section, kMaxSymbolBytes).find(kGoTlsRead) != std::string_view::npos)
+        add_once(result_.static_tls, "go crypto/tls");
     } else if (section.name == ".comment") {
       if (file_.contents(section, kMaxSmallBytes).find("rustc version") != std::string_view::npos) hint(Runtime::kRust);
     }
@@ -193,12 +194,23 @@ std::string_view kind_of(std::string_view file_name) {
     std::string_view kind;
   };
   static constexpr std::array kKinds = {
-      Kind{"libssl.", "openssl"},      Kind{"libssl-", "openssl"},  // Python wheels bring "libssl-3a880ada.so.1.1" along
-      Kind{"libgnutls.", "gnutls"},    Kind{"libssl3.", "nss"},        Kind{"libnspr4.", "nss"},
-      Kind{"libmbedtls.", "mbedtls"},  Kind{"libwolfssl.", "wolfssl"}, Kind{"libs2n.", "s2n"},
-      Kind{"libnetty_tcnative", "boringssl"}, Kind{"libconscrypt", "boringssl"}, Kind{"cygrpc.", "boringssl"},
-      Kind{"libpython3", "cpython"},   Kind{"libnode.", "node"},       Kind{"libjvm.", "jvm"},
-      Kind{"libruby", "ruby"},         Kind{"libperl.", "perl"},       Kind{"libcoreclr.", "dotnet"},
+      Kind{"libssl.", "openssl"},
+      Kind{"libssl-", "openssl"},  // Python wheels bring "libssl-3a880ada.so.1.1" along
+      Kind{"libgnutls.", "gnutls"},
+      Kind{"libssl3.", "nss"},
+      Kind{"libnspr4.", "nss"},
+      Kind{"libmbedtls.", "mbedtls"},
+      Kind{"libwolfssl.", "wolfssl"},
+      Kind{"libs2n.", "s2n"},
+      Kind{"libnetty_tcnative", "boringssl"},
+      Kind{"libconscrypt", "boringssl"},
+      Kind{"cygrpc.", "boringssl"},
+      Kind{"libpython3", "cpython"},
+      Kind{"libnode.", "node"},
+      Kind{"libjvm.", "jvm"},
+      Kind{"libruby", "ruby"},
+      Kind{"libperl.", "perl"},
+      Kind{"libcoreclr.", "dotnet"},
   };
   const auto* found = std::ranges::find_if(kKinds, [&](const Kind& kind) { return file_name.starts_with(kind.prefix); });
   return found == kKinds.end() ? std::string_view() : found->kind;

@@ -49,7 +49,9 @@ TEST(InspectExecutable, WhatIsNoProgramIsSaidPlainly) {
   files.write("script", "#!/bin/sh\n");
   files.write("text", "hello");
   files.write("empty", "");
-  files.write("half", "\x7f" "ELF");
+  files.write("half",
+              "\x7f"
+              "ELF");
   EXPECT_THAT(message(files.root() + "/script"), HasSubstr("is a script"));
   EXPECT_THAT(message(files.root() + "/text"), HasSubstr("not an ELF file"));
   EXPECT_THAT(message(files.root() + "/empty"), HasSubstr("not an ELF file"));

@@ -60,7 +60,7 @@ TEST_F(ScanTest, FindsProcessesByProgram) {
 TEST_F(ScanTest, FindsAllOwnersOfAListeningSocket) {
   const auto result = run({.ports = {{80, 80}, {9000, 9100}}});
   ASSERT_TRUE(result) << result.error().message;
-  EXPECT_THAT(ids(result->selected), ElementsAre(100, 101));
+  ASSERT_THAT(ids(result->selected), ElementsAre(100, 101));
   EXPECT_THAT(result->selected[0].listening_ports, ElementsAre(80));
   EXPECT_THAT(result->unmatched, ElementsAre("--port 9000-9100"));
 }
@@ -119,7 +119,8 @@ TEST(Scan, FindsThisProcessOnTheRealMachine) {
   Selection selection = Selection::compile({.exe_globs = {exe}}, {}).value();
   const auto result = scan(ProcFs::of_this_machine(), selection);
   ASSERT_TRUE(result) << result.error().message;
-  EXPECT_TRUE(std::ranges::any_of(result->selected, [](const ScanMatch& match) { return match.process.process_id == static_cast<uint32_t>(::getpid()); }));
+  EXPECT_TRUE(std::ranges::any_of(result->selected,
+                                  [](const ScanMatch& match) { return match.process.process_id == static_cast<uint32_t>(::getpid()); }));
 }
 
 }  // namespace

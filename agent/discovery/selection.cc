@@ -119,8 +119,8 @@ Verdict Selection::decide(const ProcessInfo& process, std::span<const uint16_t> 
       return {Outcome::kExcluded, fmt::format("--not-exe {} (without it, {} would select it)", glob.pattern(), rule)};
   }
   if (const auto found = find_port(rules_.not_ports, listening_ports))
-    return {Outcome::kExcluded, fmt::format("--not-port {}: it listens on {} (without it, {} would select it)", to_string(found->range),
-                                            found->port, rule)};
+    return {Outcome::kExcluded,
+            fmt::format("--not-port {}: it listens on {} (without it, {} would select it)", to_string(found->range), found->port, rule)};
   return {Outcome::kSelected, rule};
 }
 
@@ -145,9 +145,7 @@ bool Selection::wants_port(uint16_t port) const {
   return std::ranges::any_of(rules_.ports, contains_it) || std::ranges::any_of(rules_.not_ports, contains_it);
 }
 
-bool Selection::needs_scan() const {
-  return !exe_.empty() || !rules_.ports.empty() || !cgroups_.empty() || !container_ids_.empty();
-}
+bool Selection::needs_scan() const { return !exe_.empty() || !rules_.ports.empty() || !cgroups_.empty() || !container_ids_.empty(); }
 
 base::Result<std::string> Selection::unique_container(const std::string& prefix, std::span<const std::string> ids) {
   const std::string_view wanted = without_scheme(prefix);

@@ -24,15 +24,15 @@ struct PortRange {
 
 /// As the user wrote them; nothing here is checked yet.
 struct SelectionRules {
-  std::vector<uint32_t> process_ids;        // --pid
-  std::vector<std::string> exe_globs;       // --exe
-  std::vector<PortRange> ports;             // --port
-  std::vector<std::string> cgroups;         // --cgroup
-  std::vector<std::string> containers;      // --container: id or prefix
-  std::optional<uint32_t> command_root;     // -- COMMAND: the process that we started
-  std::vector<std::string> not_exe_globs;   // --not-exe
-  std::vector<PortRange> not_ports;         // --not-port
-  std::vector<uint32_t> never_process_ids;  // clew itself, so that it never traces its own export
+  std::vector<uint32_t> process_ids = {};        // --pid
+  std::vector<std::string> exe_globs = {};       // --exe
+  std::vector<PortRange> ports = {};             // --port
+  std::vector<std::string> cgroups = {};         // --cgroup
+  std::vector<std::string> containers = {};      // --container: id or prefix
+  std::optional<uint32_t> command_root = {};     // -- COMMAND: the process that we started
+  std::vector<std::string> not_exe_globs = {};   // --not-exe
+  std::vector<PortRange> not_ports = {};         // --not-port
+  std::vector<uint32_t> never_process_ids = {};  // clew itself, so that it never traces its own export
 };
 
 struct Verdict {

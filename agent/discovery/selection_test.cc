@@ -51,9 +51,7 @@ TEST(Selection, ExclusionsWinAndSayWhatTheyOverrule) {
   EXPECT_THAT(by_port.reason, testing::AllOf(HasSubstr("--not-port 8080-8090"), HasSubstr("listens on 8080")));
 }
 
-TEST(Selection, ClewNeverTracesItself) {
-  EXPECT_EQ(decide({.exe_globs = {"*"}, .never_process_ids = {42}}).outcome, Outcome::kExcluded);
-}
+TEST(Selection, ClewNeverTracesItself) { EXPECT_EQ(decide({.exe_globs = {"*"}, .never_process_ids = {42}}).outcome, Outcome::kExcluded); }
 
 TEST(Selection, AKernelThreadIsNeverSelected) {
   ProcessInfo thread = nginx();

@@ -35,37 +35,81 @@ struct Interpreter {
 };
 
 constexpr std::string_view kPythonValued[] = {"--check-hash-based-pycs"};
-constexpr std::string_view kNodeValued[] = {
-    "--require", "--import", "--loader", "--experimental-loader", "--conditions", "--title", "--icu-data-dir", "--openssl-config", "--env-file",
-    "--env-file-if-exists", "--input-type", "--experimental-default-type", "--inspect-port", "--debug-port", "--diagnostic-dir",
-    "--max-http-header-size", "--dns-result-order", "--unhandled-rejections", "--redirect-warnings", "--report-dir", "--report-directory",
-    "--report-filename", "--report-signal", "--trace-event-categories", "--trace-event-file-pattern", "--tls-cipher-list", "--tls-keylog",
-    "--disable-warning", "--watch-path", "--cpu-prof-dir", "--heapsnapshot-signal", "--secure-heap", "--localstorage-file",
-    "--experimental-config-file", "--stack-trace-limit", "--use-largepages"};
+constexpr std::string_view kNodeValued[] = {"--require",
+                                            "--import",
+                                            "--loader",
+                                            "--experimental-loader",
+                                            "--conditions",
+                                            "--title",
+                                            "--icu-data-dir",
+                                            "--openssl-config",
+                                            "--env-file",
+                                            "--env-file-if-exists",
+                                            "--input-type",
+                                            "--experimental-default-type",
+                                            "--inspect-port",
+                                            "--debug-port",
+                                            "--diagnostic-dir",
+                                            "--max-http-header-size",
+                                            "--dns-result-order",
+                                            "--unhandled-rejections",
+                                            "--redirect-warnings",
+                                            "--report-dir",
+                                            "--report-directory",
+                                            "--report-filename",
+                                            "--report-signal",
+                                            "--trace-event-categories",
+                                            "--trace-event-file-pattern",
+                                            "--tls-cipher-list",
+                                            "--tls-keylog",
+                                            "--disable-warning",
+                                            "--watch-path",
+                                            "--cpu-prof-dir",
+                                            "--heapsnapshot-signal",
+                                            "--secure-heap",
+                                            "--localstorage-file",
+                                            "--experimental-config-file",
+                                            "--stack-trace-limit",
+                                            "--use-largepages"};
 constexpr std::string_view kNodeCode[] = {"--eval", "--print", "-pe", "--run"};
 constexpr std::string_view kNodeCommands[] = {"inspect", "debug"};
-constexpr std::string_view kJavaValued[] = {"-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path", "--add-modules",
-                                            "--limit-modules", "--add-exports", "--add-opens", "--add-reads", "--patch-module",
-                                            "--enable-native-access", "--describe-module", "-d", "--source", "--finalization"};
+constexpr std::string_view kJavaValued[] = {"-cp",
+                                            "-classpath",
+                                            "--class-path",
+                                            "-p",
+                                            "--module-path",
+                                            "--upgrade-module-path",
+                                            "--add-modules",
+                                            "--limit-modules",
+                                            "--add-exports",
+                                            "--add-opens",
+                                            "--add-reads",
+                                            "--patch-module",
+                                            "--enable-native-access",
+                                            "--describe-module",
+                                            "-d",
+                                            "--source",
+                                            "--finalization"};
 constexpr std::string_view kJavaProgram[] = {"-jar", "-m", "--module"};
 constexpr std::string_view kRubyValued[] = {"--encoding", "--external-encoding", "--internal-encoding", "--enable", "--disable", "--parser",
-                                            "--dump", "--backtrace-limit"};
+                                            "--dump",     "--backtrace-limit"};
 constexpr std::string_view kPhpValued[] = {"--php-ini", "--define", "--server", "--docroot", "--zend-extension", "--process-begin"};
 constexpr std::string_view kPhpCode[] = {"--run", "--process-code"};
 constexpr std::string_view kPhpProgram[] = {"--file", "--process-file"};
 constexpr std::string_view kShellValued[] = {"--rcfile", "--init-file"};
-constexpr std::string_view kDenoValued[] = {"--config", "--import-map", "--lock", "--location", "--cert", "--seed", "--log-level", "--port",
-                                            "--host", "--env-file", "--ext", "--preload"};
+constexpr std::string_view kDenoValued[] = {"--config",    "--import-map", "--lock", "--location", "--cert", "--seed",
+                                            "--log-level", "--port",       "--host", "--env-file", "--ext",  "--preload"};
 constexpr std::string_view kDenoCommands[] = {"run", "serve"};
-constexpr std::string_view kBunValued[] = {"--preload", "--require", "--import", "--port", "--cwd", "--config", "--tsconfig-override", "--define",
-                                           "--external", "--loader", "--env-file", "--filter", "--conditions", "--main-fields"};
+constexpr std::string_view kBunValued[] = {"--preload",           "--require",    "--import",   "--port",   "--cwd",      "--config",
+                                           "--tsconfig-override", "--define",     "--external", "--loader", "--env-file", "--filter",
+                                           "--conditions",        "--main-fields"};
 constexpr std::string_view kBunCode[] = {"--eval", "--print"};
 constexpr std::string_view kBunCommands[] = {"run"};
-constexpr std::string_view kDotnetValued[] = {"--runtimeconfig", "--depsfile", "--additionalprobingpath", "--additional-deps", "--fx-version",
-                                              "--roll-forward", "--roll-forward-on-no-candidate-fx"};
+constexpr std::string_view kDotnetValued[] = {"--runtimeconfig", "--depsfile",     "--additionalprobingpath",          "--additional-deps",
+                                              "--fx-version",    "--roll-forward", "--roll-forward-on-no-candidate-fx"};
 constexpr std::string_view kDotnetCommands[] = {"exec"};
-constexpr std::string_view kLoaderValued[] = {"--library-path", "--preload", "--audit", "--argv0", "--inhibit-rpath", "--glibc-hwcaps-prepend",
-                                              "--glibc-hwcaps-mask"};
+constexpr std::string_view kLoaderValued[] = {"--library-path",         "--preload",          "--audit", "--argv0", "--inhibit-rpath",
+                                              "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask"};
 
 constexpr Interpreter kInterpreters[] = {
     {.names = " python pypy ", .valued = "WXQ", .code = "c", .program = "m", .long_valued = kPythonValued},
@@ -73,14 +117,24 @@ constexpr Interpreter kInterpreters[] = {
     {.names = " java ", .long_valued = kJavaValued, .long_program = kJavaProgram, .operand = Operand::kClass},
     {.names = " ruby jruby truffleruby ", .glued = "KTWxi0F", .valued = "IrCE", .code = "e", .long_valued = kRubyValued},
     {.names = " perl ", .glued = "mMFiVDC0lxd", .valued = "I", .code = "eE"},
-    {.names = " php php-cgi ", .valued = "Sctdz", .code = "rBRE", .program = "fF", .long_valued = kPhpValued, .long_code = kPhpCode,
+    {.names = " php php-cgi ",
+     .valued = "Sctdz",
+     .code = "rBRE",
+     .program = "fF",
+     .long_valued = kPhpValued,
+     .long_code = kPhpCode,
      .long_program = kPhpProgram},
     {.names = " bash sh dash zsh ksh ash ", .valued = "oO", .code = "c", .long_valued = kShellValued},
     {.names = " lua luajit ", .valued = "ljO", .code = "e"},
     {.names = " tclsh wish "},
     {.names = " mono ", .operand = Operand::kAssembly},
     {.names = " deno ", .valued = "cL", .long_valued = kDenoValued, .commands = kDenoCommands, .operand = Operand::kModule},
-    {.names = " bun ", .valued = "rdl", .code = "ep", .long_valued = kBunValued, .long_code = kBunCode, .commands = kBunCommands,
+    {.names = " bun ",
+     .valued = "rdl",
+     .code = "ep",
+     .long_valued = kBunValued,
+     .long_code = kBunCode,
+     .commands = kBunCommands,
      .operand = Operand::kModule},
     {.names = " dotnet ", .long_valued = kDotnetValued, .commands = kDotnetCommands, .operand = Operand::kAssembly},
     {.names = " ld-linux ld-musl ld ", .long_valued = kLoaderValued},
@@ -88,13 +142,18 @@ constexpr Interpreter kInterpreters[] = {
 
 /// Scripts that run another script in their own process: "bundle exec puma", "ts-node -P x.json server.ts".
 constexpr std::string_view kBundleCommands[] = {"exec"};
-constexpr std::string_view kTsNodeValued[] = {"--project", "--require", "--compiler", "--compiler-options", "--ignore", "--ignore-diagnostics",
-                                              "--cwd", "--scope-dir", "--import", "--tsconfig", "--env-file"};
+constexpr std::string_view kTsNodeValued[] = {
+    "--project", "--require",   "--compiler", "--compiler-options", "--ignore",  "--ignore-diagnostics",
+    "--cwd",     "--scope-dir", "--import",   "--tsconfig",         "--env-file"};
 constexpr std::string_view kTsNodeCode[] = {"--eval", "--print"};
 constexpr Interpreter kLaunchers[] = {
     {.names = " bundle bundler ", .commands = kBundleCommands},
-    {.names = " ts-node ts-node-esm ts-node-dev tsx babel-node ", .valued = "PrCIDO", .code = "ep", .long_valued = kTsNodeValued,
-     .long_code = kTsNodeCode, .operand = Operand::kModule},
+    {.names = " ts-node ts-node-esm ts-node-dev tsx babel-node ",
+     .valued = "PrCIDO",
+     .code = "ep",
+     .long_valued = kTsNodeValued,
+     .long_code = kTsNodeCode,
+     .operand = Operand::kModule},
 };
 
 /// One executable for many programs, told apart by the name they are called by.
@@ -150,7 +209,8 @@ Step long_option(const Interpreter& interpreter, std::string_view word) {
   const std::string_view name = word.substr(0, equals);
   const bool has_value = equals != std::string_view::npos;
   if (contains(interpreter.long_code, name)) return {Kind::kCode};
-  if (contains(interpreter.long_program, name)) return has_value ? Step{Kind::kProgram, word.substr(equals + 1)} : Step{Kind::kProgramIsNext};
+  if (contains(interpreter.long_program, name))
+    return has_value ? Step{Kind::kProgram, word.substr(equals + 1)} : Step{Kind::kProgramIsNext};
   return {contains(interpreter.long_valued, name) && !has_value ? Kind::kSkipTwo : Kind::kSkip};
 }
 
