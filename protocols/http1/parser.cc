@@ -109,6 +109,7 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
     case State::kChunkLine: return parse_chunk(d, bytes);
     case State::kTrailer: return parse_trailer(d, bytes);
     case State::kToClose: d.state = State::kClosing; return skip(0, Step::kSkipToClose);
+    case State::kUnframed: d.state = State::kStart; return reject(d, "bad_transfer_encoding", false);
     case State::kClosing: break;
   }
   return step(Step::Kind::kNeedMore, bytes.size());
@@ -152,7 +153,7 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const HeadScan& scan, s
   d.body_bytes = 0;
   d.trailer_bytes = 0;
   if (is_request) {
-    if (const std::string_view reason = frame_request(d, scan); !reason.empty()) return reject(d, reason, true);
+    frame_request(d, scan);
   } else {
     frame_response(d, scan);
   }
@@ -165,25 +166,20 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const HeadScan& scan, s
   return s;
 }
 
-/// RFC 9112 §6.3. Returns a reason, as a literal, if nobody can say where the body ends.
-std::string_view Http1Parser::frame_request(Direction& d, const HeadScan& scan) {
+/// RFC 9112 §6.3.
+void Http1Parser::frame_request(Direction& d, const HeadScan& scan) {
   const RequestKind kind = kind_of(scan);
   const BodyFields& body = scan.body;
   d.state = State::kEnd;
   if (kind != RequestKind::kConnect) {
-    if (body.has_transfer_encoding && !body.ends_chunked) {
-      d.state = State::kStart;
-      return "bad_transfer_encoding";
-    }
     d.left = body.content_length.value_or(0);
     if (body.has_transfer_encoding)
-      d.state = State::kChunkLine;
+      d.state = body.ends_chunked ? State::kChunkLine : State::kUnframed;
     else if (d.left > 0)
       d.state = State::kLength;
   }
   if (d.state == State::kLength) d.body_bytes = d.left;
   outstanding_.push(kind);
-  return {};
 }
 
 void Http1Parser::frame_response(Direction& d, const HeadScan& scan) {

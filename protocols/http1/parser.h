@@ -39,6 +39,7 @@ class Http1Parser final : public Parser {
     kTrailer,    // lines behind the last chunk
     kToClose,    // the body ends with the connection: to be announced
     kClosing,    // that was announced
+    kUnframed,   // nobody can say where the body ends: to be announced
   };
 
   struct Direction {
@@ -58,7 +59,7 @@ class Http1Parser final : public Parser {
   size_t hunt(Sender sender, Direction& d, std::string_view bytes) const;
   Step parse_start(Sender sender, Direction& d, std::string_view bytes);
   Step take_head(Sender sender, Direction& d, const HeadScan& scan, size_t consumed);
-  std::string_view frame_request(Direction& d, const HeadScan& scan);
+  void frame_request(Direction& d, const HeadScan& scan);
   void frame_response(Direction& d, const HeadScan& scan);
   Step parse_chunk(Direction& d, std::string_view bytes);
   Step parse_trailer(Direction& d, std::string_view bytes);

@@ -62,7 +62,7 @@ bool parse_status_line(std::string_view line, StartLine& out) {
   if (line.size() < sizeof "HTTP/1.1 200" - 1 || !line.starts_with(kVersionPrefix)) return false;
   if (!is_digit(line[7]) || line[8] != ' ') return false;
   if (line[9] < '1' || line[9] > '9' || !is_digit(line[10]) || !is_digit(line[11])) return false;
-  if (line.size() > 12 && line[12] != ' ') return false;
+  if (line.size() > 12 && (line[12] != ' ' || line.find('\r', 12) != std::string_view::npos)) return false;
   out.minor_version = static_cast<uint8_t>(line[7] - '0');
   out.status = static_cast<uint16_t>((line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0'));
   return true;
