@@ -92,7 +92,10 @@ class OtlpDestination final : public Destination {
       // Whoever was not there before we were told to stop is not waited for.
       const bool known_dead = reply.kind == Kind::kUnreachable && trouble_.active() && patience.stopping();
       trouble_.begin(reply.message);
-      if (known_dead) return lose(reply, count, patience, tally);
+      if (known_dead) {
+        not_before_ = {};
+        return lose(reply, count, patience, tally);
+      }
       not_before_ = Clock::now() + std::max<Clock::duration>(backoff_.next(), reply.retry_after.value_or(std::chrono::milliseconds(0)));
       asked_to_wait_ = reply.retry_after.has_value();
     }
@@ -101,12 +104,9 @@ class OtlpDestination final : public Destination {
   /// Sleeps until the next try is allowed; a collector's wish to wait holds for the next batches too. False: no time is left.
   bool wait_turn(Clock::time_point give_up, const Patience& patience) {
     while (Clock::now() < not_before_) {
-      if (not_before_ >= give_up && !patience.stopping()) {
-        patience.sleep(give_up - Clock::now());
-        if (!patience.stopping()) return false;
-      }
       const bool was_stopping = patience.stopping();
-      if (!patience.sleep(not_before_ - Clock::now())) return false;
+      if (!patience.sleep(std::min(not_before_, give_up) - Clock::now(), !was_stopping)) return false;
+      if (Clock::now() >= give_up) return false;
       // Stopping cuts our own backoff short for one last try, but not a wait that the collector asked for.
       if (!was_stopping && patience.stopping() && !asked_to_wait_) break;
     }
@@ -148,6 +148,8 @@ class OtlpDestination final : public Destination {
 };
 
 }  // namespace
+
+std::string user_agent() { return "clew/" CLEW_VERSION " OTel-OTLP-Exporter-Cpp/" CLEW_VERSION; }
 
 base::Result<std::unique_ptr<Exporter>> make_otlp_exporter(const OtlpOptions& options, const Wiring& wiring, uint64_t seed) {
   const bool grpc = options.protocol == OtlpProtocol::kGrpc;

@@ -55,7 +55,7 @@ class GrpcTransport final : public OtlpTransport {
 
 grpc::ChannelArguments GrpcTransport::arguments() const {
   grpc::ChannelArguments arguments;
-  arguments.SetUserAgentPrefix(std::string(kUserAgent));
+  arguments.SetUserAgentPrefix(user_agent());
   arguments.SetMaxReceiveMessageSize(static_cast<int>(options_.max_response_bytes));
   arguments.SetMaxSendMessageSize(-1);  // the limit was looked at before
   // Retries are ours: the same bytes, the codes that OTLP names, within the batch's time.

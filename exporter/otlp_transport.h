@@ -42,7 +42,8 @@ class OtlpTransport {
   virtual std::string prepare(std::string body) = 0;
 };
 
-inline constexpr std::string_view kUserAgent = "clew/" CLEW_VERSION " OTel-OTLP-Exporter-Cpp/" CLEW_VERSION;
+/// "clew/1.2.3 OTel-OTLP-Exporter-Cpp/1.2.3"
+std::string user_agent();
 
 base::Result<std::unique_ptr<OtlpTransport>> make_grpc_transport(const OtlpOptions& options);
 base::Result<std::unique_ptr<OtlpTransport>> make_http_transport(const OtlpOptions& options);

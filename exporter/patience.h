@@ -2,6 +2,7 @@
 // How long an exporter may still try: for ever, until shutdown() says when. Wakes whoever sleeps between two tries.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -27,11 +28,11 @@ class Patience {
     std::lock_guard lock(mutex_);
     return deadline_;
   }
-  /// Sleeps; wakes at once when stopping begins, and never sleeps past the deadline. False: patience is over.
-  bool sleep(Clock::duration duration) const {
+  /// Sleeps, never past the deadline; with `wake_when_stopping` it ends at once when stopping has begun. False: patience is over.
+  bool sleep(Clock::duration duration, bool wake_when_stopping) const {
     std::unique_lock lock(mutex_);
-    const Clock::time_point before = deadline_;
-    changed_.wait_until(lock, std::min(Clock::now() + duration, deadline_), [&] { return deadline_ != before; });
+    const Clock::time_point until = std::min(Clock::now() + duration, deadline_);
+    changed_.wait_until(lock, until, [&] { return wake_when_stopping && deadline_ != Clock::time_point::max(); });
     return Clock::now() < deadline_;
   }
 
