@@ -34,9 +34,9 @@ base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) 
 }
 
 base::Result<void> LiveProcesses::select_command(uint32_t process_id) {
-  CLEW_TRY([[maybe_unused]] std::monostate done, source_->select(process_id, SelectedBy::kTree).transform([] { return std::monostate(); }));
-  selected_.insert(process_id);
-  return {};
+  auto done = source_->select(process_id, SelectedBy::kTree);
+  if (done) selected_.insert(process_id);
+  return done;
 }
 
 // After an exec, a listen or a move: is it (still) wanted?

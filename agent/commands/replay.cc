@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <optional>
 #include <unordered_map>
@@ -166,6 +169,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  const auto started = std::chrono::steady_clock::now();
   base::Counters counters;
   auto outputs = Outputs::open(options.replay.output, environment,
                                {counters, messages.for_exporters(), exporter::WhenFull::kWait, [] { stopped = 1; }});
@@ -182,7 +186,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
     }
   }
   outputs->shutdown(kShutdownPatience);
-  messages.always(telemetry::summary(counters.snapshot()));
+  std::fputs(telemetry::summary(counters.snapshot(), std::chrono::steady_clock::now() - started).c_str(), stderr);
   return static_cast<int>(failed ? cli::ExitCode::kFailed : cli::ExitCode::kDone);
 }
 

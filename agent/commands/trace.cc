@@ -10,6 +10,9 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
 #include <optional>
 #include <unordered_set>
 
@@ -21,8 +24,11 @@
 #include "agent/discovery/cgroup_mounts.h"
 #include "agent/discovery/process_table.h"
 #include "agent/replay/recording.h"
+#include "agent/telemetry/status.h"
+#include "agent/telemetry/status_directory.h"
 #include "agent/telemetry/status_server.h"
 #include "agent/telemetry/summary.h"
+#include "bpf/events.h"
 #include "clew_version.h"
 
 namespace clew::commands {
@@ -79,6 +85,18 @@ discovery::SelectionRules rules_of(const cli::SelectOptions& select) {
   return rules;
 }
 
+std::string selection_text(const cli::SelectOptions& select) {
+  std::vector<std::string> words;
+  for (const uint32_t id : select.process_ids) words.push_back(fmt::format("--pid {}", id));
+  for (const std::string& glob : select.exe_globs) words.push_back("--exe " + glob);
+  for (const cli::PortRange& range : select.ports)
+    words.push_back("--port " + discovery::to_string(discovery::PortRange{range.first, range.last}));
+  for (const std::string& path : select.cgroups) words.push_back("--cgroup " + path);
+  for (const std::string& id : select.containers) words.push_back("--container " + id);
+  if (!select.command.empty()) words.push_back(fmt::format("-- {}", fmt::join(select.command, " ")));
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
 // One run of `clew trace`, from the rules to the summary.
 class Trace {
  public:
@@ -96,7 +114,8 @@ class Trace {
   void on_event(std::span<const std::byte> event);
   void record(std::span<const std::byte> event);
   void tick();
-  bool should_stop();
+  bool should_stop(steady_clock::time_point ready);
+  void start_status();
   int stop();
   std::shared_ptr<const exporter::Resource> resource_of(uint32_t process_id, uint64_t time_ns);
 
@@ -116,12 +135,14 @@ class Trace {
   std::optional<capture::EventDecoder> decoder_;
   std::unique_ptr<capture::KernelSource> source_;
   std::optional<Child> child_;
-  std::unique_ptr<telemetry::StatusServer> status_;
   std::optional<int> child_status_;
   bool we_ended_child_ = false;
   std::atomic<bool> reader_gone_{false};
   steady_clock::time_point started_;
   uint64_t next_tick_ns_ = 0;
+  std::mutex shared_mutex_;
+  std::vector<uint32_t> shared_processes_;
+  std::unique_ptr<telemetry::StatusServer> status_;  // last: its thread looks at all of the above
 };
 
 int Trace::usage(const base::Error& error) const {
@@ -243,21 +264,23 @@ void Trace::tick() {
   pipeline_->connections().tick(now);
   table_->expire(now);
   source_->update_counters();
+  const std::lock_guard lock(shared_mutex_);
+  shared_processes_ = processes_->selected();
 }
 
-bool Trace::should_stop() {
+bool Trace::should_stop(steady_clock::time_point ready) {
   if (stop_signal != 0 || reader_gone_) return true;
   if (child_ && (child_status_ = child_->poll())) return true;
   if (options_.trace.count && outputs_->spans() >= *options_.trace.count) return true;
-  return options_.trace.duration && steady_clock::now() - started_ >= *options_.trace.duration;
+  return options_.trace.duration && steady_clock::now() - ready >= *options_.trace.duration;
 }
 
 void Trace::loop() {
-  started_ = steady_clock::now();
-  while (!should_stop()) {
+  const auto ready = steady_clock::now();
+  while (!should_stop(ready)) {
     auto patience = kIdleWait;
     if (options_.trace.duration) {
-      const auto left = std::chrono::ceil<milliseconds>(*options_.trace.duration - (steady_clock::now() - started_));
+      const auto left = std::chrono::ceil<milliseconds>(*options_.trace.duration - (steady_clock::now() - ready));
       patience = std::clamp(left, milliseconds(1), patience);
     }
     source_->drain(patience);
@@ -291,14 +314,47 @@ int Trace::stop() {
   source_->update_counters();
   outputs_->shutdown(kShutdownPatience);
   status_.reset();
-  if (!reader_gone_) messages_.always(telemetry::summary(counters_.snapshot()));
+  if (!reader_gone_) std::fputs(telemetry::summary(counters_.snapshot(), steady_clock::now() - started_).c_str(), stderr);
   if (!child_) return static_cast<int>(cli::ExitCode::kDone);
   if (!child_status_) return static_cast<int>(cli::ExitCode::kDone);
   if (we_ended_child_ && WIFSIGNALED(*child_status_)) return static_cast<int>(cli::ExitCode::kDone);
   return exit_status_of(*child_status_);
 }
 
+// For `clew status` and `clew explain`. The server's thread sees only what is shared under the lock.
+void Trace::start_status() {
+  const auto directory = telemetry::prepare_status_directory(telemetry::status_directory(geteuid(), environment_));
+  if (!directory) {
+    messages_.debug(directory.error().message);
+    return;
+  }
+  telemetry::Status fixed;
+  fixed.process_id = static_cast<uint32_t>(getpid());
+  fixed.version = CLEW_VERSION;
+  if (auto self = discovery::read_process(discovery::ProcFs::of_this_machine(), fixed.process_id, discovery::kArgv))
+    fixed.command_line = std::move(self->argv);
+  fixed.started_unix_ns = now_ns(CLOCK_REALTIME);
+  fixed.selection = selection_text(options_.trace.select);
+  fixed.backend = capture::name_of(source_->backend());
+  auto server = telemetry::StatusServer::start(*directory, fixed.process_id, [this, fixed] {
+    telemetry::Status status = fixed;
+    status.uptime = steady_clock::now() - started_;
+    {
+      const std::lock_guard lock(shared_mutex_);
+      status.processes = shared_processes_;
+    }
+    status.processes_traced = status.processes.size();
+    status.counters = telemetry::labelled(counters_.snapshot());
+    return telemetry::to_json(status);
+  });
+  if (server)
+    status_ = std::move(*server);
+  else
+    messages_.debug(server.error().message);
+}
+
 int Trace::run() {
+  started_ = steady_clock::now();
   struct sigaction action{};
   action.sa_handler = on_stop;
   sigaction(SIGINT, &action, nullptr);
@@ -309,8 +365,7 @@ int Trace::run() {
 
   if (const auto failed = prepare()) return *failed;
   if (const auto failed = start_child()) return *failed;
-  status_ = telemetry::StatusServer::start(
-      {.version = CLEW_VERSION, .backend = std::string(capture::name_of(source_->backend()))}, counters_);
+  start_status();
   messages_.always("ready");
   if (child_) {
     if (const auto released = child_->release(); !released) {

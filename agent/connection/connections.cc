@@ -307,6 +307,12 @@ void Connections::deliver_ready(Entry& entry) {
 void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   exchange.delivered = true;
   std::shared_ptr<const exporter::Resource> resource = resource_of_(exchange.process_id, entry.place, exchange.request.first_byte_ns);
+  if (entry.protocol != counted_protocol_ || spans_by_kind_[0] == nullptr) {
+    counted_protocol_ = entry.protocol;
+    for (const auto& [slot, kind] : {std::pair{0, "server"}, std::pair{1, "client"}})
+      spans_by_kind_[slot] = &counters_.get("clew_spans_total", std::string("protocol=\"").append(entry.protocol->name()).append("\",kind=\"").append(kind).append("\""));
+  }
+  spans_by_kind_[entry.place.is_client ? 1 : 0]->add();
   spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, end_ns, std::move(resource)));
 }
 

@@ -3,6 +3,7 @@
 // Driven by a source through capture::Sink, in one thread. Time is what the source says.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -78,6 +79,8 @@ class Connections final : public capture::Sink {
   Entry* last_used_ = nullptr;  // traffic comes in runs
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request
   std::vector<exporter::Span> spans_;
+  const protocols::Protocol* counted_protocol_ = nullptr;  // whose counters are at hand
+  std::array<base::Counter*, 2> spans_by_kind_{};          // server, client
 };
 
 }  // namespace clew::connection

@@ -176,7 +176,8 @@ void RecordingWriter::flush() {
   if (std::fflush(file_.get()) != 0) lost_.add();
 }
 void RecordingWriter::resource(uint32_t process_id, const exporter::Resource& resource) {
-  record(kResource, std::as_bytes(std::span(write_resource(process_id, resource))));
+  const std::string payload = write_resource(process_id, resource);
+  record(kResource, std::as_bytes(std::span(payload)));
 }
 void RecordingWriter::finish(uint64_t now_ns) {
   record(kFinish, std::as_bytes(std::span(&now_ns, 1)));
