@@ -56,6 +56,9 @@ std::map<std::string, std::string> differences() {
   return {
       {"request/transfer-encoding.md: POST with `chunked` before other transfer coding names", kUnframed},
       {"request/transfer-encoding.md: POST with `chunked` and duplicate transfer-encoding", kUnframed},
+      {"request/transfer-encoding.md: POST with `Transfer-Encoding` and `Content-Length`", kUnframed},
+      {"request/content-length.md: Error on simultaneous `Content-Length` and `Transfer-Encoding: identity`", kUnframed},
+      {"request/transfer-encoding.md: POST with empty `Transfer-Encoding` and `Content-Length` (lenient)", kUnframed},
       {"request/sample.md: Line folding in header value with LF", kBareLf},
       {"request/invalid.md: Headers separated by LF", kBareLf},
       {"request/invalid.md: Empty headers separated by LF", kBareLf},

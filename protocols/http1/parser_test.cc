@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the captures in testdata/ cannot show: limits, and the dealings with the agent step by step.
+#include "protocols/http1/parser.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "protocols/http1/head.h"
+
+namespace clew::protocols::http1 {
+namespace {
+
+using Kind = Step::Kind;
+
+Kind kind(Parser& parser, Sender sender, std::string_view bytes) { return parser.parse(sender, bytes).kind; }
+
+void ask(Parser& parser, std::string_view request) {
+  ASSERT_EQ(kind(parser, Sender::kClient, request), Kind::kHead);
+  ASSERT_EQ(kind(parser, Sender::kClient, {}), Kind::kEnd);
+}
+
+std::string head_of_length(size_t length) {
+  std::string head = "GET / HTTP/1.1\r\nX: ";
+  head.append(length - head.size() - 4, 'x');
+  return head + "\r\n\r\n";
+}
+
+TEST(Http1Parser, HalfAHeadNeedsMoreAndConsumesNothing) {
+  Http1Parser parser(true);
+  const Step step = parser.parse(Sender::kClient, "GET / HTTP/1.1\r\nHost: a\r\n");
+  EXPECT_EQ(step.kind, Kind::kNeedMore);
+  EXPECT_EQ(step.consumed, 0U);
+}
+
+TEST(Http1Parser, AHeadMayHave64KiB) {
+  Http1Parser fits(true), too_long(true), endless(true);
+  EXPECT_EQ(fits.parse(Sender::kClient, head_of_length(kHeadLengthMax)).consumed, kHeadLengthMax);
+  EXPECT_EQ(too_long.parse(Sender::kClient, head_of_length(kHeadLengthMax + 1)).reason, "head_too_long");
+  EXPECT_EQ(endless.parse(Sender::kClient, "GET /" + std::string(kHeadLengthMax, 'a')).reason, "head_too_long");
+}
+
+TEST(Http1Parser, ALongHeadByteByByteEqualsOneInOnePiece) {
+  const std::string head = head_of_length(kHeadLengthMax);
+  Http1Parser parser(true);
+  for (size_t n = 0; n < head.size(); ++n)
+    ASSERT_EQ(kind(parser, Sender::kClient, std::string_view(head).substr(0, n)), Kind::kNeedMore) << n;
+  EXPECT_EQ(kind(parser, Sender::kClient, head), Kind::kHead);
+}
+
+TEST(Http1Parser, ATrailerIsBounded) {
+  Http1Parser parser(true);
+  ASSERT_EQ(kind(parser, Sender::kClient, "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Kind::kHead);
+  EXPECT_EQ(parser.parse(Sender::kClient, "0\r\nX: " + std::string(kHeadLengthMax, 'x') + "\r\n\r\n").reason, "trailer_too_long");
+}
+
+TEST(Http1Parser, AResponseWithoutRequestWaits) {
+  Http1Parser parser(true);
+  const std::string_view response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  const Step step = parser.parse(Sender::kServer, response);
+  EXPECT_EQ(step.kind, Kind::kAwaitPeer);
+  EXPECT_EQ(step.consumed, 0U);
+  ask(parser, "GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(kind(parser, Sender::kServer, response), Kind::kHead);
+}
+
+TEST(Http1Parser, ResyncPassesOverTheOrphanOnly) {
+  Http1Parser parser(false);
+  const std::string_view orphan = "HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n";
+  ASSERT_EQ(kind(parser, Sender::kServer, orphan), Kind::kAwaitPeer);
+  EXPECT_EQ(parser.resync(Sender::kServer, orphan), 0U);
+  Step step = parser.parse(Sender::kServer, orphan);
+  EXPECT_EQ(step.kind, Kind::kSkip);
+  EXPECT_EQ(step.consumed, orphan.size());
+  EXPECT_EQ(parser.parse(Sender::kServer, {}).skip, 38U);
+  ask(parser, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(kind(parser, Sender::kServer, "HTTP/1.1 200 OK\r\n\r\n"), Kind::kHead);
+}
+
+TEST(Http1Parser, AHoleInTheResponsesForgetsWhoWaits) {
+  Http1Parser parser(true);
+  ask(parser, "HEAD / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(parser.resync(Sender::kServer, ""), 0U);
+  EXPECT_EQ(kind(parser, Sender::kServer, "HTTP/1.1 200 OK\r\n\r\n"), Kind::kAwaitPeer);
+}
+
+TEST(Http1Parser, ResyncFindsTheNextStartLine) {
+  Http1Parser parser(true);
+  EXPECT_EQ(parser.resync(Sender::kClient, "rest of something\r\nGET / HTTP/1.1\r\n"), 19U);
+  EXPECT_EQ(parser.resync(Sender::kClient, "nothing\r\n(here)"), 15U);
+  EXPECT_EQ(parser.resync(Sender::kClient, "GET / HTTP/1.1\r\n"), 0U);
+  EXPECT_EQ(parser.resync(Sender::kClient, "x y\r\nGET / HT"), 5U);
+}
+
+TEST(Http1Parser, JoinedInTheMiddleItInventsNothing) {
+  Http1Parser parser(false);
+  const std::string_view bytes =
+      "ET /half HTTP/1.1\r\nHost: a\r\n\r\n{\"log\": 1}\r\nGET /in/a/body HTTP/1.1\r\n\r\nPOST /real HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::string_view rest = bytes;
+  Step step = parser.parse(Sender::kClient, rest);
+  while (step.kind == Kind::kSkip) {
+    rest.remove_prefix(step.consumed);
+    step = parser.parse(Sender::kClient, rest);
+  }
+  ASSERT_EQ(step.kind, Kind::kHead);
+  EXPECT_EQ(static_cast<const MessageHead&>(*step.head)[Field::kTarget], "/real");
+}
+
+TEST(Http1Parser, TransferEncodingWinsOverContentLength) {
+  Http1Parser parser(true);
+  ASSERT_EQ(kind(parser, Sender::kClient, "PUT / HTTP/1.1\r\nContent-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\n"), Kind::kHead);
+  const Step end = parser.parse(Sender::kClient, "0\r\n\r\n");
+  EXPECT_EQ(end.kind, Kind::kEnd);
+  EXPECT_EQ(end.consumed, 5U);
+}
+
+TEST(Http1Parser, ARequestThatCannotBeFramedIsToldAndThenRefused) {
+  Http1Parser parser(true);
+  ASSERT_EQ(kind(parser, Sender::kClient, "PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"), Kind::kHead);
+  EXPECT_EQ(parser.parse(Sender::kClient, "x").reason, "bad_transfer_encoding");
+  EXPECT_EQ(kind(parser, Sender::kServer, "HTTP/1.1 501 No\r\n\r\n"), Kind::kHead);
+}
+
+TEST(Http1Parser, FinishCompletesOnlyABodyThatEndsWithTheConnection) {
+  Http1Parser parser(true);
+  EXPECT_FALSE(parser.finish(Sender::kClient));
+  ask(parser, "GET / HTTP/1.0\r\n\r\n");
+  ASSERT_EQ(kind(parser, Sender::kServer, "HTTP/1.0 200 OK\r\n\r\n"), Kind::kHead);
+  EXPECT_EQ(parser.parse(Sender::kServer, {}).skip, Step::kSkipToClose);
+  EXPECT_TRUE(parser.finish(Sender::kServer));
+  EXPECT_FALSE(parser.finish(Sender::kServer));
+}
+
+TEST(Http1Parser, FinishInTheMiddleOfABodyCompletesNothing) {
+  Http1Parser parser(true);
+  ASSERT_EQ(kind(parser, Sender::kClient, "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"), Kind::kHead);
+  EXPECT_EQ(parser.parse(Sender::kClient, {}).skip, 5U);
+  EXPECT_FALSE(parser.finish(Sender::kClient));
+}
+
+TEST(Http1Parser, MemoryIsBoundedHoweverManyRequestsWait) {
+  Http1Parser parser(true);
+  for (int i = 0; i < 20000; ++i) ask(parser, i % 3 == 0 ? "HEAD / HTTP/1.1\r\n\r\n" : "GET / HTTP/1.1\r\n\r\n");
+  EXPECT_LT(parser.memory_bytes(), 8192U);
+}
+
+TEST(Http1Parser, ManyPipelinedRequestsKeepTheirOrder) {
+  Http1Parser parser(true);
+  for (int i = 0; i < 1000; ++i) ask(parser, i % 7 == 0 ? "HEAD / HTTP/1.1\r\n\r\n" : "GET / HTTP/1.1\r\n\r\n");
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(kind(parser, Sender::kServer, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), Kind::kHead) << i;
+    const uint64_t body = i % 7 == 0 ? 0 : 3;
+    if (body > 0) {
+      ASSERT_EQ(parser.parse(Sender::kServer, {}).skip, body) << i;
+    }
+    ASSERT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd) << i;
+  }
+}
+
+}  // namespace
+}  // namespace clew::protocols::http1
