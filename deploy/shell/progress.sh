@@ -17,8 +17,8 @@ last_line() { tail -c 400 "$1" 2>/dev/null | tr '\r' '\n' | sed -e 's/\x1b\[[0-9
 
 end_step() {
   [ -n "$step_group" ] || return 0
-  kill -TERM -- "-$step_group" 2>/dev/null
-  wait "$step_group" 2>/dev/null
+  kill -TERM -- "-$step_group" 2>/dev/null || true
+  wait "$step_group" 2>/dev/null || true
   step_group=
 }
 
