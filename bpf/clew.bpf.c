@@ -15,6 +15,7 @@
 #include "socket/user_buffer.bpf.h"
 #include "socket/call.bpf.h"
 #include "socket/send_receive.bpf.c"
+#include "socket/sys_exit.bpf.c"
 #include "socket/state.bpf.c"
 #include "socket/open_sockets.bpf.c"
 #include "process/lifecycle.bpf.c"

@@ -6,6 +6,7 @@
 /* Settings, fixed before load. */
 const volatile clew_u32 ring_bytes = 8 << 20; /* size of `events`, for the early wake-up */
 const volatile clew_u8 watch_exec = 0;	       /* report exec of every process: a rule by path, cgroup or container needs it */
+const volatile clew_u8 by_address = 0;	       /* sys_exit backend: connections lie in connections_by_address */
 const volatile clew_u8 watch_cgroup = 0;       /* report moves between cgroups */
 
 /* Changed by user space while running. */
@@ -26,6 +27,7 @@ struct {
 /* socket → what is known of its connection. Made at the first call of a selected process, freed by the kernel with the socket. */
 struct connection {
 	u64 id;
+	u64 inode; /* sys_exit backend: of the socket, to tell a reused address */
 	u32 tgid;  /* whose calls need no look-up in `processes` … */
 	u32 epoch; /* … while this equals selection_epoch */
 	u8 announced;
@@ -77,12 +79,19 @@ enum scratch_user {
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
-	/* the buffer of the call under way */
+	/* the call under way */
+	struct http1_walk walk;
+	u64 now_ns;
+	u64 position; /* of its first byte in the direction */
+	u32 tgid;
+	u32 tid;
+	/* its buffer */
 	u64 buffer;	 /* address of the bytes, or of the iovec array */
 	u32 iov_count;	 /* 0: one buffer */
 	u32 iov_index;	 /* cursor: the iovec that holds … */
 	u32 iov_offset;	 /* … the byte of the call at this offset first */
 	u32 padding;
+	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
 	union {
 		struct clew_event_connection connection;

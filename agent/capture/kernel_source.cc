@@ -23,6 +23,7 @@ namespace {
 // Between two looks at the ring while there is traffic: long enough to make a wake-up cheap per event, short against the second
 // that a span may take to its file.
 constexpr auto kTick = std::chrono::milliseconds(5);
+constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
 constexpr int kIdleRounds = 40;  // then sleep until the kernel wakes us
 
 constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {
@@ -58,6 +59,9 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   source->backend_ = socket_tracepoints ? Backend::kSocketTracepoints : Backend::kSysExit;
   bpf_program__set_autoload(skeleton->progs.tp_btf__sock_send_length, socket_tracepoints);
   bpf_program__set_autoload(skeleton->progs.tp_btf__sock_recv_length, socket_tracepoints);
+  bpf_program__set_autoload(skeleton->progs.tp_btf__sys_exit, !socket_tracepoints);
+  skeleton->rodata->by_address = !socket_tracepoints;
+  if (!socket_tracepoints) bpf_map__set_max_entries(skeleton->maps.connections_by_address, kConnectionsByAddress);
   bpf_program__set_autoload(skeleton->progs.tp_btf__cgroup_attach_task, settings.watch_cgroup);
   skeleton->rodata->ring_bytes = settings.ring_bytes;
   skeleton->rodata->watch_exec = settings.watch_exec;

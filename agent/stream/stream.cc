@@ -12,12 +12,13 @@ Stream::Arrival Stream::arrive(uint64_t position, std::string_view bytes, uint64
   time_latest_ = time_ns;
 
   if (!kept_.empty()) {
+    if (bytes.empty()) return Arrival::kInOrder;  // counts once the parser asks to skip
     if (position < shown_end_) {  // shown twice
       bytes.remove_prefix(std::min<uint64_t>(bytes.size(), shown_end_ - position));
       position = shown_end_;
     }
-    if (position > shown_end_) return Arrival::kHole;
     if (bytes.empty()) return Arrival::kNothingNew;
+    if (position > shown_end_) return Arrival::kHole;
     if (kept_.size() + bytes.size() > kBufferMax) return Arrival::kOverflow;
     kept_.append(bytes);
     shown_end_ += bytes.size();

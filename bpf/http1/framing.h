@@ -8,8 +8,8 @@
  * is carried over by its first HTTP1_LINE bytes. User space parses again, strictly, and has the last word on what a message is.
  *
  * Plain C without kernel helpers, so that the same code is tested in user space (framing_test.cc). Whoever includes it defines
- *   static int http1_load(struct http1_walk *w, u32 offset)      fill w->data with bytes of the call from `offset`; 0 or -1
- *   static void http1_emit(struct http1_walk *w, u64 advanced_to) hand over bytes [w->capture, w->capture_end) of the call
+ *   static int http1_load(struct http1_walk *w, u32 offset)      fill v->data with bytes of the call from `offset`; 0 or -1
+ *   static void http1_emit(struct http1_view *v, u64 advanced_to) hand over bytes [w->capture, w->capture_end) of the call
  *   HTTP1_GLOBAL                                                  what makes a function one that is verified by itself
  */
 #ifndef CLEW_BPF_HTTP1_FRAMING_H
@@ -62,11 +62,11 @@ struct http1_connection {
 
 #define HTTP1_NO_CAPTURE 0xffffffffu
 
+/*
+ * Where a walk stands. It lies in a map, not on the stack: the verifier takes what it reads from there for any number, where it would
+ * follow each value of a stack slot through every step.
+ */
 struct http1_walk {
-	struct http1_connection *connection;
-	struct http1_direction *d;
-	struct http1_direction *other;
-	u8 *data;	 /* CLEW_WINDOW + 2 * HTTP1_LINE readable bytes, and 16 before */
 	u32 total;	 /* bytes of the call */
 	u32 offset;	 /* next byte of the call to look at */
 	u32 line_start;	 /* where this call's part of the current line begins */
@@ -80,8 +80,18 @@ struct http1_walk {
 	u8 failed;  /* the bytes could not be read */
 };
 
-static int http1_load(struct http1_walk *w, u32 offset);
-static void http1_emit(struct http1_walk *w, u64 advanced_to);
+/* A walk and what it works on. */
+struct http1_view {
+	struct http1_walk *w;
+	struct http1_connection *connection;
+	struct http1_direction *d;
+	struct http1_direction *other;
+	u8 *data; /* CLEW_WINDOW + 2 * HTTP1_LINE readable bytes, and 16 before */
+	void *environment; /* of the two hooks */
+};
+
+static int http1_load(struct http1_view *v, u32 offset);
+static void http1_emit(struct http1_view *v, u64 advanced_to);
 
 #define HTTP1_INDEX(x) ((x) & (CLEW_WINDOW - 1))
 
@@ -113,14 +123,16 @@ static __always_inline u32 http1_find_lf(const u8 *p)
 	return HTTP1_LINE;
 }
 
-static __always_inline void http1_capture(struct http1_walk *w, u32 from, u32 to)
+static __always_inline void http1_capture(struct http1_view *v, u32 from, u32 to)
 {
+	struct http1_walk *w = v->w;
+
 	if (w->capture != HTTP1_NO_CAPTURE && w->capture_end == from) {
 		w->capture_end = to;
 		return;
 	}
 	if (w->capture != HTTP1_NO_CAPTURE)
-		http1_emit(w, from);
+		http1_emit(v, from);
 	w->capture = from;
 	w->capture_end = to;
 }
@@ -161,14 +173,21 @@ static __always_inline bool http1_plausible(const u8 *p, u32 n)
 
 #define HTTP1_VERSION HTTP1_WORD(' ', 'H', 'T', 'T', 'P', '/', '1', '.')
 
-/*
- * A whole line at a message start: `n` bytes at `p` without its end of line, of which 64 are readable; `version` is what stands
- * before its last byte. 1: a head begins. 0: not HTTP/1.
- */
-static __always_inline int http1_start_line(struct http1_walk *w, const u8 *p, u32 n, u64 version)
+/* What a whole line meant: bits. */
+enum http1_outcome {
+	HTTP1_NOT_HTTP = 1, /* at a message start, but no start line */
+	HTTP1_ENDED = 2,    /* a message ended with it */
+};
+
+/* A line's first bytes; where it is shorter, what follows it. */
+struct http1_text {
+	u8 bytes[HTTP1_LINE];
+};
+
+/* A whole line of `n` bytes without its end, at a message start. `is_request`: before its last byte stands " HTTP/1.". */
+static __always_inline u32 http1_start_line(struct http1_connection *c, struct http1_direction *d, const u8 *p, u32 n, u8 direction,
+					    bool is_request)
 {
-	struct http1_connection *c = w->connection;
-	struct http1_direction *d = w->d;
 	u64 first = http1_u64(p);
 	u8 flags = 0;
 
@@ -176,10 +195,10 @@ static __always_inline int http1_start_line(struct http1_walk *w, const u8 *p, u
 		u8 a = p[9] - '0', b = p[10] - '0', e = p[11] - '0';
 
 		if (n < 12 || p[8] != ' ' || a > 9 || b > 9 || e > 9)
-			return 0;
-		if (c->request_direction == 1 + w->direction)
-			return 0;
-		c->request_direction = 2 - w->direction;
+			return HTTP1_NOT_HTTP;
+		if (c->request_direction == 1 + direction)
+			return HTTP1_NOT_HTTP;
+		c->request_direction = 2 - direction;
 		d->status = a * 100 + b * 10 + e;
 		flags = HTTP1_RESPONSE;
 		if ((s32)(c->requests - c->responses) > 0) {
@@ -191,11 +210,11 @@ static __always_inline int http1_start_line(struct http1_walk *w, const u8 *p, u
 				flags |= HTTP1_IS_CONNECT;
 		}
 	} else {
-		if (n < 14 || version != HTTP1_VERSION || !(http1_class[p[0]] & 1))
-			return 0;
-		if (c->request_direction == 2 - w->direction)
-			return 0;
-		c->request_direction = 1 + w->direction;
+		if (n < 14 || !is_request || !(http1_class[p[0]] & 1))
+			return HTTP1_NOT_HTTP;
+		if (c->request_direction == 2 - direction)
+			return HTTP1_NOT_HTTP;
+		c->request_direction = 1 + direction;
 		if ((first & 0xffffffffffull) == HTTP1_WORD('H', 'E', 'A', 'D', ' ', 0, 0, 0))
 			flags = HTTP1_IS_HEAD;
 		else if (first == HTTP1_WORD('C', 'O', 'N', 'N', 'E', 'C', 'T', ' '))
@@ -206,23 +225,13 @@ static __always_inline int http1_start_line(struct http1_walk *w, const u8 *p, u
 	d->left = 0;
 	d->head_length = 0;
 	d->state = HTTP1_HEAD;
-	return 1;
-}
-
-static __always_inline void http1_end_message(struct http1_walk *w)
-{
-	w->d->state = HTTP1_START;
-	w->ended = 1;
+	return 0;
 }
 
 /*
- * The three functions that follow look into text byte by byte. They are global, so that the verifier checks each once by itself
+ * The functions marked HTTP1_GLOBAL look into text byte by byte. They are global, so that the verifier checks each once by itself
  * instead of once per path that leads to it.
  */
-struct http1_text {
-	u8 bytes[HTTP1_LINE];
-};
-
 #define HTTP1_NO_NUMBER (~0ull)
 
 /* The decimal number in bytes [15, n) of "Content-Length: 123", or HTTP1_NO_NUMBER. */
@@ -311,10 +320,14 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 	}
 }
 
-static __always_inline void http1_set_body(struct http1_walk *w, bool until_close)
+static __always_inline u32 http1_end_message(struct http1_direction *d)
 {
-	struct http1_direction *d = w->d;
+	d->state = HTTP1_START;
+	return HTTP1_ENDED;
+}
 
+static __always_inline u32 http1_set_body(struct http1_direction *d, bool until_close)
+{
 	if (d->flags & HTTP1_CHUNKED)
 		d->state = HTTP1_CHUNK_SIZE;
 	else if ((d->flags & HTTP1_LENGTH) && d->left)
@@ -322,15 +335,13 @@ static __always_inline void http1_set_body(struct http1_walk *w, bool until_clos
 	else if (until_close && !(d->flags & HTTP1_LENGTH))
 		d->state = HTTP1_UNTIL_CLOSE;
 	else
-		http1_end_message(w);
+		return http1_end_message(d);
+	return 0;
 }
 
 /* The empty line after a head. */
-static __always_inline void http1_head_end(struct http1_walk *w)
+static __always_inline u32 http1_head_end(struct http1_connection *c, struct http1_direction *d, struct http1_direction *other)
 {
-	struct http1_connection *c = w->connection;
-	struct http1_direction *d = w->d;
-
 	if (!(d->flags & HTTP1_RESPONSE)) {
 		u64 bit = 1ull << (c->requests & 63);
 
@@ -338,25 +349,21 @@ static __always_inline void http1_head_end(struct http1_walk *w)
 		c->connect_bits = d->flags & HTTP1_IS_CONNECT ? c->connect_bits | bit : c->connect_bits & ~bit;
 		c->requests++;
 		/* a client that asks again: what was taken for a body without end was none */
-		if (w->other->state == HTTP1_UNTIL_CLOSE)
-			w->other->state = HTTP1_START;
-		http1_set_body(w, false);
-		return;
+		if (other->state == HTTP1_UNTIL_CLOSE)
+			other->state = HTTP1_START;
+		return http1_set_body(d, false);
 	}
-	if (d->status < 200 && d->status != 101) {
-		http1_end_message(w);
-		return;
-	}
+	if (d->status < 200 && d->status != 101)
+		return http1_end_message(d);
 	c->responses++;
 	if (d->status == 101 || ((d->flags & HTTP1_IS_CONNECT) && d->status < 300)) {
 		d->state = HTTP1_OPAQUE;
-		w->other->state = HTTP1_OPAQUE;
-		w->ended = 1;
-	} else if (d->status == 204 || d->status == 304 || (d->flags & HTTP1_IS_HEAD)) {
-		http1_end_message(w);
-	} else {
-		http1_set_body(w, true);
+		other->state = HTTP1_OPAQUE;
+		return HTTP1_ENDED;
 	}
+	if (d->status == 204 || d->status == 304 || (d->flags & HTTP1_IS_HEAD))
+		return http1_end_message(d);
+	return http1_set_body(d, true);
 }
 
 static __always_inline void http1_chunk_size(struct http1_direction *d, const u8 *p, u32 n)
@@ -373,11 +380,44 @@ static __always_inline void http1_chunk_size(struct http1_direction *d, const u8
 	}
 }
 
-/* Keeps the part [line_start, to) of a line that goes on in the next window or call. */
-static __always_inline void http1_carry(struct http1_walk *w, u32 to)
+/* In `what`, above the line's length: */
+#define HTTP1_LINE_VERSION 0x02000000u /* " HTTP/1." stands before its last byte */
+#define HTTP1_LINE_EGRESS 0x04000000u
+
+/* Takes one whole line. Returns enum http1_outcome. */
+HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *d, struct http1_direction *other,
+			    const struct http1_text *t, u32 what)
 {
-	struct http1_direction *d = w->d;
-	const u8 *from = w->data + HTTP1_INDEX(w->line_start - w->window);
+	u32 n = what & 0xffffff;
+
+	if (!c || !d || !other || !t)
+		return HTTP1_NOT_HTTP;
+	switch (d->state) {
+	case HTTP1_START:
+		if (n == 0)
+			return 0;
+		return http1_start_line(c, d, t->bytes, n, what & HTTP1_LINE_EGRESS ? 1 : 0, what & HTTP1_LINE_VERSION);
+	case HTTP1_HEAD:
+		if (n == 0)
+			return http1_head_end(c, d, other);
+		http1_field(d, t->bytes, n);
+		d->head_length += n + 2;
+		if (d->head_length > HTTP1_HEAD_MAX)
+			d->state = HTTP1_START;
+		return 0;
+	case HTTP1_CHUNK_SIZE:
+		http1_chunk_size(d, t->bytes, n);
+		return 0;
+	}
+	return n == 0 ? http1_end_message(d) : 0; /* of a trailer */
+}
+
+/* Keeps the part [line_start, to) of a line that goes on in the next window or call. */
+static __always_inline void http1_carry(struct http1_view *v, u32 to)
+{
+	struct http1_walk *w = v->w;
+	struct http1_direction *d = v->d;
+	const u8 *from = v->data + HTTP1_INDEX(w->line_start - w->window);
 	u32 n = to - w->line_start;
 	u32 at = d->line_length;
 
@@ -388,26 +428,29 @@ static __always_inline void http1_carry(struct http1_walk *w, u32 to)
 }
 
 /* Bytes at a message start that are no start line: the rest of the call is passed over. */
-static __always_inline void http1_pass_over(struct http1_walk *w)
+static __always_inline void http1_pass_over(struct http1_view *v)
 {
-	w->d->line_length = 0;
-	w->d->state = HTTP1_START;
+	struct http1_walk *w = v->w;
+
+	v->d->line_length = 0;
+	v->d->state = HTTP1_START;
 	w->foreign = 1;
 	w->offset = w->total;
 }
 
-static __always_inline void http1_whole_line(struct http1_walk *w, u32 line_end)
+static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 {
-	struct http1_direction *d = w->d;
+	struct http1_walk *w = v->w;
+	struct http1_direction *d = v->d;
 	const u8 *p;
 	u64 version;
-	u32 n;
+	u32 n, outcome;
 
 	w->offset = line_end + 1;
 	if (d->line_length) {
 		u32 from = w->line_start, at;
 
-		http1_carry(w, line_end);
+		http1_carry(v, line_end);
 		w->line_start = from;
 		p = d->line;
 		n = d->line_length;
@@ -421,9 +464,9 @@ static __always_inline void http1_whole_line(struct http1_walk *w, u32 line_end)
 			version = http1_u64(p + at);
 		}
 	} else {
-		const u8 *end = w->data + HTTP1_INDEX(line_end - w->window);
+		const u8 *end = v->data + HTTP1_INDEX(line_end - w->window);
 
-		p = w->data + HTTP1_INDEX(w->line_start - w->window);
+		p = v->data + HTTP1_INDEX(w->line_start - w->window);
 		n = line_end - w->line_start;
 		if (n && end[-1] == '\r') {
 			n--;
@@ -432,35 +475,26 @@ static __always_inline void http1_whole_line(struct http1_walk *w, u32 line_end)
 		version = http1_u64(end - 9);
 	}
 	d->line_length = 0;
-	if (d->state == HTTP1_START) {
-		if (n != 0 && !http1_start_line(w, p, n, version)) {
-			http1_pass_over(w);
-			return;
-		}
-	} else if (d->state == HTTP1_HEAD) {
-		if (n == 0)
-			http1_head_end(w);
-		else
-			http1_field(d, p, n);
-		d->head_length += w->offset - w->line_start;
-		if (d->head_length > HTTP1_HEAD_MAX)
-			d->state = HTTP1_START;
-	} else if (d->state == HTTP1_CHUNK_SIZE) {
-		http1_chunk_size(d, p, n);
-	} else if (n == 0) {
-		http1_end_message(w); /* of a trailer */
+	outcome = http1_line(v->connection, d, v->other, (const struct http1_text *)p,
+			     (n & 0xffffff) | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) |
+				     (w->direction ? HTTP1_LINE_EGRESS : 0));
+	if (outcome & HTTP1_NOT_HTTP) {
+		http1_pass_over(v);
+		return;
 	}
-	http1_capture(w, w->line_start, w->offset);
+	if (outcome & HTTP1_ENDED)
+		w->ended = 1;
+	http1_capture(v, w->line_start, w->offset);
 	w->line_start = w->offset;
 }
 
 /* One step: at most a line, 64 bytes of one, or a piece of body. 1: the call is done. */
-static long http1_step(u32 index, struct http1_walk *w)
+static __always_inline long http1_step(struct http1_view *v)
 {
-	struct http1_direction *d = w->d;
+	struct http1_walk *w = v->w;
+	struct http1_direction *d = v->d;
 	u32 available, n;
 
-	(void)index;
 	if (w->offset >= w->total)
 		return 1;
 	if (d->state == HTTP1_BODY || d->state == HTTP1_CHUNK_DATA) {
@@ -472,7 +506,7 @@ static long http1_step(u32 index, struct http1_walk *w)
 		w->line_start = w->offset;
 		if (d->left == 0) {
 			if (d->state == HTTP1_BODY)
-				http1_end_message(w);
+				w->ended |= http1_end_message(d);
 			else
 				d->state = HTTP1_CHUNK_SIZE;
 		}
@@ -484,8 +518,8 @@ static long http1_step(u32 index, struct http1_walk *w)
 	}
 	if (w->offset >= w->window_end) {
 		if (w->capture != HTTP1_NO_CAPTURE)
-			http1_emit(w, w->offset);
-		if (http1_load(w, w->offset) < 0) {
+			http1_emit(v, w->offset);
+		if (http1_load(v, w->offset) < 0) {
 			w->failed = 1;
 			d->state = HTTP1_START;
 			d->line_length = 0;
@@ -495,9 +529,9 @@ static long http1_step(u32 index, struct http1_walk *w)
 		w->line_start = w->offset;
 	}
 	available = w->window_end - w->offset;
-	n = http1_find_lf(w->data + HTTP1_INDEX(w->offset - w->window));
+	n = http1_find_lf(v->data + HTTP1_INDEX(w->offset - w->window));
 	if (n < available && n < HTTP1_LINE) {
-		http1_whole_line(w, w->offset + n);
+		http1_whole_line(v, w->offset + n);
 		return 0;
 	}
 	w->offset += available < HTTP1_LINE ? available : HTTP1_LINE;
@@ -508,46 +542,48 @@ static long http1_step(u32 index, struct http1_walk *w)
 		u32 from = w->line_start;
 		bool begins = d->line_length == 0;
 
-		http1_carry(w, w->offset);
+		http1_carry(v, w->offset);
 		if (d->state == HTTP1_START) {
 			u32 length = d->line_length;
 
 			if ((begins || length < HTTP1_LINE) && !http1_plausible(d->line, length)) {
-				http1_pass_over(w);
+				http1_pass_over(v);
 				return 0;
 			}
 			if (length > HTTP1_HEAD_MAX) {
-				http1_pass_over(w);
+				http1_pass_over(v);
 				return 0;
 			}
 		}
-		http1_capture(w, from, w->offset);
+		http1_capture(v, from, w->offset);
 	}
 	return 0;
 }
 
 /* After the last step: hands over what is left, and tells of a message end that no captured byte tells. 1: more steps were needed. */
-static __always_inline int http1_finish(struct http1_walk *w)
+static __always_inline int http1_finish(struct http1_view *v)
 {
+	struct http1_walk *w = v->w;
 	int cut = w->offset < w->total;
 
 	if (cut) {
-		w->d->state = HTTP1_START;
-		w->d->line_length = 0;
+		v->d->state = HTTP1_START;
+		v->d->line_length = 0;
 	}
 	if (w->capture == HTTP1_NO_CAPTURE && (w->ended || cut)) {
 		w->capture = w->total;
 		w->capture_end = w->total;
 	}
 	if (w->capture != HTTP1_NO_CAPTURE)
-		http1_emit(w, w->total);
+		http1_emit(v, w->total);
 	return cut;
 }
 
 /* Bytes that passed unseen (sendfile, a hole): 0 if they lie within a body whose length is known, else the framing is lost. */
-static __always_inline int http1_skip(struct http1_walk *w, u64 bytes)
+static __always_inline int http1_skip(struct http1_view *v, u64 bytes)
 {
-	struct http1_direction *d = w->d;
+	struct http1_walk *w = v->w;
+	struct http1_direction *d = v->d;
 
 	if (d->state >= HTTP1_UNTIL_CLOSE)
 		return 0;
@@ -555,7 +591,7 @@ static __always_inline int http1_skip(struct http1_walk *w, u64 bytes)
 		d->left -= bytes;
 		if (d->left == 0) {
 			if (d->state == HTTP1_BODY)
-				http1_end_message(w);
+				w->ended |= http1_end_message(d);
 			else
 				d->state = HTTP1_CHUNK_SIZE;
 		}

@@ -4,35 +4,46 @@
 #define CLEW_BPF_CALL_H
 
 struct call {
-	struct http1_walk walk; /* first: the walk's hooks find the rest behind it */
 	struct scratch *s;
 	struct connection *c;
 	struct sock *sk;
-	u64 now;
-	u64 position;
-	u32 tgid;
-	u32 tid;
 };
 
-static __always_inline int http1_load(struct http1_walk *w, u32 offset)
+static __always_inline struct http1_view view_of(struct call *call)
 {
-	struct call *call = (struct call *)w;
 	struct scratch *s = call->s;
-	int n = read_buffer(s, offset, w->total);
+	struct connection *c = call->c;
+	u8 d = s->walk.direction & 1;
+
+	return (struct http1_view){
+		.w = &s->walk,
+		.connection = &c->http,
+		.d = d ? &c->direction[1] : &c->direction[0],
+		.other = d ? &c->direction[0] : &c->direction[1],
+		.data = s->bytes + SCRATCH_HEADROOM,
+		.environment = call,
+	};
+}
+
+static __always_inline int http1_load(struct http1_view *v, u32 offset)
+{
+	struct call *call = v->environment;
+	struct scratch *s = call->s;
+	int n = read_buffer(s, offset, s->walk.total);
 
 	if (n < 0) {
 		lose(s, CLEW_LOSS_READ_USER, 1);
 		return -1;
 	}
-	w->window = offset;
-	w->window_end = offset + (u32)n;
+	s->walk.window = offset;
+	s->walk.window_end = offset + (u32)n;
 	return 0;
 }
 
-static __noinline void emit_data(struct call *call, u64 advanced_to)
+static __noinline int emit_data(struct call *call, u64 advanced_to)
 {
-	struct http1_walk *w = &call->walk;
 	struct scratch *s = call->s;
+	struct http1_walk *w = &s->walk;
 	u32 at = HTTP1_INDEX(w->capture - w->window);
 	u32 length = w->capture_end - w->capture;
 	struct clew_event_data *e = (void *)(s->bytes + SCRATCH_HEADROOM - sizeof(*e) + at);
@@ -40,54 +51,52 @@ static __noinline void emit_data(struct call *call, u64 advanced_to)
 	w->capture = HTTP1_NO_CAPTURE;
 	w->ended = 0;
 	if (!call->c->announced)
-		announce(s, call->c, call->sk, call->now);
+		announce(s, call->c, call->sk, s->now_ns);
 	if (length > CLEW_WINDOW)
-		return;
+		return 0;
 	e->type = CLEW_EVENT_DATA;
 	e->direction = w->direction;
 	e->length = (u16)length;
-	e->tgid = call->tgid;
-	e->time_ns = call->now;
+	e->tgid = s->tgid;
+	e->time_ns = s->now_ns;
 	e->connection = call->c->id;
-	e->position = call->position + (w->capture_end - length);
-	e->advanced_to = call->position + advanced_to;
-	e->tid = call->tid;
+	e->position = s->position + (w->capture_end - length);
+	e->advanced_to = s->position + advanced_to;
+	e->tid = s->tid;
 	e->padding = 0;
 	if (!submit(s, e, sizeof(*e) + length, CLEW_LOSS_RING_FULL))
 		lose(s, CLEW_LOSS_RING_FULL_BYTES, length);
+	return 0;
 }
 
-static __always_inline void http1_emit(struct http1_walk *w, u64 advanced_to)
+static __always_inline void http1_emit(struct http1_view *v, u64 advanced_to)
 {
-	emit_data((struct call *)w, advanced_to);
+	emit_data(v->environment, advanced_to);
 }
 
 static long call_step(u32 index, struct call *call)
 {
-	return http1_step(index, &call->walk);
+	struct http1_view v = view_of(call);
+
+	return http1_step(&v);
 }
 
 /* `moved` bytes in `direction`; `readable`: s->buffer names them. */
-static __always_inline void handle_call(struct call *call, struct scratch *s, struct connection *c, struct sock *sk, u8 direction,
-					u32 moved, bool readable, const struct tcp_positions *tcp, u64 pid_tgid)
+static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, bool readable,
+					const struct tcp_positions *tcp, u64 pid_tgid)
 {
 	u8 d = direction & 1;
-	struct http1_walk *w = &call->walk;
+	struct call call = {.s = s, .c = c, .sk = sk};
+	struct http1_walk *w = &s->walk;
 	u64 before = position_before(c, tcp, d, moved);
 	s64 hole = (s64)(before - c->position[d]);
+	struct http1_view v;
 
 	s->counters.figures[CLEW_FIGURE_CALLS]++;
-	call->s = s;
-	call->c = c;
-	call->sk = sk;
-	call->now = bpf_ktime_get_ns();
-	call->position = before;
-	call->tgid = (u32)(pid_tgid >> 32);
-	call->tid = (u32)pid_tgid;
-	w->connection = &c->http;
-	w->d = &c->direction[d];
-	w->other = &c->direction[d ^ 1];
-	w->data = s->bytes + SCRATCH_HEADROOM;
+	s->now_ns = bpf_ktime_get_ns();
+	s->position = before;
+	s->tgid = (u32)(pid_tgid >> 32);
+	s->tid = (u32)pid_tgid;
 	w->total = moved;
 	w->offset = 0;
 	w->line_start = 0;
@@ -99,21 +108,22 @@ static __always_inline void handle_call(struct call *call, struct scratch *s, st
 	w->ended = 0;
 	w->foreign = 0;
 	w->failed = 0;
+	v = view_of(&call);
 	c->position[d] = before + moved;
-	c->last_time_ns[d] = call->now;
-	if (hole > 0 && http1_skip(w, (u64)hole))
+	c->last_time_ns[d] = s->now_ns;
+	if (hole > 0 && http1_skip(&v, (u64)hole))
 		lose(s, CLEW_LOSS_HOLE, (u64)hole);
 	if (!readable) {
-		if (http1_skip(w, moved))
+		if (http1_skip(&v, moved))
 			lose(s, CLEW_LOSS_UNREADABLE, 1);
 		w->offset = moved;
 	} else {
-		bpf_loop(HTTP1_STEPS_MAX, call_step, call, 0);
+		bpf_loop(HTTP1_STEPS_MAX, call_step, &call, 0);
 	}
 	/* a connection that is followed is told of every byte that it is not shown, or a known body would seem unfinished */
 	if (w->foreign && c->announced)
 		w->ended = 1;
-	if (http1_finish(w))
+	if (http1_finish(&v))
 		lose(s, CLEW_LOSS_STEPS, 1);
 	if (w->foreign)
 		s->counters.figures[CLEW_FIGURE_FOREIGN]++;

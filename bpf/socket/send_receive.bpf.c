@@ -37,7 +37,6 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	struct pt_regs *regs;
 	struct connection *c;
 	struct scratch *s;
-	struct call call;
 	bool is_new, readable;
 
 	if (!maybe_selected(tgid))
@@ -79,7 +78,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		readable = !task->io_uring && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
-	handle_call(&call, s, c, sk, direction, (u32)moved, readable, positions, pid_tgid);
+	handle_call(s, c, sk, direction, (u32)moved, readable, positions, pid_tgid);
 	return 0;
 }
 

@@ -69,6 +69,18 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 		on_listen(sk->__sk_common.skc_num);
 		return 0;
 	}
+	if (by_address) {
+		u64 address = (u64)sk;
+
+		c = bpf_map_lookup_elem(&connections_by_address, &address);
+		s = scratch_of(SCRATCH_STATE);
+		if (c && s) {
+			on_state(s, c, sk, old_state, new_state);
+			if (new_state == TCP_CLOSE)
+				bpf_map_delete_elem(&connections_by_address, &address);
+		}
+		return 0;
+	}
 	if (!sk->sk_bpf_storage)
 		return 0;
 	c = bpf_sk_storage_get(&connections, sk, 0, 0);

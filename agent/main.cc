@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// clew: what the user asked for, and who does it.
+#include <cstdlib>
+#include <cstdio>
+#include <span>
+#include <unistd.h>
+
+#include "agent/cli/options.h"
+#include "agent/commands/about.h"
+#include "agent/commands/explain.h"
+#include "agent/commands/log.h"
+#include "agent/commands/replay.h"
+#include "agent/commands/trace.h"
+
+int main(int argc, char** argv) {
+  using namespace clew;
+  const cli::EnvironmentLookup environment = [](const char* name) -> const char* { return std::getenv(name); };
+  const auto options = cli::parse(std::span<const char* const>(argv + 1, static_cast<size_t>(argc > 0 ? argc - 1 : 0)),
+                                  {.environment = environment, .stdout_is_terminal = isatty(STDOUT_FILENO) != 0});
+  if (!options) {
+    commands::Messages(cli::LogLevel::kError).always(options.error().message);
+    return static_cast<int>(cli::ExitCode::kUsage);
+  }
+  const commands::Messages messages(options->log_level);
+  for (const std::string& warning : options->warnings) messages.warn(warning);
+  switch (options->command) {
+    case cli::Command::kTrace: return commands::trace(*options, environment, messages);
+    case cli::Command::kReplay: return commands::replay(*options, environment, messages);
+    case cli::Command::kExplain: return commands::explain(options->explain, environment, messages);
+    case cli::Command::kDoctor: return commands::doctor(options->json, environment);
+    case cli::Command::kStatus: return commands::status(options->json, environment);
+    case cli::Command::kHelp:
+    case cli::Command::kVersion: std::fputs(options->text.c_str(), stdout); return 0;
+    case cli::Command::kAgent: break;  // refused by parse() for now
+  }
+  return static_cast<int>(cli::ExitCode::kUsage);
+}
