@@ -30,7 +30,7 @@ def attach_to_load(ctx, start, concurrency, kind=SERVER):
     server = start(ctx)
     background = Background(ctx, server.port, seconds=4 * SLOW, concurrency=concurrency, **server.load)
     time.sleep(seconds(0.5))
-    clew = Clew(ctx, "--pid", server.pid if kind == SERVER else background.process.pid).ready()
+    clew = Clew(ctx, *(server.select if kind == SERVER else ["--pid", background.process.pid])).ready()
     begin = time.time_ns() + GRACE_NS
     time.sleep(seconds(1.2))
     end = time.time_ns() - GRACE_NS
@@ -142,7 +142,7 @@ def nothing_left(mine):
 def sigint(ctx):
     need(tool("bpftool"), "bpftool is not installed")
     server, before = python_http.start(ctx), pinned()
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     mine = bpf_objects(clew.pid)
     need(mine["prog"], "bpftool does not say which process holds a program")
     clew.stop()
@@ -156,14 +156,14 @@ def killed_at(ctx, start, **more):
     server, before = start(ctx), pinned()
     background = Background(ctx, server.port, seconds=5 * SLOW, concurrency=64, **{**server.load, **more})
     time.sleep(seconds(0.4))
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     mine = bpf_objects(clew.pid)
     time.sleep(seconds(1))
     killed = time.time_ns()
     os.kill(clew.pid, signal.SIGKILL)
     clew.popen.wait()
     time.sleep(seconds(0.3))
-    fresh = Clew(ctx, "--pid", server.pid).ready()
+    fresh = Clew(ctx, *server.select).ready()
     begin = time.time_ns() + GRACE_NS
     time.sleep(seconds(0.7))
     end = time.time_ns() - GRACE_NS

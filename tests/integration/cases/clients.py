@@ -127,7 +127,7 @@ def wrk(ctx):
     script = ctx.work / "paths.lua"
     script.write_text('local n, t = 0, 0\nfunction setup(thread) thread:set("id", t); t = t + 1 end\n'
                       'function request() n = n + 1; return wrk.format("GET", "/r/w" .. id .. "x" .. n) end\n')
-    clew = Clew(ctx, "--pid", server.pid, command=["wrk", "-t2", f"-c{ctx.count(8, 64, 2)}", f"-d{ctx.count(1, 3, 1)}s", "-s", script,
+    clew = Clew(ctx, *server.select, command=["wrk", "-t2", f"-c{ctx.count(8, 64, 2)}", f"-d{ctx.count(1, 3, 1)}s", "-s", script,
                                                    f"http://127.0.0.1:{server.port}"])
     result = clew.wait(120)
     check(result.status == 0, f"ended with {result.status}: {result.stderr[-400:]}")

@@ -67,7 +67,7 @@ def later(ctx):
     """What is promised but not there yet is an honest error, never ignored."""
     server = python_http.start(ctx)
     for line in (["--inject"], ["--namespace", "shop"], ["--not-namespace", "kube-system"], ["--prometheus", "127.0.0.1:9464"]):
-        done = run(ctx, [env.CLEW, "trace", "--pid", server.pid, "--duration", "1s", *line], check_status=False, limit=10)
+        done = run(ctx, [env.CLEW, "trace", *server.select, "--duration", "1s", *line], check_status=False, limit=10)
         check(done.returncode == 2, f"{line} ended with {done.returncode}: {done.stderr[-200:]}")
         check(line[0] in done.stderr, f"{line}: {done.stderr!r}")
 
@@ -75,7 +75,7 @@ def later(ctx):
 @case("cli/file-that-cannot-be-written", matrix=True)
 def unwritable(ctx):
     server = python_http.start(ctx)
-    done = run(ctx, [env.CLEW, "trace", "--pid", server.pid, "--duration", "1s", "--file", "/nonexistent/x.jsonl"], check_status=False)
+    done = run(ctx, [env.CLEW, "trace", *server.select, "--duration", "1s", "--file", "/nonexistent/x.jsonl"], check_status=False)
     check(done.returncode in (1, 2) and "/nonexistent/x.jsonl" in done.stderr, f"ended with {done.returncode}: {done.stderr!r}")
 
 
@@ -88,7 +88,7 @@ def no_permission(ctx):
     shutil.copy(env.CLEW, binary)
     server = python_http.start(ctx)
     as_nobody = [tool("setpriv"), "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    done = run(ctx, [*as_nobody, binary, "trace", "--pid", server.pid], check_status=False, cwd="/")
+    done = run(ctx, [*as_nobody, binary, "trace", *server.select], check_status=False, cwd="/")
     check(done.returncode == 3, f"ended with {done.returncode}: {done.stderr!r}")
     check("run: clew doctor" in done.stderr.strip().splitlines()[-1], f"last line: {done.stderr!r}")
     doctor = run(ctx, [*as_nobody, binary, "doctor", "--json"], check_status=False, cwd="/")
@@ -101,7 +101,7 @@ def unreachable(ctx):
     """One clear line, not one for each span; the traffic and the file do not suffer."""
     server, port = python_http.start(ctx), free_port()
     for protocol, where in (("grpc", f"http://127.0.0.1:{port}"), ("http/protobuf", f"http://127.0.0.1:{port}")):
-        c = Clew(ctx, "--pid", server.pid, "--otlp", where, "--otlp-protocol", protocol, environment={"OTEL_BSP_SCHEDULE_DELAY": "100"}).ready()
+        c = Clew(ctx, *server.select, "--otlp", where, "--otlp-protocol", protocol, environment={"OTEL_BSP_SCHEDULE_DELAY": "100"}).ready()
         seen = []
         for n in range(4):
             seen += load(ctx, server.port, 20, tag=f"n{n}x")
@@ -118,7 +118,7 @@ def unreachable(ctx):
 def console_line(ctx):
     """Without an output and without a terminal: a line per span on stdout, no colours."""
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid, file=False).ready()
+    c = Clew(ctx, *server.select, file=False).ready()
     load(ctx, server.port, 10)
     time.sleep(env.seconds(1.2))
     result = c.stop()
@@ -131,7 +131,7 @@ def console_line(ctx):
 @case("cli/console-tree")
 def console_tree(ctx):
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid, "--console=tree", file=False).ready()
+    c = Clew(ctx, *server.select, "--console=tree", file=False).ready()
     load(ctx, server.port, 5)
     time.sleep(env.seconds(2.5))
     result = c.stop()
@@ -142,7 +142,7 @@ def console_tree(ctx):
 def file_dash(ctx):
     from harness import spans
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid, "--file", "-", file=False).ready()
+    c = Clew(ctx, *server.select, "--file", "-", file=False).ready()
     load(ctx, server.port, 10)
     result = c.stop()
     check(len(spans.parse(result.stdout)) == 10, f"{len(spans.parse(result.stdout))} spans of 10 on stdout")
@@ -152,7 +152,7 @@ def file_dash(ctx):
 def several_outputs(ctx):
     server = nginx.start(ctx)
     other = ctx.work / "second.jsonl"
-    c = Clew(ctx, "--pid", server.pid, "--file", other, "--console=line").ready()
+    c = Clew(ctx, *server.select, "--file", other, "--console=line").ready()
     load(ctx, server.port, 10)
     c.wait_spans(10)
     result = c.stop()
@@ -166,7 +166,7 @@ def ready_soon(ctx):
     server = nginx.start(ctx)
     took = []
     for _ in range(3):
-        c = Clew(ctx, "--pid", server.pid).ready()
+        c = Clew(ctx, *server.select).ready()
         took.append(c.ready_after)
         c.stop()
     ctx.note(f"ready after {min(took):.2f} to {max(took):.2f} s")
@@ -176,7 +176,7 @@ def ready_soon(ctx):
 @case("cli/span-in-file-within-a-second", matrix=True)
 def span_soon(ctx):
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid).ready()
+    c = Clew(ctx, *server.select).ready()
     waits = []
     for n in range(5):
         load(ctx, server.port, 1, tag=f"n{n}x")
@@ -193,7 +193,7 @@ def span_soon(ctx):
 @case("cli/duration", matrix=True)
 def duration(ctx):
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid, "--duration", f"{2 * max(1, int(SLOW / 4))}s").ready()
+    c = Clew(ctx, *server.select, "--duration", f"{2 * max(1, int(SLOW / 4))}s").ready()
     began = time.monotonic()
     seen = load(ctx, server.port, 10)
     result = c.wait(15)
@@ -208,7 +208,7 @@ def duration(ctx):
 def count(ctx):
     """--count N: N spans, no more, then the end."""
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid, "--count", 7).ready()
+    c = Clew(ctx, *server.select, "--count", 7).ready()
     load(ctx, server.port, 30, concurrency=2)
     result = c.wait(10)
     check(result.status == 0 and len(result.spans) == 7, f"ended with {result.status}, {len(result.spans)} spans")
@@ -218,8 +218,8 @@ def count(ctx):
 def two(ctx):
     """The second sees the same requests; the first is not disturbed, also when the second leaves."""
     server = python_http.start(ctx)
-    one = Clew(ctx, "--pid", server.pid).ready()
-    two = Clew(ctx, "--pid", server.pid).ready()
+    one = Clew(ctx, *server.select).ready()
+    two = Clew(ctx, *server.select).ready()
     first = load(ctx, server.port, 30, concurrency=3, tag="both")
     two.wait_spans(30)
     both = two.stop()
@@ -234,7 +234,7 @@ def two(ctx):
 def sigterm(ctx):
     import signal
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid).ready()
+    c = Clew(ctx, *server.select).ready()
     seen = load(ctx, server.port, 10)
     c.popen.send_signal(signal.SIGTERM)
     result = c.wait(10)
@@ -246,7 +246,7 @@ def sigterm(ctx):
 def status(ctx):
     """`status --json` of a running clew counts its spans; without one it says so."""
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid).ready()
+    c = Clew(ctx, *server.select).ready()
     load(ctx, server.port, 12)
     c.wait_spans(12)
     time.sleep(env.seconds(1))
@@ -264,7 +264,7 @@ def doctor(ctx):
     told = json.loads(clew(ctx, "doctor", "--json").stdout)
     check(isinstance(told, dict) and told, "doctor --json is empty")
     text = json.dumps(told).lower()
-    check("sock_send_length" in text or "sys_exit" in text, f"does not say which hook is used: {text[:300]}")
+    check("socket tracepoints" in text or "sys_exit" in text, f"does not say which hook is used: {text[:300]}")
     check(len(clew(ctx, "doctor").stdout.splitlines()) > 3, "doctor says little")
 
 
@@ -275,7 +275,7 @@ def explain(ctx):
         done = clew(ctx, "explain", what, status=None)
         check(done.returncode in (0, 1) and len(done.stdout + done.stderr) > 30, f"explain {what}: {done.returncode} {done.stdout!r} {done.stderr!r}")
     check(str(server.pid) in clew(ctx, "explain", server.port).stdout, "explain PORT does not find its process")
-    c = Clew(ctx, "--pid", server.pid).ready()
+    c = Clew(ctx, *server.select).ready()
     load(ctx, server.port, 3)
     c.wait_spans(3)
     check(str(server.pid) in clew(ctx, "explain", server.pid).stdout, "explain PID does not name it while it is traced")
@@ -286,7 +286,7 @@ def explain(ctx):
 def environment(ctx):
     """Variables of the SDK specification reach the resource; a disabled SDK gives no span."""
     server = nginx.start(ctx)
-    c = Clew(ctx, "--pid", server.pid, environment={"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=lab,service.namespace=a%2Cb"}).ready()
+    c = Clew(ctx, *server.select, environment={"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=lab,service.namespace=a%2Cb"}).ready()
     load(ctx, server.port, 3)
     c.wait_spans(3)
     result = c.stop()

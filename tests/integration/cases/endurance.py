@@ -19,7 +19,7 @@ def resident_kb(pid: int) -> int:
 def connections(ctx):
     """Each request on a connection of its own; the second half must not need more memory than the first."""
     server = nginx.start(ctx)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     rounds, each, seen, sizes = 6, ctx.count(2000, 20_000, 0), [], []
     for n in range(rounds):
         seen += load(ctx, server.port, each, concurrency=16, keep_alive=False, tag=f"n{n}x")

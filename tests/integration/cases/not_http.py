@@ -43,7 +43,7 @@ def redis_http(ctx):
     port = free_port()
     server = Process(ctx, "redis", [tool("redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", ctx.work])
     server.wait_port(port)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     text = b"GET /fake HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as s:
         for n in range(50):
@@ -61,7 +61,7 @@ def memcached(ctx):
     port = free_port()
     server = Process(ctx, "memcached", [tool("memcached"), "-p", port, "-U", "0", "-l", "127.0.0.1", "-u", "nobody"])
     server.wait_port(port)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     with socket.create_connection(("127.0.0.1", port)) as s:
         for n in range(200):
             s.sendall(b"set k%d 0 0 30\r\n%s\r\nget k%d\r\n" % (n, b"GET / HTTP/1.1\r\nHost: h\r\n\r\nab"[:30].ljust(30), n))
@@ -115,7 +115,7 @@ def tls_plain(ctx):
     port = free_port()
     server = Process(ctx, "s_server", ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-key", "key.pem", "-cert", "cert.pem", "-www", "-quiet"])
     server.wait_port(port)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     run(ctx, ["curl", "-s", f"http://127.0.0.1:{port}/plain"], check_status=False)
     result = clew.stop()
     wrong = [s for s in result.spans if "http.response.status_code" in s.attributes or s.path != "/plain"]
@@ -178,7 +178,7 @@ def echoed(ctx):
 def empty(ctx):
     """Connections without a byte, closed and reset; then a real request still works."""
     server = python_http.start(ctx)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     for n in range(ctx.count(300, 3000, 30)):
         s = socket.create_connection(("127.0.0.1", server.port))
         if n % 2:

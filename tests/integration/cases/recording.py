@@ -17,7 +17,7 @@ def recorded(ctx, start, requests: int, **options):
     """(the file, the spans as traced, the truth)"""
     server = start(ctx)
     file = ctx.work / "events.clew"
-    c = Clew(ctx, "--pid", server.pid, "--record", file).ready()
+    c = Clew(ctx, *server.select, "--record", file).ready()
     seen = load(ctx, server.port, requests, **{**server.load, **options})
     c.wait_spans(requests)
     result = c.stop()

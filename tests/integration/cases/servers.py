@@ -18,7 +18,7 @@ SERVERS = {
 
 def under_load(ctx, start, concurrency: int, keep_alive: bool, requests: int, **more):
     server = start(ctx)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     seen = load(ctx, server.port, requests, concurrency=concurrency, keep_alive=keep_alive, **{**server.load, **more})
     clew.wait_spans(requests)
     result = clew.stop()
@@ -59,7 +59,7 @@ def nginx_status(ctx):
 def query_is_redacted(ctx):
     """Values of the query are private by default."""
     server = nginx.start(ctx)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, *server.select).ready()
     load(ctx, server.port, 20)
     clew.wait_spans(20)
     result = clew.stop()
@@ -74,7 +74,7 @@ def proxy(ctx):
     """A SERVER span and a CLIENT span of nginx for each request, and a SERVER span of the Python server behind it."""
     back = python_http.start(ctx)
     front = nginx.start(ctx, upstream=back.port)
-    clew = Clew(ctx, "--pid", front.pid, "--pid", back.pid).ready()
+    clew = Clew(ctx, *front.select, *back.select).ready()
     requests = ctx.count(400, 10_000, 30)
     seen = load(ctx, front.port, requests, concurrency=8, prefix="/p/", **{**back.load, "methods": "GET,POST,GET,GET,PUT"})
     clew.wait_spans(3 * requests)

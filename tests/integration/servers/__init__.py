@@ -13,9 +13,18 @@ class Server:
     host: str = "127.0.0.1"
     x_pid: bool = True  # answers with X-Pid, so that the load client knows which process it was
 
+    by_port: bool = False  # too many workers to name each
+
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def select(self) -> list:
+        """--pid takes a process and its later children: workers that are there already are named one by one."""
+        if self.by_port:
+            return ["--port", self.port]
+        return [x for pid in sorted(self.process.tree()) for x in ("--pid", pid)]
 
 
 FULL = {"vary": True, "methods": "GET,POST,GET,HEAD,PUT,GET,DELETE", "body_max": 6000, "chunked_every": 3}

@@ -47,4 +47,4 @@ def start(ctx, mpm: str = "event") -> Server:
     process = Process(ctx, "apache", [tool("apache2"), "-DFOREGROUND", "-f", work / "httpd.conf"],
                       env={"APACHE_RUN_DIR": str(work)})
     process.wait_port(port)
-    return Server(process, port, {"methods": "GET,GET,HEAD,GET"}, x_pid=False)
+    return Server(process, port, {"methods": "GET,GET,HEAD,GET"}, x_pid=False, by_port=True)
