@@ -126,6 +126,7 @@ Verdict Selection::decide(const ProcessInfo& process, std::span<const uint16_t> 
 
 std::vector<std::string> Selection::waiting_rules() const {
   std::vector<std::string> waiting;
+  waiting.reserve(rules_.exe_globs.size() + rules_.ports.size() + rules_.cgroups.size() + rules_.containers.size());
   for (const std::string& glob : rules_.exe_globs) waiting.push_back(fmt::format("--exe {}", glob));
   for (const PortRange& range : rules_.ports) waiting.push_back(fmt::format("--port {}", to_string(range)));
   for (const std::string& path : rules_.cgroups) waiting.push_back(fmt::format("--cgroup {}", path));
