@@ -55,8 +55,10 @@ void Driver::pass_over(Sender sender, uint64_t count) {
 void Driver::bytes(Sender sender, std::string_view bytes) {
   Stream& s = stream(sender);
   if (s.closed || s.opaque) return;
+  if (std::exchange(turn_, sender) != sender) settle(sender);
+  if (s.opaque) return;
   s.pending.append(bytes);
-  pump_both(sender);
+  pump(sender);
 }
 
 void Driver::lost(Sender sender, uint64_t count) {
@@ -70,7 +72,7 @@ void Driver::lost(Sender sender, uint64_t count) {
   else
     s.skip = is_skipped ? s.skip - count : 0;
   if (!is_skipped) resync(sender);
-  pump_both(sender);
+  pump(sender);
 }
 
 void Driver::close(Sender sender) {
@@ -93,10 +95,10 @@ void Driver::play(const std::vector<Piece>& pieces) {
   }
 }
 
-/// One direction may have waited for the other.
-void Driver::pump_both(Sender first) {
-  pump(first);
-  for (Sender sender = peer_of(first); stream(sender).waiting; sender = peer_of(sender)) {
+/// Lets a direction that waits for the other go on. Only when the turn changes: which requests a response can belong to depends on
+/// what has come before it, and must not depend on how that was cut.
+void Driver::settle(Sender first) {
+  for (Sender sender = first; stream(sender).waiting; sender = peer_of(sender)) {
     const uint64_t before = stream(sender).position;
     const bool was_opaque = stream(sender).opaque;
     pump(sender);
@@ -201,11 +203,14 @@ void Driver::take_end(Sender sender, uint64_t stream_id, uint64_t body_bytes) {
 }
 
 Transcript Driver::finish() {
+  settle(peer_of(turn_));
+  settle(turn_);
   Stream& server = stream(Sender::kServer);
   while (server.waiting && transcript_.violation.empty()) {
     lines(Sender::kServer).emplace_back("orphan");
     resync(Sender::kServer);
-    pump_both(Sender::kServer);
+    pump(Sender::kServer);
+    settle(Sender::kClient);
   }
   close(Sender::kClient);
   close(Sender::kServer);

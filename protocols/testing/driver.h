@@ -65,7 +65,7 @@ class Driver {
   };
 
   void pump(Sender sender);
-  void pump_both(Sender first);
+  void settle(Sender first);
   bool take(Sender sender, Step& step);
   void take_head(Sender sender, Step& step);
   void take_end(Sender sender, uint64_t stream_id, uint64_t body_bytes);
@@ -80,6 +80,7 @@ class Driver {
   std::unique_ptr<Parser> parser_;
   GuardedBytes& memory_;
   Stream streams_[2];
+  Sender turn_ = Sender::kClient;  // who sent last
   std::deque<Exchange> exchanges_;
   std::vector<SkippedRange> skipped_;
   Transcript transcript_;
