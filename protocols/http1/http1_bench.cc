@@ -20,7 +20,7 @@ constexpr std::string_view kResponse =
     "Content-Length: 512\r\nConnection: keep-alive\r\nETag: \"65f0-200\"\r\nVary: Accept-Encoding\r\n\r\n";
 
 void ScanRequestHead(benchmark::State& state) {
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     HeadProgress progress;
     benchmark::DoNotOptimize(scan_head(Sender::kClient, kRequest, false, progress));
   }
@@ -28,7 +28,7 @@ void ScanRequestHead(benchmark::State& state) {
 BENCHMARK(ScanRequestHead);
 
 void ScanResponseHead(benchmark::State& state) {
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     HeadProgress progress;
     benchmark::DoNotOptimize(scan_head(Sender::kServer, kResponse, false, progress));
   }
@@ -38,7 +38,7 @@ BENCHMARK(ScanResponseHead);
 /// Head, end, and the question for more; for the response also the body to skip.
 void ParseExchange(benchmark::State& state) {
   const auto parser = Http1().make_parser(true);
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     Step request = parser->parse(Sender::kClient, kRequest);
     parser->parse(Sender::kClient, {});
     parser->parse(Sender::kClient, {});
@@ -60,7 +60,7 @@ void DescribeServerSpan(benchmark::State& state) {
   facts.request = request.head.get();
   facts.response = response.head.get();
   facts.is_client_side = state.range(0) != 0;
-  for (auto _ : state) benchmark::DoNotOptimize(http.describe(facts));
+  while (state.KeepRunning()) benchmark::DoNotOptimize(http.describe(facts));
 }
 BENCHMARK(DescribeServerSpan)->Name("Describe/client")->Arg(1);
 BENCHMARK(DescribeServerSpan)->Name("Describe/server")->Arg(0);
@@ -69,7 +69,7 @@ void LongHeadByteByByte(benchmark::State& state) {
   std::string head = "GET / HTTP/1.1\r\nHost: a\r\n";
   while (head.size() < 65000) head += "X-Filler-" + std::to_string(head.size()) + ": some value\r\n";
   head += "\r\n";
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     const auto parser = Http1().make_parser(true);
     Step step;
     for (size_t n = 1; n <= head.size(); ++n) step = parser->parse(Sender::kClient, std::string_view(head).substr(0, n));
