@@ -90,6 +90,10 @@ struct scratch {
 	u32 iov_count;	 /* 0: one buffer */
 	u32 iov_index;	 /* cursor: the iovec that holds … */
 	u32 iov_offset;	 /* … the byte of the call at this offset first */
+	u32 gather_offset; /* of the call: first byte wanted, behind the last, how many are there */
+	u32 gather_end;
+	u32 gathered;
+	u32 gather_failed;
 	u32 padding;
 	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */

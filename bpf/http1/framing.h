@@ -60,6 +60,11 @@ struct http1_connection {
 	u8 padding[7];
 };
 
+/* A line's first bytes; where it is shorter, what follows it. */
+struct http1_text {
+	u8 bytes[HTTP1_LINE];
+};
+
 #define HTTP1_NO_CAPTURE 0xffffffffu
 
 /*
@@ -105,12 +110,19 @@ static __always_inline u64 http1_u64(const u8 *p)
 	((u64)(u8)(a) | (u64)(u8)(b) << 8 | (u64)(u8)(c) << 16 | (u64)(u8)(d) << 24 | (u64)(u8)(e) << 32 |               \
 	 (u64)(u8)(f) << 40 | (u64)(u8)(g) << 48 | (u64)(u8)(h) << 56)
 
-/* Index of the first LF among 64 bytes, or 64. */
-static __always_inline u32 http1_find_lf(const u8 *p)
+/*
+ * The functions marked HTTP1_GLOBAL are global, so that the verifier checks each once by itself instead of once per path that leads
+ * to it, and so that their stack is their own (512 bytes are all there is before 6.13).
+ */
+
+/* Index of the first LF, or HTTP1_LINE. */
+HTTP1_GLOBAL u32 http1_find_lf(const struct http1_text *t)
 {
+	if (!t)
+		return HTTP1_LINE;
 #pragma unroll
 	for (u32 i = 0; i < HTTP1_LINE; i += 8) {
-		u64 x = http1_u64(p + i) ^ 0x0a0a0a0a0a0a0a0aull;
+		u64 x = http1_u64(t->bytes + i) ^ 0x0a0a0a0a0a0a0a0aull;
 		u64 m = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
 
 		if (m) {
@@ -149,17 +161,15 @@ static const u8 http1_class[256] = {
 	['w'] = 1,   ['x'] = 1,	 ['y'] = 1,  ['z'] = 1,
 };
 
-/*
- * May these first `n` bytes (of 24 readable ones) of an unfinished line be the beginning of a start line? Without branches: the
- * verifier would follow each of them.
- */
-static __always_inline bool http1_plausible(const u8 *p, u32 n)
+/* 1 if these first `n` bytes of an unfinished line may be the beginning of a start line. Without branches, for the verifier. */
+HTTP1_GLOBAL int http1_plausible(const struct http1_text *t, u32 n)
 {
 	u32 space = 0, bad = 0;
 
-#pragma unroll
+	if (!t)
+		return 0;
 	for (u32 i = 0; i < 24; i++) {
-		u32 class = http1_class[p[i]];
+		u32 class = http1_class[t->bytes[i]];
 		u32 live = ((i - n) >> 31) & ~space & 1;
 		u32 allowed = class | class >> 2 | (i >= 4 ? class >> 1 : 0);
 
@@ -177,11 +187,6 @@ static __always_inline bool http1_plausible(const u8 *p, u32 n)
 enum http1_outcome {
 	HTTP1_NOT_HTTP = 1, /* at a message start, but no start line */
 	HTTP1_ENDED = 2,    /* a message ended with it */
-};
-
-/* A line's first bytes; where it is shorter, what follows it. */
-struct http1_text {
-	u8 bytes[HTTP1_LINE];
 };
 
 /* A whole line of `n` bytes without its end, at a message start. `is_request`: before its last byte stands " HTTP/1.". */
@@ -228,10 +233,6 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 	return 0;
 }
 
-/*
- * The functions marked HTTP1_GLOBAL look into text byte by byte. They are global, so that the verifier checks each once by itself
- * instead of once per path that leads to it.
- */
 #define HTTP1_NO_NUMBER (~0ull)
 
 /* The decimal number in bytes [15, n) of "Content-Length: 123", or HTTP1_NO_NUMBER. */
@@ -529,7 +530,7 @@ static __always_inline long http1_step(struct http1_view *v)
 		w->line_start = w->offset;
 	}
 	available = w->window_end - w->offset;
-	n = http1_find_lf(v->data + HTTP1_INDEX(w->offset - w->window));
+	n = http1_find_lf((const struct http1_text *)(v->data + HTTP1_INDEX(w->offset - w->window)));
 	if (n < available && n < HTTP1_LINE) {
 		http1_whole_line(v, w->offset + n);
 		return 0;
@@ -546,7 +547,7 @@ static __always_inline long http1_step(struct http1_view *v)
 		if (d->state == HTTP1_START) {
 			u32 length = d->line_length;
 
-			if ((begins || length < HTTP1_LINE) && !http1_plausible(d->line, length)) {
+			if ((begins || length < HTTP1_LINE) && !http1_plausible((const struct http1_text *)d->line, length)) {
 				http1_pass_over(v);
 				return 0;
 			}

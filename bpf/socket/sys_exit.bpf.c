@@ -122,7 +122,7 @@ static __always_inline struct connection *connection_by_address(struct scratch *
 	return bpf_map_lookup_elem(&connections_by_address, &socket->sk);
 }
 
-static __noinline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgid)
+static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgid)
 {
 	u64 nr = regs->orig_ax;
 	u32 tgid = (u32)(pid_tgid >> 32), flags, fd = (u32)regs->di;

@@ -36,14 +36,14 @@ static __always_inline u32 mmsg_entry(struct connection *c, u8 direction, u64 ve
 
 static __always_inline int use_msghdr(struct scratch *s, u64 address)
 {
-	struct user_msghdr header;
+	u64 iov[2]; /* msg_iov, msg_iovlen */
 
-	if (bpf_probe_read_user(&header, sizeof(header), (void *)address)) {
+	if (bpf_probe_read_user(iov, sizeof(iov), (void *)(address + __builtin_offsetof(struct user_msghdr, iov)))) {
 		lose(s, CLEW_LOSS_READ_USER, 1);
 		return -1;
 	}
-	s->buffer = header.iov;
-	s->iov_count = (u32)header.iov_count;
+	s->buffer = iov[0];
+	s->iov_count = (u32)iov[1];
 	return 0;
 }
 
@@ -88,24 +88,20 @@ static __always_inline int find_buffer(struct scratch *s, struct connection *c, 
 
 struct gather {
 	struct scratch *s;
-	u32 offset; /* of the call: first byte wanted */
-	u32 end;    /* and behind the last */
-	u32 filled;
-	u32 failed;
 };
 
-/* One iovec: copies its part of [offset, end) behind what is there. */
+/* One iovec: copies its part of [gather_offset, gather_end) of the call behind what is there. */
 static long gather_step(u32 index, struct gather *g)
 {
 	struct scratch *s = g->s;
 	struct user_iovec v;
-	u32 at = g->offset + g->filled, skip, n, filled = g->filled;
+	u32 filled = s->gathered, at = s->gather_offset + filled, skip, n;
 
 	(void)index;
-	if (at >= g->end || s->iov_index >= s->iov_count)
+	if (at >= s->gather_end || s->iov_index >= s->iov_count)
 		return 1;
 	if (bpf_probe_read_user(&v, sizeof(v), (void *)(s->buffer + 16ull * s->iov_index))) {
-		g->failed = 1;
+		s->gather_failed = 1;
 		return 1;
 	}
 	skip = at - s->iov_offset;
@@ -114,33 +110,37 @@ static long gather_step(u32 index, struct gather *g)
 		s->iov_index++;
 		return 0;
 	}
-	n = g->end - at;
+	n = s->gather_end - at;
 	if (v.length - skip < n)
 		n = (u32)(v.length - skip);
 	if (filled >= CLEW_WINDOW || n > CLEW_WINDOW)
 		return 1;
 	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM + filled, n, (void *)(v.base + skip))) {
-		g->failed = 1;
+		s->gather_failed = 1;
 		return 1;
 	}
-	g->filled = filled + n;
+	s->gathered = filled + n;
 	return 0;
 }
 
 /* Copies up to a window of the call's bytes from `offset` on. Returns how many, or -1. */
-static __always_inline int read_buffer(struct scratch *s, u32 offset, u32 total)
+static __noinline int read_buffer(struct scratch *s, u32 offset, u32 total)
 {
 	u32 n = total - offset;
 
 	if (n > CLEW_WINDOW)
 		n = CLEW_WINDOW;
 	if (s->iov_count) {
-		struct gather g = {.s = s, .offset = offset, .end = offset + n};
+		struct gather g = {.s = s};
 
+		s->gather_offset = offset;
+		s->gather_end = offset + n;
+		s->gathered = 0;
+		s->gather_failed = 0;
 		bpf_loop(1024 + 1, gather_step, &g, 0); /* UIO_MAXIOV */
-		if (g.failed || g.filled == 0)
+		if (s->gather_failed || s->gathered == 0)
 			return -1;
-		return (int)g.filled;
+		return (int)s->gathered;
 	}
 	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, n, (void *)(s->buffer + offset)))
 		return -1;
