@@ -44,7 +44,8 @@ def attach_to_load(ctx, start, concurrency, kind=SERVER):
         for r in sure:
             r.user_agent, r.peer_port, r.pid = "", 0, 0
     truth.expect(sure, [s for s in result.spans if s.path in known], kind, losses=result.summary())
-    invented = [s for s in result.spans if s.path not in {r.path for r in seen}]
+    sent = {r.path for r in seen}
+    invented = [s for s in result.spans if s.path not in sent]
     check(not invented, f"{len(invented)} invented, e.g. {invented[:1]}")
     wrong = truth.differences(near, [s for s in result.spans if s.path not in known and not s.incomplete], kind)
     wrong = [w for w in wrong if "missing" not in w and "outside" not in w]
@@ -179,7 +180,8 @@ def killed_at(ctx, start, **more):
     sure, _ = inside(seen, begin, end)
     known = {r.path for r in sure}
     truth.expect(sure, [s for s in result.spans if s.path in known], SERVER, losses=result.summary())
-    check(not [s for s in result.spans if s.path not in {r.path for r in seen}], "invented spans")
+    sent = {r.path for r in seen}
+    check(not [s for s in result.spans if s.path not in sent], "invented spans")
     nothing_left(mine)
     check(pinned() <= before, f"pinned: {pinned() - before}")
 

@@ -27,7 +27,7 @@ def changing_hands(mode: str, keep_alive: bool, concurrency: int = 4, matrix: bo
     def one(ctx):
         process, port = server(ctx, mode)
         process.wait_port(port)
-        clew = Clew(ctx, "--pid", process.pid).ready()
+        clew = Clew(ctx, *(x for pid in process.tree() for x in ("--pid", pid))).ready()
         n = ctx.count(quick_count, quick_count * 5, 8)
         seen = load(ctx, port, n, concurrency=concurrency, keep_alive=keep_alive)
         family = {r.pid for r in seen} | {process.pid}

@@ -2,6 +2,7 @@
 """Who is traced: each way to select, what is left out, what starts later. A second, unselected server is always under load too."""
 import os
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -104,11 +105,26 @@ def by_port(ctx):
 
 @case("select/port-range-and-list")
 def by_port_range(ctx):
-    a, b, c = sorted((python_http.start(ctx) for _ in range(3)), key=lambda s: s.port)
-    d = python_http.start(ctx)
-    outside = [x for x in (d,) if not a.port <= x.port <= b.port and x.port != c.port]
-    # a range that holds the first two, and the third by its number
-    selects(ctx, ["--port", f"{a.port}-{b.port},{c.port}"], [(x.process, x.port) for x in (a, b, c)], [(x.process, x.port) for x in outside])
+    first = neighbours(3)  # a range of them, so that no stranger's port lies in it
+    a, b, c, d = (python_http.start(ctx, port=p) for p in (first, first + 2, 0, 0))
+    selects(ctx, ["--port", f"{first}-{first + 2},{c.port}"], [(x.process, x.port) for x in (a, b, c)], [(d.process, d.port)])
+
+
+def neighbours(count: int) -> int:
+    """The first of so many ports in a row that are free."""
+    while True:
+        first, held = free_port(), []
+        try:
+            for port in range(first, first + count):
+                s = socket.socket()
+                held.append(s)
+                s.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for s in held:
+                s.close()
 
 
 @case("select/port-listens-later", matrix=True)

@@ -10,10 +10,10 @@ daemon off; worker_processes {workers}; pid {work}/nginx.pid; error_log {work}/n
 {user}
 events {{ worker_connections 2048; }}
 http {{
+  log_format truth '$request_method $uri $status $pid';
   access_log {access}; client_body_temp_path {work}/nb; proxy_temp_path {work}/np; fastcgi_temp_path {work}/nf;
   uwsgi_temp_path {work}/nu; scgi_temp_path {work}/ns;
   keepalive_requests 1000000; sendfile on; tcp_nopush on;
-  log_format truth '$request_method $uri $status $pid';
   upstream back {{ server 127.0.0.1:{upstream}; keepalive 32; }}
   server {{
     listen 127.0.0.1:{port};

@@ -7,8 +7,8 @@ from . import FULL, Server
 APP = SUITE / "servers" / "apps" / "python_http_app.py"
 
 
-def start(ctx, host: str = "127.0.0.1") -> Server:
-    port = free_port()
+def start(ctx, host: str = "127.0.0.1", port: int = 0) -> Server:
+    port = port or free_port()
     process = Process(ctx, "http.server", [*PYTHON, APP, port, host])
     process.wait_port(port, host)
     return Server(process, port, dict(FULL), host=host)
