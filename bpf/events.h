@@ -42,7 +42,7 @@ struct clew_event_data {
 	clew_u64 position;    /* of the first byte that follows, from the connection's first byte in this direction */
 	clew_u64 advanced_to; /* >= position + length: up to here nothing else of this call will be shown */
 	clew_u32 tid;
-	clew_u32 padding;
+	clew_u32 other_position; /* low 32 bits: where the other direction stood; what lies behind it happened later */
 };
 
 #define CLEW_FAMILY_UNIX 1

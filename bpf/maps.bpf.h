@@ -35,7 +35,8 @@ struct connection {
 	u8 existing; /* was open before clew looked: its beginning is unknown (Unix sockets) */
 	u8 ended;    /* bit 0, 1: that direction; 7: END_CLOSED or END_RESET was sent */
 	u8 has_base[2];
-	u8 padding[2];
+	u8 reset; /* ended by a reset or an error, while bytes were still to be read */
+	u8 padding[1];
 	u32 base[2];	 /* TCP: sequence number of byte 0 */
 	u64 position[2]; /* bytes so far */
 	u64 last_time_ns[2];
@@ -83,6 +84,8 @@ struct scratch {
 	struct http1_walk walk;
 	u64 now_ns;
 	u64 position; /* of its first byte in the direction */
+	u32 other_position;
+	u32 padding1;
 	u32 tgid;
 	u32 tid;
 	/* its buffer */

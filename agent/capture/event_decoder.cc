@@ -66,6 +66,7 @@ bool EventDecoder::data(std::span<const std::byte> event) {
   bytes.thread_id = e.tid;
   bytes.bytes = {reinterpret_cast<const char*>(event.data()) + sizeof e, e.length};
   bytes.advanced_to = e.advanced_to;
+  bytes.other_position = e.other_position;
   sink_.bytes(bytes);
   return true;
 }

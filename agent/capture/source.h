@@ -48,6 +48,10 @@ struct Bytes {
   std::string_view bytes;  // empty: only says that the direction has advanced to `position` at `time_ns`
   /// Up to here the direction has advanced with this call; what lies behind `bytes` will not be shown. 0: nothing behind them.
   uint64_t advanced_to = 0;
+  /// Where the other direction stood when this call ended; bytes of it from there on were moved later. kNoPosition: not known.
+  uint64_t other_position = kNoPosition;
+
+  static constexpr uint64_t kNoPosition = UINT64_MAX;
 };
 
 /// One direction, or the whole connection, has ended.

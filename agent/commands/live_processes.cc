@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace clew::commands {
 
 using capture::ProcessChange;
@@ -16,6 +18,17 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   selected_.insert(process_id);
 }
 
+// --pid means later children; that a server's workers are there already surprises people.
+void LiveProcesses::mention_children(const discovery::ProcFs& proc, uint32_t process_id) const {
+  const auto task = discovery::Directory::open(fmt::format("{0}/{1}/task/{1}", proc.root, process_id));
+  std::string children;
+  if (!task || task->read("children", 4096, children).error != 0) return;
+  const auto count = std::ranges::count(children, ' ');
+  if (count > 0)
+    messages_.info(fmt::format("process {} has {} children already, which are not traced; to trace them too: --pid {}", process_id, count,
+                               children.substr(0, children.find(' '))));
+}
+
 base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) {
   CLEW_TRY(discovery::ScanResult found, discovery::scan(proc, selection_));
   for (const discovery::ScanMatch& match : found.selected) {
@@ -23,6 +36,7 @@ base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) 
     bool by_number = false;
     for (const uint32_t wanted : selection_.rules().process_ids) by_number |= wanted == id;
     select(id, by_number ? SelectedBy::kTree : SelectedBy::kRule);
+    if (by_number) mention_children(proc, id);
     for (const uint16_t port : match.listening_ports) table_.on_listen(id, port, 0);
     messages_.debug(fmt::format("process {} ({}): {}", id, match.process.comm, match.verdict.reason));
   }

@@ -35,6 +35,7 @@ class LiveProcesses final : public capture::ProcessSink {
  private:
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
+  void mention_children(const discovery::ProcFs& proc, uint32_t process_id) const;
 
   discovery::Selection& selection_;
   discovery::ProcessTable& table_;

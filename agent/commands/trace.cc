@@ -113,6 +113,7 @@ class Trace {
   void loop();
   void on_event(std::span<const std::byte> event);
   void record(std::span<const std::byte> event);
+  void flush() { pipeline_->flush(*outputs_, options_.trace.count.value_or(UINT64_MAX) - outputs_->spans()); }
   void tick();
   bool should_stop(steady_clock::time_point ready);
   void start_status();
@@ -178,6 +179,11 @@ std::optional<int> Trace::prepare() {
       [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); }, counters_);
   decoder_.emplace(pipeline_->connections(), *processes_, counters_);
 
+  for (const uint32_t id : trace.select.process_ids) {
+    if (discovery::read_start_ticks(proc, id) != 0) continue;
+    messages_.always(fmt::format("there is no process {}", id));
+    return static_cast<int>(cli::ExitCode::kFailed);
+  }
   capture::KernelSettings settings;
   settings.watch_exec = selection_->waits_for_processes();
   settings.watch_cgroup = !trace.select.cgroups.empty() || !trace.select.containers.empty();
@@ -284,7 +290,7 @@ void Trace::loop() {
       patience = std::clamp(left, milliseconds(1), patience);
     }
     source_->drain(patience);
-    pipeline_->flush(*outputs_);
+    flush();
     tick();
   }
 }
@@ -297,7 +303,7 @@ int Trace::stop() {
     const auto deadline = steady_clock::now() + kChildPatience;
     while (!(child_status_ = child_->poll()) && steady_clock::now() < deadline) {
       source_->drain(milliseconds(20));
-      pipeline_->flush(*outputs_);
+      flush();
     }
     if (!child_status_) messages_.warn(fmt::format("process {} does not end; it goes on untraced", child_->process_id()));
   }
@@ -310,7 +316,7 @@ int Trace::stop() {
     recording->tick(now);
     recording->finish(now);
   }
-  pipeline_->flush(*outputs_);
+  flush();
   source_->update_counters();
   outputs_->shutdown(kShutdownPatience);
   status_.reset();

@@ -17,7 +17,14 @@ using protocols::Step;
 
 constexpr uint8_t kInvalidMax = 16;  // then the connection is given up
 // A response that was there this long before the first request that was seen answers an earlier one.
-constexpr uint64_t kEarlierResponseNs = 1'000'000;
+// Only for sources that do not say where the other direction stood.
+constexpr uint64_t kEarlierResponseNs = 1'000;
+
+// Was the request at `position` sent or read after `response_at`, the point that its direction had reached when a response passed?
+// Compared by 32 bits, as the kernel counts.
+bool is_later(uint64_t position, uint64_t response_at) {
+  return static_cast<int32_t>(static_cast<uint32_t>(position) - static_cast<uint32_t>(response_at)) >= 0;
+}
 
 }  // namespace
 
@@ -95,6 +102,11 @@ void Connections::bytes(const capture::Bytes& bytes) {
   Entry::Half& half = entry.half(bytes.direction);
   half.process_id = bytes.process_id;
   half.thread_id = bytes.thread_id;
+  half.other_position = bytes.other_position;
+  if (!half.started) {  // joined in the middle: what was before is none of ours
+    half.started = true;
+    if (!entry.info.from_start) half.stream.restart_at(bytes.position);
+  }
   feed(entry, bytes);
   half.stream.keep_rest();
   const Direction other = opposite(bytes.direction);
@@ -144,6 +156,7 @@ void Connections::on_hole(Entry& entry, uint64_t lost_bytes) {
   entry.interim_open = false;
   for (Entry::Half& half : entry.halves) {
     half.awaits_peer = false;
+    half.held_at = capture::Bytes::kNoPosition;
     half.stream.restart_at(half.stream.known_end());
   }
 }
@@ -199,6 +212,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
     case Step::Kind::kNeedMore: half.stream.consume(step.consumed); return false;
     case Step::Kind::kAwaitPeer:
       half.stream.consume(step.consumed);
+      if (half.held_at == capture::Bytes::kNoPosition) half.held_at = half.other_position;
       half.awaits_peer = true;
       return false;
     case Step::Kind::kHead: {
@@ -261,9 +275,16 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     return;
   }
   Entry::Half& answers = entry.half(opposite(direction));
-  if (answers.awaits_peer && entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns) {
-    answers.stream.restart_at(answers.stream.known_end());
-    answers.awaits_peer = false;
+  if (answers.awaits_peer) {
+    const bool answers_earlier = answers.held_at != capture::Bytes::kNoPosition
+                                     ? is_later(position, answers.held_at)
+                                     : entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns;
+    if (answers_earlier) {
+      answers.stream.restart_at(answers.stream.known_end());
+      answers.awaits_peer = false;
+      counters_.get("clew_responses_without_request_total").add();
+    }
+    answers.held_at = capture::Bytes::kNoPosition;
   }
   entry.mid_stream = false;
   if (entry.exchanges.full()) {
@@ -336,7 +357,8 @@ void Connections::end(const capture::End& end) {
     if (entry.protocol != nullptr && end.direction != entry.client_direction)
       close(entry, exchange::kConnectionClosed, "connection_closed");
     if (!entry.exchanges.empty()) deliver_ready(entry);
-    return;
+    entry.half(end.direction).ended = true;
+    if (!entry.half(opposite(end.direction)).ended) return;
   }
   if (entry.protocol != nullptr) {
     const Direction answers = entry.direction(Sender::kServer);

@@ -18,7 +18,10 @@ struct Connections::Entry {
   struct Half {
     stream::Stream stream;
     bool awaits_peer = false;  // its parser waits for the other direction
+    bool started = false;      // its stream stands at a known position
     bool ended = false;
+    uint64_t other_position = capture::Bytes::kNoPosition;  // of the latest bytes
+    uint64_t held_at = capture::Bytes::kNoPosition;         // of what awaits the peer
     uint32_t process_id = 0;  // of the last call
     uint32_t thread_id = 0;
   };

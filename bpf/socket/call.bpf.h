@@ -63,7 +63,7 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	e->position = s->position + (w->capture_end - length);
 	e->advanced_to = s->position + advanced_to;
 	e->tid = s->tid;
-	e->padding = 0;
+	e->other_position = s->other_position;
 	if (!submit(s, e, sizeof(*e) + length, CLEW_LOSS_RING_FULL))
 		lose(s, CLEW_LOSS_RING_FULL_BYTES, length);
 	return 0;
@@ -95,6 +95,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->counters.figures[CLEW_FIGURE_CALLS]++;
 	s->now_ns = bpf_ktime_get_ns();
 	s->position = before;
+	s->other_position = tcp ? tcp->end[d ^ 1] - c->base[d ^ 1] : (u32)c->position[d ^ 1];
 	s->tgid = (u32)(pid_tgid >> 32);
 	s->tid = (u32)pid_tgid;
 	w->total = moved;
@@ -120,8 +121,8 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	} else {
 		bpf_loop(HTTP1_STEPS_MAX, call_step, &call, 0);
 	}
-	/* a connection that is followed is told of every byte that it is not shown, or a known body would seem unfinished */
-	if (w->foreign && c->announced)
+	/* a connection that is followed is told at once of bytes that it is not shown: a body that goes on, or a hole */
+	if ((w->foreign || hole > 0 || !readable) && c->announced)
 		w->ended = 1;
 	if (http1_finish(&v))
 		lose(s, CLEW_LOSS_STEPS, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * tp_btf/inet_sock_set_state: TCP connections that end, and processes that begin to listen on a wanted port.
- * Why this hook: it names the socket and fires a few times in a connection's life only. Since 4.16.
+ * tp_btf/inet_sock_set_state and tcp_destroy_sock: TCP connections that end, and processes that begin to listen on a wanted port.
+ * Why these hooks: they name the socket and fire a few times in a connection's life only. Since 4.16. A connection can be over for
+ * TCP while the application has bytes to read; then its end is told when the application reads the end or lets go of the socket.
  * Misses: Unix sockets (their end is seen by the EOF that the peer reads, or by the next look at the open ones).
  */
 
@@ -36,6 +37,14 @@ static __always_inline void on_listen(u16 port)
 		lose(s, CLEW_LOSS_PROCESS_EVENT, 1);
 }
 
+/* A FIN counts as one; more is data. */
+static __always_inline bool has_unread(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp && (s32)(tp->rcv_nxt - tp->copied_seq) > 1;
+}
+
 static __always_inline void on_state(struct scratch *s, struct connection *c, struct sock *sk, int old_state, int new_state)
 {
 	switch (new_state) {
@@ -51,10 +60,9 @@ static __always_inline void on_state(struct scratch *s, struct connection *c, st
 		break;
 	case TCP_CLOSE:
 		/* straight from a state in which data could flow: a reset, sent or received, or a time-out */
-		if (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT || sk->sk_err)
-			emit_end(s, c, CLEW_END_RESET, CLEW_EGRESS);
-		else
-			emit_end(s, c, CLEW_END_CLOSED, CLEW_EGRESS);
+		c->reset = old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT || sk->sk_err;
+		if (!has_unread(sk))
+			emit_end(s, c, c->reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);
 		break;
 	}
 }
@@ -74,11 +82,8 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 
 		c = bpf_map_lookup_elem(&connections_by_address, &address);
 		s = scratch_of(SCRATCH_STATE);
-		if (c && s) {
+		if (c && s)
 			on_state(s, c, sk, old_state, new_state);
-			if (new_state == TCP_CLOSE)
-				bpf_map_delete_elem(&connections_by_address, &address);
-		}
 		return 0;
 	}
 	if (!sk->sk_bpf_storage)
@@ -89,5 +94,26 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 	s = scratch_of(SCRATCH_STATE);
 	if (s)
 		on_state(s, c, sk, old_state, new_state);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
+{
+	u64 address = (u64)sk;
+	struct connection *c;
+	struct scratch *s;
+
+	if (by_address)
+		c = bpf_map_lookup_elem(&connections_by_address, &address);
+	else
+		c = sk->sk_bpf_storage ? bpf_sk_storage_get(&connections, sk, 0, 0) : NULL;
+	if (!c)
+		return 0;
+	s = scratch_of(SCRATCH_STATE);
+	if (s)
+		emit_end(s, c, c->reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);
+	if (by_address)
+		bpf_map_delete_elem(&connections_by_address, &address);
 	return 0;
 }
