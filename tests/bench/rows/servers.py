@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tracing costs real servers: throughput kept, µs a request, latency at half load, every request accounted for."""
+import os
+import re
+import statistics
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+
+from measure import (CACHE, HERE, SERVER_CORE, Bench, Clew, between, children, cpu_ns, free_port, get, need, noise, paced, pinned, spawn,
+                     tool, wait_port, wrk)
+
+NGINX = """
+daemon off; worker_processes {workers}; worker_cpu_affinity {affinity}; pid {work}/nginx.pid; error_log {work}/nginx-error.log; user root;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {work}/nb; proxy_temp_path {work}/np; fastcgi_temp_path {work}/nf;
+  uwsgi_temp_path {work}/nu; scgi_temp_path {work}/ns;
+  server {{ listen 127.0.0.1:{port}; location / {{ return 200 "ok\\n"; }} location = /count {{ stub_status; }} }}
+}}
+"""
+
+
+@dataclass
+class Server:
+    port: int
+    pids: list  # the processes that answer, which are traced
+    connections: int = 16
+
+    def served(self) -> int:
+        """Requests so far by the server's own count, this one included."""
+        text = get(self.port, "/count")
+        stub = re.search(r"^ \d+ \d+ (\d+)", text, re.M)
+        return int(stub.group(1) if stub else text)
+
+
+def nginx(bench: Bench, workers: int = 1) -> Server:
+    need(tool("nginx"), "nginx is not installed")
+    port = free_port()
+    config = bench.work / f"nginx-{port}.conf"
+    config.write_text(NGINX.format(workers=workers, affinity=" ".join(["01"] * workers), work=bench.work, port=port))
+    master = spawn(bench, tool("nginx"), "-p", bench.work, "-e", bench.work / "nginx-error.log", "-c", config)
+    wait_port(port, master)
+    return Server(port, children(master.pid))
+
+
+def go(bench: Bench) -> Server:
+    need(tool("go"), "go is not installed")
+    source, binary, port = HERE / "servers" / "go_server.go", CACHE / "bench" / "go_server", free_port()
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([tool("go"), "build", "-o", binary, source], check=True, env={**os.environ, "GO111MODULE": "off"})
+    server = spawn(bench, *pinned(SERVER_CORE, binary, port), env={**os.environ, "GOMAXPROCS": "1"})
+    wait_port(port, server)
+    return Server(port, [server.pid])
+
+
+def node(bench: Bench) -> Server:
+    need(tool("node"), "node is not installed")
+    port = free_port()
+    server = spawn(bench, *pinned(SERVER_CORE, tool("node"), HERE / "servers" / "node_server.js", port))
+    wait_port(port, server)
+    return Server(port, [server.pid])
+
+
+def flask(bench: Bench) -> Server:
+    python, port = CACHE / "integration" / "venv" / "bin" / "python", free_port()
+    need(python.exists(), "no Flask: run tests/integration/prepare")
+    master = spawn(bench, *pinned(SERVER_CORE, python, "-m", "gunicorn", "-w1", "-k", "gthread", "--threads", "4", "--worker-tmp-dir", bench.work,
+                                  "--no-control-socket", "-b", f"127.0.0.1:{port}", "flask_server:app"), cwd=HERE / "servers",
+                   env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    wait_port(port, master)
+    return Server(port, children(master.pid), connections=8)
+
+
+@dataclass
+class Sample:
+    rate: float  # requests per second at saturation
+    cpu: float  # the server's CPU time per request, µs
+    p50: float  # at half load, µs
+    p99: float
+    agent: float = 0  # clew's CPU time per span, µs
+    requests: int = 0
+    spans: int = 0
+    lost: dict = field(default_factory=dict)
+
+    def unaccounted(self) -> int:
+        """Requests that are neither a span nor a counted loss, and spans without a request."""
+        return max(self.requests - self.spans - sum(self.lost.values()), self.spans - self.requests, 0)
+
+
+def sample(bench: Bench, server: Server, half: float | None, traced: bool) -> Sample:
+    """One A or B: saturation, then half load; with clew started before and stopped after."""
+    seconds = bench.choose(1, 3)
+    before = server.served()
+    clew = Clew(bench, server.pids) if traced else None
+    agent = clew.cpu_ns() if clew else 0
+    count, cpu = server.served(), cpu_ns(server.pids)
+    load = wrk(server.port, seconds, server.connections)
+    cpu, count = cpu_ns(server.pids) - cpu, server.served() - count
+    slow = paced(server.port, half or load["rate"] / 2, bench.choose(0.7, 2))
+    result = Sample(load["rate"], cpu / count / 1e3, slow["p50"] / 1e3, slow["p99"] / 1e3)
+    if clew:
+        result.requests = server.served() - before
+        agent = clew.cpu_ns() - agent  # what is written after this, at the stop, is a tenth of a second's spans
+        clew.stop()
+        result.spans, result.lost = clew.spans_in_file(), clew.lost()
+        result.agent = agent / max(result.spans, 1) / 1e3
+    return result
+
+
+def measure(bench: Bench, name: str, start, kept: float, cost: float):
+    server = start(bench)
+    wrk(server.port, 1, server.connections)  # warm
+    rounds = bench.choose(3, 7)
+    plain = [sample(bench, server, None, False)]
+    half = plain[0].rate / 2
+    traced = []
+    for _ in range(rounds):
+        traced.append(sample(bench, server, half, True))
+        plain.append(sample(bench, server, half, False))
+
+    def paired(of):
+        return [of(t) - between([of(p) for p in plain], i) for i, t in enumerate(traced)]
+
+    rates = [p.rate for p in plain]
+    middle = statistics.median
+    bench.add(name, "throughput kept at saturation", "%", [100 * t.rate / between(rates, i) for i, t in enumerate(traced)], kept, at_least=True,
+              noise=100 * noise(rates) / middle(rates), note=f"untraced {middle(rates):,.0f}/s")
+    bench.add(name, "server's CPU per request, added", "µs", paired(lambda s: s.cpu), cost, noise=noise([p.cpu for p in plain]),
+              note=f"untraced {middle(p.cpu for p in plain):.1f} µs")
+    bench.add(name, "p50 at half load, added", "µs", paired(lambda s: s.p50), 10, noise=noise([p.p50 for p in plain]),
+              note=f"untraced {middle(p.p50 for p in plain):.0f} µs, p99 {middle(paired(lambda s: s.p99)):+.0f} µs")
+    open_ends = [t.unaccounted() for t in traced]
+    lost = sum((Counter(t.lost) for t in traced), Counter())
+    bench.add(name, "requests unaccounted for", "", open_ends, 0, value=max(open_ends),
+              note=f"{sum(t.requests for t in traced):,} requests, {sum(t.spans for t in traced):,} spans")
+    bench.add(name, "requests without a span, counted as lost", "%", [100 * max(t.requests - t.spans, 0) / t.requests for t in traced],
+              note=", ".join(f"{reason} {n:,}" for reason, n in lost.items()))
+    bench.add(name, "clew's CPU per span, to a file", "µs", [t.agent for t in traced])
+
+
+GROUPS = {
+    "nginx": lambda bench: measure(bench, "nginx", nginx, 85, 1.2),
+    "go": lambda bench: measure(bench, "go", go, 94, 1.2),
+    "node": lambda bench: measure(bench, "node", node, 97, 1.2),
+    "flask": lambda bench: measure(bench, "flask", flask, 99, 1.2),
+}
