@@ -14,4 +14,4 @@ def start(ctx, kind: str = "sync", workers: int = 2) -> Server:
                                         "--worker-tmp-dir", ctx.work, "--no-control-socket", "flask_app:app"], cwd=SUITE / "servers" / "apps",
                       env={"PYTHONDONTWRITEBYTECODE": "1"})
     process.wait_port(port)
-    return Server(process, port, dict(FULL))
+    return Server(process, port, dict(FULL), by_port=True)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """nginx: a fixed answer (/r/), files by sendfile (/f/), a proxy (/p/), two workers."""
+import time
+
 from harness.case import need
-from harness.env import tool
+from harness.env import seconds, tool
 from harness.process import Process, free_port
 from . import PLAIN, Server
 
@@ -39,6 +41,9 @@ def start(ctx, workers: int = 2, upstream: int = 9, access_log: bool = False) ->
                                                    access=f"{work}/access.log truth" if access_log else "off"))
     process = Process(ctx, "nginx", [tool("nginx"), "-p", work, "-e", work / "nginx-error.log", "-c", work / "nginx.conf"])
     process.wait_port(port)
+    end = time.monotonic() + seconds(10)
+    while len(process.tree()) <= workers and time.monotonic() < end:
+        time.sleep(0.01)  # it listens before it forks
     server = Server(process, port, dict(PLAIN))
     server.work = work
     return server
