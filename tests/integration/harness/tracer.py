@@ -20,6 +20,11 @@ class Result:
     stdout: str
     file: Path | None
 
+    def lost(self) -> int:
+        """The sum of what the summary says was lost, whatever the place and reason."""
+        _, found, rest = self.stderr.rpartition("clew: lost\n")
+        return sum(int(line.split()[-1]) for line in rest.splitlines() if line.split()[-1:] and line.split()[-1].isdigit()) if found else 0
+
     def summary(self) -> str:
         """What was said after the stop; for messages."""
         lines = [line for line in self.stderr.splitlines() if "clew: ready" not in line]
