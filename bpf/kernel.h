@@ -71,6 +71,8 @@ enum {
 #define TCP_LISTEN 10
 /* arch/x86/include/asm/thread_info.h */
 #define TS_COMPAT 0x0002
+/* enum sock_flags of include/net/sock.h: the peer's FIN has arrived */
+#define SOCK_DONE 1
 #define S_IFMT 00170000
 #define S_IFSOCK 0140000
 
@@ -113,6 +115,7 @@ struct sock_common {
 	};
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned long skc_flags;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -128,7 +131,16 @@ struct sock {
 	struct bpf_local_storage *sk_bpf_storage;
 };
 
+/* its anonymous member icsk_ack, by the one field in use */
+struct inet_connection_sock {
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	u32 lsndtime;
 	u32 copied_seq;
 	u32 rcv_nxt;
 	u32 snd_una;

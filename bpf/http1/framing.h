@@ -17,7 +17,7 @@
 
 #define HTTP1_LINE 64
 #define HTTP1_HEAD_MAX 65536
-#define HTTP1_STEPS_MAX 4096
+#define HTTP1_STEPS_MAX 65536 /* a call of 128 KiB in chunks of one byte; some 20 ns each */
 
 enum http1_state {
 	HTTP1_START = 0,	/* a message may begin here, or these bytes are not HTTP */
@@ -57,7 +57,10 @@ struct http1_connection {
 	u64 head_bits;
 	u64 connect_bits;
 	u8 request_direction; /* 0 unknown, else 1 + direction */
-	u8 padding[7];
+	u8 distrusted;	      /* 0, else 1 + the direction that was in the middle of something when it was joined: what begins there
+			       * may be a body, until a message has begun in the other */
+	u8 known;	      /* a message head was seen */
+	u8 padding[5];
 };
 
 /* A line's first bytes; where it is shorter, what follows it. */
@@ -82,6 +85,7 @@ struct http1_walk {
 	u8 direction;
 	u8 ended;   /* a message ended in this call, and user space has not been told */
 	u8 foreign; /* bytes at a message start were not HTTP */
+	u8 at_start; /* the call holds the connection's first bytes in its direction */
 	u8 failed;  /* the bytes could not be read */
 };
 
@@ -178,7 +182,8 @@ HTTP1_GLOBAL int http1_plausible(const struct http1_text *t, u32 n)
 			bad |= live & (class >> 2);
 		space |= live & (class >> 2);
 	}
-	return !(bad & 1) && ((space & 1) | (n < 24));
+	/* or of an empty line, which may stand before a message */
+	return (n == 1 && t->bytes[0] == '\r') || (!(bad & 1) && ((space & 1) | (n < 24)));
 }
 
 #define HTTP1_VERSION HTTP1_WORD(' ', 'H', 'T', 'T', 'P', '/', '1', '.')
@@ -196,6 +201,8 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 	u64 first = http1_u64(p);
 	u8 flags = 0;
 
+	if (c->distrusted == 1 + direction)
+		return HTTP1_NOT_HTTP;
 	if ((first & 0x00ffffffffffffffull) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '1', '.', 0)) {
 		u8 a = p[9] - '0', b = p[10] - '0', e = p[11] - '0';
 
@@ -215,7 +222,7 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 				flags |= HTTP1_IS_CONNECT;
 		}
 	} else {
-		if (n < 14 || !is_request || !(http1_class[p[0]] & 1))
+		if (n < 12 || !is_request || !(http1_class[p[0]] & 1))
 			return HTTP1_NOT_HTTP;
 		if (c->request_direction == 2 - direction)
 			return HTTP1_NOT_HTTP;
@@ -226,6 +233,8 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 			flags = HTTP1_IS_CONNECT;
 		d->status = 0;
 	}
+	c->distrusted = 0;
+	c->known = 1;
 	d->flags = flags;
 	d->left = 0;
 	d->head_length = 0;
@@ -316,7 +325,7 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 		}
 	} else if (first == (HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') | HTTP1_FOLD)) {
 		if ((http1_u64(p + 8) | HTTP1_FOLD) == (HTTP1_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') | HTTP1_FOLD) &&
-		    http1_has_chunked((const struct http1_text *)p, n))
+		    (p[16] | 0x20) == 'g' && p[17] == ':' && http1_has_chunked((const struct http1_text *)p, n))
 			d->flags |= HTTP1_CHUNKED;
 	}
 }
@@ -352,11 +361,12 @@ static __always_inline u32 http1_head_end(struct http1_connection *c, struct htt
 		/* a client that asks again: what was taken for a body without end was none */
 		if (other->state == HTTP1_UNTIL_CLOSE)
 			other->state = HTTP1_START;
-		return http1_set_body(d, false);
+		return d->flags & HTTP1_IS_CONNECT ? http1_end_message(d) : http1_set_body(d, false);
 	}
 	if (d->status < 200 && d->status != 101)
 		return http1_end_message(d);
-	c->responses++;
+	if ((s32)(c->requests - c->responses) > 0) /* else its request passed unseen */
+		c->responses++;
 	if (d->status == 101 || ((d->flags & HTTP1_IS_CONNECT) && d->status < 300)) {
 		d->state = HTTP1_OPAQUE;
 		other->state = HTTP1_OPAQUE;
@@ -377,6 +387,7 @@ static __always_inline void http1_chunk_size(struct http1_direction *d, const u8
 		d->left = value + 2;
 		d->state = HTTP1_CHUNK_DATA;
 	} else {
+		d->head_length = 0;
 		d->state = HTTP1_TRAILER;
 	}
 }
@@ -402,15 +413,18 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 		if (n == 0)
 			return http1_head_end(c, d, other);
 		http1_field(d, t->bytes, n);
-		d->head_length += n + 2;
-		if (d->head_length > HTTP1_HEAD_MAX)
-			d->state = HTTP1_START;
-		return 0;
+		break;
 	case HTTP1_CHUNK_SIZE:
 		http1_chunk_size(d, t->bytes, n);
 		return 0;
+	default: /* a trailer */
+		if (n == 0)
+			return http1_end_message(d);
 	}
-	return n == 0 ? http1_end_message(d) : 0; /* of a trailer */
+	d->head_length += n + 2;
+	if (d->head_length > HTTP1_HEAD_MAX)
+		d->state = HTTP1_START;
+	return 0;
 }
 
 /* Keeps the part [line_start, to) of a line that goes on in the next window or call. */
@@ -428,13 +442,20 @@ static __always_inline void http1_carry(struct http1_view *v, u32 to)
 	w->line_start = to;
 }
 
-/* Bytes at a message start that are no start line: the rest of the call is passed over. */
+/*
+ * Bytes at a message start that are no start line, or a line without end: the rest of the call is passed over. A connection that begins so speaks another
+ * protocol, whatever its messages carry.
+ */
 static __always_inline void http1_pass_over(struct http1_view *v)
 {
 	struct http1_walk *w = v->w;
 
 	v->d->line_length = 0;
 	v->d->state = HTTP1_START;
+	if (w->at_start && !v->connection->known) {
+		v->d->state = HTTP1_OPAQUE;
+		v->other->state = HTTP1_OPAQUE;
+	}
 	w->foreign = 1;
 	w->offset = w->total;
 }
@@ -551,10 +572,10 @@ static __always_inline long http1_step(struct http1_view *v)
 				http1_pass_over(v);
 				return 0;
 			}
-			if (length > HTTP1_HEAD_MAX) {
-				http1_pass_over(v);
-				return 0;
-			}
+		}
+		if (d->line_length > HTTP1_HEAD_MAX) {
+			http1_pass_over(v);
+			return 0;
 		}
 		http1_capture(v, from, w->offset);
 	}

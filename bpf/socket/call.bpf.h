@@ -108,6 +108,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	w->direction = d;
 	w->ended = 0;
 	w->foreign = 0;
+	w->at_start = c->from_start && before == 0;
 	w->failed = 0;
 	v = view_of(&call);
 	c->position[d] = before + moved;

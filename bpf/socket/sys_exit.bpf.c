@@ -167,7 +167,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	if (!many && BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX) {
 		struct tcp_sock *tp = (struct tcp_sock *)sk;
 #define READ(field) BPF_CORE_READ(tp, field)
-		READ_TCP_POSITIONS(&tcp, READ);
+		READ_TCP_POSITIONS(&tcp, READ, BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
 		positions = &tcp;
 	}
 	if (c->id == 0)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What socket/call.bpf.h is in the kernel: moves the position, walks the bytes of one call, hands over what is captured. */
+#include "framing_shim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/events.h"
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t s32;
+typedef int64_t s64;
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#define HTTP1_GLOBAL static inline
+/* The kernel side is built with other warnings. */
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#include "bpf/http1/framing.h"
+
+#define BEFORE 16
+#define BEHIND (2 * HTTP1_LINE)
+
+struct framing {
+	framing_sink sink;
+	void *environment;
+	struct http1_connection connection;
+	struct http1_direction direction[2];
+	u64 position[2];
+	bool announced;
+	/* the call under way */
+	struct http1_walk walk;
+	u64 start;
+	const u8 *bytes;
+	u32 window;
+	u8 slack;
+	u8 data[BEFORE + CLEW_WINDOW + BEHIND];
+};
+
+static int http1_load(struct http1_view *v, u32 offset)
+{
+	struct framing *f = v->environment;
+	u32 n = f->walk.total - offset;
+
+	if (n > f->window)
+		n = f->window;
+	memset(f->data, f->slack, sizeof(f->data));
+	memcpy(f->data + BEFORE, f->bytes + offset, n);
+	f->walk.window = offset;
+	f->walk.window_end = offset + n;
+	return 0;
+}
+
+static void http1_emit(struct http1_view *v, u64 advanced_to)
+{
+	struct framing *f = v->environment;
+	struct http1_walk *w = v->w;
+	u32 length = w->capture_end - w->capture;
+
+	/* from the window, not from the call: what left the window before it was handed over is gone */
+	f->sink(f->environment, w->direction, f->start + w->capture, f->data + BEFORE + HTTP1_INDEX(w->capture - w->window), length,
+		f->start + advanced_to);
+	f->announced = true;
+	w->capture = HTTP1_NO_CAPTURE;
+	w->ended = 0;
+}
+
+struct framing *framing_new(framing_sink sink, void *environment)
+{
+	struct framing *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		abort();
+	f->sink = sink;
+	f->environment = environment;
+	return f;
+}
+
+void framing_free(struct framing *f)
+{
+	free(f);
+}
+
+static struct http1_view begin(struct framing *f, int direction, u32 total)
+{
+	f->walk = (struct http1_walk){.total = total, .capture = HTTP1_NO_CAPTURE, .direction = (u8)direction};
+	f->start = f->position[direction];
+	f->position[direction] += total;
+	return (struct http1_view){
+		.w = &f->walk,
+		.connection = &f->connection,
+		.d = &f->direction[direction],
+		.other = &f->direction[1 - direction],
+		.data = f->data + BEFORE,
+		.environment = f,
+	};
+}
+
+static bool end(struct framing *f, struct http1_view *v)
+{
+	if (f->walk.foreign && f->announced)
+		f->walk.ended = 1;
+	return http1_finish(v);
+}
+
+struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window,
+				    uint8_t slack)
+{
+	struct http1_view v = begin(f, direction, n);
+	struct framing_outcome outcome;
+
+	f->bytes = bytes;
+	f->window = window;
+	f->slack = slack;
+	for (int i = 0; i < HTTP1_STEPS_MAX && http1_step(&v) == 0; i++)
+		;
+	outcome.cut = end(f, &v);
+	outcome.foreign = f->walk.foreign;
+	return outcome;
+}
+
+bool framing_skip(struct framing *f, int direction, uint64_t n)
+{
+	struct http1_view v = begin(f, direction, (u32)n);
+	bool known = http1_skip(&v, n) == 0;
+
+	f->walk.offset = f->walk.total;
+	end(f, &v);
+	return known;
+}

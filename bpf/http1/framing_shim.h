@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* framing.h outside the kernel: one connection whose socket calls a test plays. framing.h is C that C++ does not take. */
+#ifndef CLEW_BPF_HTTP1_FRAMING_SHIM_H
+#define CLEW_BPF_HTTP1_FRAMING_SHIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct framing;
+
+/* What the kernel would write to the ring buffer: a struct clew_event_data and its bytes. */
+typedef void (*framing_sink)(void *environment, int direction, uint64_t position, const uint8_t *bytes, uint32_t length,
+			     uint64_t advanced_to);
+
+struct framing_outcome {
+	bool foreign; /* bytes at a message start were not HTTP */
+	bool cut;     /* more steps were needed than one call may have */
+};
+
+struct framing *framing_new(framing_sink sink, void *environment);
+void framing_free(struct framing *f);
+
+/* A call that moved `n` bytes, read in windows of `window` bytes (1 … CLEW_WINDOW). `slack`: what lies around them in memory. */
+struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window,
+				    uint8_t slack);
+
+/* `n` bytes that no hook could read. False: the framing is lost. */
+bool framing_skip(struct framing *f, int direction, uint64_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
