@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 
-from measure import CLEW, HERE, LOAD_CORE, Bench, Broken, Clew, pinned, spans_in_summary, spawn, wrk
+import measure
+from measure import HERE, LOAD_CORE, Bench, Broken, Clew, pinned, spans_in_summary, spawn, unaccounted, wrk
 from rows.servers import nginx
 
 
@@ -14,19 +15,21 @@ def otlp(bench: Bench):
     server = nginx(bench)
     sink = spawn(bench, sys.executable, HERE / "servers" / "otlp_sink.py", stdout=subprocess.PIPE)
     port = int(sink.stdout.readline())
-    costs, rates, lost, requests = [], [], 0, 0
+    costs, rates, lost, requests, spans = [], [], 0, 0, 0
     for _ in range(bench.choose(3, 7)):
+        before = server.served()
         clew = Clew(bench, server.pids, "--otlp", f"http://127.0.0.1:{port}", "--otlp-protocol", "http/protobuf", file=False)
-        before, cpu, began = server.served(), clew.cpu_ns(), time.monotonic()
+        cpu, began = clew.cpu_ns(), time.monotonic()
         wrk(server.port, bench.choose(2, 4), server.connections)
         time.sleep(1.2)  # until the last batch is out
         cpu, took = clew.cpu_ns() - cpu, time.monotonic() - began - 1.2
         clew.stop()
         requests += server.served() - before
         lost += sum(clew.lost().values())
+        spans += clew.said_spans()
         costs.append(cpu / clew.said_spans() / 1e3)
         rates.append(clew.said_spans() / took)
-    note = f"{requests:,} requests, {lost:,} counted as lost"
+    note = f"{requests:,} requests, {spans:,} spans, {lost:,} counted as lost"
     bench.add("agent", "CPU per span to OTLP/HTTP", "µs", costs, 5, note=note)
     bench.add("agent", "spans per second meanwhile", "/s", rates, note="the figure is for 20,000 and more" if min(rates) < 20000 else "")
 
@@ -34,8 +37,8 @@ def otlp(bench: Bench):
 def replay(bench: Bench):
     server = nginx(bench)
     record, wanted = bench.work / "traffic.rec", bench.choose(100_000, 250_000)
-    clew = Clew(bench, server.pids, "--record", record, file=False)
     before = server.served()
+    clew = Clew(bench, server.pids, "--record", record, file=False)
     while server.served() - before < wanted:
         wrk(server.port, 2, server.connections)
     requests = server.served() - before
@@ -43,7 +46,7 @@ def replay(bench: Bench):
     speeds, walls = [], []
     for _ in range(bench.choose(3, 7)):
         began = time.monotonic()
-        child = subprocess.Popen(pinned(LOAD_CORE, CLEW, "replay", record, "--file", "/dev/null"), stderr=subprocess.PIPE,
+        child = subprocess.Popen(pinned(LOAD_CORE, measure.CLEW, "replay", record, "--file", "/dev/null"), stderr=subprocess.PIPE,
                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True)
         bench.cleanups.callback(child.kill)
         text = child.stderr.read()
@@ -56,7 +59,7 @@ def replay(bench: Bench):
         walls.append(spans / (time.monotonic() - began))
     bench.add("replay", "spans per second of one core's CPU", "/s", speeds, 300_000, at_least=True,
               note=f"{spans:,} spans of {requests:,} requests recorded, {record.stat().st_size / 1e6:.0f} MB; by the wall clock {sorted(walls)[len(walls) // 2]:,.0f}/s")
-    bench.add("replay", "recorded requests neither span nor counted loss", "", [abs(requests - spans - sum(clew.lost().values()))], 0)
+    bench.add("replay", "recorded requests neither span nor counted loss", "", [unaccounted(requests, spans, clew.lost())], 0)
 
 
 GROUPS = {"agent": otlp, "replay": replay}

@@ -4,7 +4,8 @@ import os
 import subprocess
 import time
 
-from measure import CLEW, LOAD_CORE, Bench, Clew, compiled, get, kernel_bytes, memory_kb, need, output, pinned, tool, wrk
+import measure
+from measure import LOAD_CORE, Bench, Clew, compiled, get, kernel_bytes, memory_kb, need, output, pinned, tool, wrk
 from rows.servers import nginx
 
 MB = 1 << 20
@@ -59,7 +60,7 @@ def start(bench: Bench):
 def binary(bench: Bench):
     need(tool("strip"), "strip is not installed")
     stripped = bench.work / "clew"
-    subprocess.run([tool("strip"), "-o", stripped, CLEW], check=True)
+    subprocess.run([tool("strip"), "-o", stripped, measure.CLEW], check=True)
     bench.add("binary", "stripped", "MB", [os.path.getsize(stripped) / MB], 12)
 
 

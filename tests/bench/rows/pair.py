@@ -20,14 +20,14 @@ def measure(bench: Bench):
     child = spawn(bench, *pinned(SERVER_CORE, compiled("pair")), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     other = spawn(bench, "sleep", "3600")
     kinds = ("foreign", "body", "getpid")
-    seconds = bench.choose(0.3, 0.6)
+    seconds = bench.choose(0.2, 0.4)
 
     def once():
         return {kind: turns(child, kind, seconds / 2 if kind == "getpid" else seconds) for kind in kinds}
 
     once()  # warm
     plain, traced, beside = [once()], [], []
-    for _ in range(bench.choose(5, 13)):
+    for _ in range(bench.choose(6, 20)):
         clew = Clew(bench, [child.pid], file=False)
         traced.append(once())
         clew.stop()

@@ -4,11 +4,12 @@ import os
 import re
 import statistics
 import subprocess
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from measure import (CACHE, HERE, SERVER_CORE, Bench, Clew, between, children, cpu_ns, free_port, get, need, noise, paced, pinned, spawn,
-                     tool, wait_port, wrk)
+from measure import (CACHE, HERE, SERVER_CORE, Bench, Clew, between, busy_ns, children, cpu_ns, free_port, get, need, noise, paced, pinned, spawn,
+                     tool, unaccounted, wait_port, wrk)
 
 NGINX = """
 daemon off; worker_processes {workers}; worker_cpu_affinity {affinity}; pid {work}/nginx.pid; error_log {work}/nginx-error.log; user root;
@@ -79,27 +80,25 @@ class Sample:
     cpu: float  # the server's CPU time per request, µs
     p50: float  # at half load, µs
     p99: float
+    others: float  # share of the server's core that others had at saturation, %
     agent: float = 0  # clew's CPU time per span, µs
     requests: int = 0
     spans: int = 0
     lost: dict = field(default_factory=dict)
 
-    def unaccounted(self) -> int:
-        """Requests that are neither a span nor a counted loss, and spans without a request."""
-        return max(self.requests - self.spans - sum(self.lost.values()), self.spans - self.requests, 0)
-
 
 def sample(bench: Bench, server: Server, half: float | None, traced: bool) -> Sample:
     """One A or B: saturation, then half load; with clew started before and stopped after."""
-    seconds = bench.choose(1, 3)
+    seconds = bench.choose(1, 2)
     before = server.served()
     clew = Clew(bench, server.pids) if traced else None
     agent = clew.cpu_ns() if clew else 0
-    count, cpu = server.served(), cpu_ns(server.pids)
+    count, cpu, busy, at = server.served(), cpu_ns(server.pids), busy_ns(SERVER_CORE), time.monotonic()
     load = wrk(server.port, seconds, server.connections)
     cpu, count = cpu_ns(server.pids) - cpu, server.served() - count
-    slow = paced(server.port, half or load["rate"] / 2, bench.choose(0.7, 2))
-    result = Sample(load["rate"], cpu / count / 1e3, slow["p50"] / 1e3, slow["p99"] / 1e3)
+    others = max(0, 100 * (busy_ns(SERVER_CORE) - busy - cpu) / (time.monotonic() - at) / 1e9)
+    slow = paced(server.port, half or load["rate"] / 2, bench.choose(0.5, 1))
+    result = Sample(load["rate"], cpu / count / 1e3, slow["p50"] / 1e3, slow["p99"] / 1e3, others)
     if clew:
         result.requests = server.served() - before
         agent = clew.cpu_ns() - agent  # what is written after this, at the stop, is a tenth of a second's spans
@@ -112,7 +111,7 @@ def sample(bench: Bench, server: Server, half: float | None, traced: bool) -> Sa
 def measure(bench: Bench, name: str, start, kept: float, cost: float):
     server = start(bench)
     wrk(server.port, 1, server.connections)  # warm
-    rounds = bench.choose(3, 7)
+    rounds = bench.choose(5, 11)
     plain = [sample(bench, server, None, False)]
     half = plain[0].rate / 2
     traced = []
@@ -126,12 +125,12 @@ def measure(bench: Bench, name: str, start, kept: float, cost: float):
     rates = [p.rate for p in plain]
     middle = statistics.median
     bench.add(name, "throughput kept at saturation", "%", [100 * t.rate / between(rates, i) for i, t in enumerate(traced)], kept, at_least=True,
-              noise=100 * noise(rates) / middle(rates), note=f"untraced {middle(rates):,.0f}/s")
+              noise=100 * noise(rates) / middle(rates), note=f"untraced {middle(rates):,.0f}/s; others had {middle(s.others for s in plain + traced):.0f} % of the server's core")
     bench.add(name, "server's CPU per request, added", "µs", paired(lambda s: s.cpu), cost, noise=noise([p.cpu for p in plain]),
               note=f"untraced {middle(p.cpu for p in plain):.1f} µs")
     bench.add(name, "p50 at half load, added", "µs", paired(lambda s: s.p50), 10, noise=noise([p.p50 for p in plain]),
               note=f"untraced {middle(p.p50 for p in plain):.0f} µs, p99 {middle(paired(lambda s: s.p99)):+.0f} µs")
-    open_ends = [t.unaccounted() for t in traced]
+    open_ends = [unaccounted(t.requests, t.spans, t.lost) for t in traced]
     lost = sum((Counter(t.lost) for t in traced), Counter())
     bench.add(name, "requests unaccounted for", "", open_ends, 0, value=max(open_ends),
               note=f"{sum(t.requests for t in traced):,} requests, {sum(t.spans for t in traced):,} spans")
