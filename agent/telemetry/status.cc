@@ -30,8 +30,8 @@ Json json_of(const Status& status) {
           {"selection", status.selection},
           {"backend", status.backend},
           {"processes_traced", status.processes_traced},
-          {"processes", std::vector<uint32_t>(status.processes.begin(),
-                                              status.processes.begin() + std::min(status.processes.size(), kProcessesShown))},
+          {"processes",
+           std::vector<uint32_t>(status.processes.begin(), status.processes.begin() + std::min(status.processes.size(), kProcessesShown))},
           {"counters", std::move(counters)}};
 }
 
