@@ -127,12 +127,18 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	u32 sk_max_ack_backlog;
 	u8 sk_shutdown;
 	struct bpf_local_storage *sk_bpf_storage;
 };
 
 /* its anonymous member icsk_ack, by the one field in use */
+struct inet_sock {
+	struct sock sk;
+};
+
 struct inet_connection_sock {
+	struct inet_sock icsk_inet;
 	struct {
 		__u32 lrcvtime;
 	} icsk_ack;

@@ -124,7 +124,7 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
     case stream::Stream::Arrival::kNothingNew: return;
     case stream::Stream::Arrival::kHole: {
       const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
-      on_hole(entry, missing);
+      if (entry.half(bytes.direction).aligned) on_hole(entry, missing);
       if (bytes.bytes.empty()) {
         stream.restart_at(stream.known_end());
         return;
@@ -157,6 +157,7 @@ void Connections::on_hole(Entry& entry, uint64_t lost_bytes) {
   for (Entry::Half& half : entry.halves) {
     half.awaits_peer = false;
     half.held_at = capture::Bytes::kNoPosition;
+    half.aligned = false;
     half.stream.restart_at(half.stream.known_end());
   }
 }
@@ -185,6 +186,7 @@ bool Connections::classify(Entry& entry, Direction direction) {
   // Only a connection whose very first bytes these are has been seen from its start.
   const bool from_start = entry.info.from_start && stream.position() == 0;
   entry.mid_stream = !from_start;
+  entry.confirmed = from_start || entry.info.passive;
   entry.parser = entry.protocol->make_parser(from_start);
   const bool outgoing = entry.client_direction == Direction::kEgress;
   entry.place.connection = entry.info.id;
@@ -216,6 +218,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       half.awaits_peer = true;
       return false;
     case Step::Kind::kHead: {
+      half.aligned = true;
       const uint64_t first_byte_ns = half.stream.time_of_next();
       half.stream.consume(step.consumed);
       on_head(entry, direction, step, position, first_byte_ns);
@@ -269,6 +272,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     if (step.is_interim) return;
     Exchange* exchange = entry.exchanges.open_response(step.stream_id);
     if (exchange == nullptr) return;
+    entry.confirmed = true;
     exchange->response.head = std::move(step.head);
     exchange->response.first_byte_ns = first_byte_ns;
     exchange->response.last_byte_ns = half.stream.time_of_last();
@@ -282,6 +286,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     if (answers_earlier) {
       answers.stream.restart_at(answers.stream.known_end());
       answers.awaits_peer = false;
+      answers.aligned = false;
       counters_.get("clew_responses_without_request_total").add();
     }
     answers.held_at = capture::Bytes::kNoPosition;
@@ -378,7 +383,9 @@ void Connections::end(const capture::End& end) {
 void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failure) {
   while (!entry.exchanges.empty()) {
     Exchange& exchange = entry.exchanges.front();
-    if (!exchange.delivered) {
+    if (!exchange.delivered && !entry.confirmed) {
+      counters_.lost("exchange", "joined_without_response").add();  // bytes of something else may look like a request
+    } else if (!exchange.delivered) {
       const Direction answers = entry.direction(Sender::kServer);
       if (!exchange.response.complete) {
         exchange.incomplete |= incomplete;

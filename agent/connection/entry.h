@@ -19,6 +19,7 @@ struct Connections::Entry {
     stream::Stream stream;
     bool awaits_peer = false;  // its parser waits for the other direction
     bool started = false;      // its stream stands at a known position
+    bool aligned = false;      // a message has begun here; before that, what is missing belongs to nobody
     bool ended = false;
     uint64_t other_position = capture::Bytes::kNoPosition;  // of the latest bytes
     uint64_t held_at = capture::Bytes::kNoPosition;         // of what awaits the peer
@@ -34,6 +35,7 @@ struct Connections::Entry {
   exchange::Place place;
   capture::Direction client_direction = capture::Direction::kIngress;  // where the client's bytes flow, once `protocol` is set
   bool mid_stream = false;    // a response may come whose request was never seen
+  bool confirmed = false;     // seen from its start, or a response was seen: it does speak this protocol
   bool opaque = false;        // nothing more to parse
   bool interim_open = false;  // the response under way is a 1xx
   bool waiting = false;       // in Connections::waiting_

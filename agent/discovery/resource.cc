@@ -145,7 +145,7 @@ exporter::Resource build_resource(const Host& host, const ProcessInfo& process, 
   add.text("os.type", "linux");
 
   for (const auto& [key, value] : host.defaults) {
-    if (!key.starts_with("service.")) add.named(key, value);
+    if (key != "service.name" && key != "service.instance.id") add.named(key, value);
   }
   return resource;
 }

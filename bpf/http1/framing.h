@@ -57,10 +57,11 @@ struct http1_connection {
 	u64 head_bits;
 	u64 connect_bits;
 	u8 request_direction; /* 0 unknown, else 1 + direction */
-	u8 distrusted;	      /* 0, else 1 + the direction that was in the middle of something when it was joined: what begins there
-			       * may be a body, until a message has begun in the other */
+	u8 distrusted;	      /* bit d: joined while direction d may have been in the middle of a body: what looks like a head there
+			       * may be none, until bytes have moved in the other direction */
 	u8 known;	      /* a message head was seen */
-	u8 padding[5];
+	u8 joined;	      /* not seen from its start: requests may be missing from the count */
+	u8 padding[4];
 };
 
 /* A line's first bytes; where it is shorter, what follows it. */
@@ -201,7 +202,7 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 	u64 first = http1_u64(p);
 	u8 flags = 0;
 
-	if (c->distrusted == 1 + direction)
+	if (c->distrusted >> direction & 1)
 		return HTTP1_NOT_HTTP;
 	if ((first & 0x00ffffffffffffffull) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '1', '.', 0)) {
 		u8 a = p[9] - '0', b = p[10] - '0', e = p[11] - '0';
@@ -233,7 +234,6 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 			flags = HTTP1_IS_CONNECT;
 		d->status = 0;
 	}
-	c->distrusted = 0;
 	c->known = 1;
 	d->flags = flags;
 	d->left = 0;
@@ -357,6 +357,9 @@ static __always_inline u32 http1_head_end(struct http1_connection *c, struct htt
 
 		c->head_bits = d->flags & HTTP1_IS_HEAD ? c->head_bits | bit : c->head_bits & ~bit;
 		c->connect_bits = d->flags & HTTP1_IS_CONNECT ? c->connect_bits | bit : c->connect_bits & ~bit;
+		/* joined between a HEAD request and its response, a body is waited for that never comes */
+		if (c->joined && (s32)(c->requests - c->responses) <= 0 && other->state < HTTP1_UNTIL_CLOSE)
+			other->state = HTTP1_START;
 		c->requests++;
 		/* a client that asks again: what was taken for a body without end was none */
 		if (other->state == HTTP1_UNTIL_CLOSE)

@@ -110,6 +110,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	w->foreign = 0;
 	w->at_start = c->from_start && before == 0;
 	w->failed = 0;
+	c->http.distrusted &= 1 << d;
 	v = view_of(&call);
 	c->position[d] = before + moved;
 	c->last_time_ns[d] = s->now_ns;

@@ -93,6 +93,7 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 		c->position[1] = before[1] - (before[1] == 1);
 		c->has_base[0] = c->has_base[1] = 1;
 	}
+	c->http.joined = !c->from_start;
 	s->counters.figures[CLEW_FIGURE_CONNECTIONS]++;
 }
 

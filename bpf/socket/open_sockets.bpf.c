@@ -6,12 +6,21 @@
  * TCP sockets with the direction that moved last, in which a body may be under way.
  */
 
-/* 1 + the direction that moved last, or 0 if that cannot be told: in it something may be under way. Jiffies. */
-static __always_inline u8 last_active(struct tcp_sock *tp)
+/*
+ * Bit of the direction in which something may be under way: the one that moved last. Where both moved in one jiffy, that of the
+ * responses: the request has been answered at once, at least in part. An accepted socket has its listener's backlog, others none.
+ */
+static __always_inline u8 maybe_under_way(struct tcp_sock *tp)
 {
 	s32 sent_later = (s32)(BPF_CORE_READ(tp, lsndtime) - BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime));
+	u32 sent = BPF_CORE_READ(tp, write_seq) - (BPF_CORE_READ(tp, snd_una) - (u32)BPF_CORE_READ(tp, bytes_acked));
+	u8 moved = (sent > 1) << CLEW_EGRESS | (BPF_CORE_READ(tp, bytes_received) != 0) << CLEW_INGRESS;
 
-	return sent_later > 0 ? 1 + CLEW_EGRESS : sent_later < 0 ? 1 + CLEW_INGRESS : 0;
+	if (moved != 3)
+		return moved;
+	if (sent_later == 0)
+		sent_later = BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.sk_max_ack_backlog) ? 1 : -1;
+	return sent_later > 0 ? 1 << CLEW_EGRESS : 1 << CLEW_INGRESS;
 }
 
 /* Only this process, or 0: all that are selected. Written by user space before each walk. */
@@ -46,7 +55,7 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 		if (c && c->id == 0) {
 			c->existing = 1;
 			if (record.family != AF_UNIX)
-				c->http.distrusted = last_active((struct tcp_sock *)sk);
+				c->http.distrusted = maybe_under_way((struct tcp_sock *)sk);
 		}
 	}
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
