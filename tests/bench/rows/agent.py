@@ -23,8 +23,8 @@ def otlp(bench: Bench):
         wrk(server.port, bench.choose(2, 4), server.connections)
         time.sleep(1.2)  # until the last batch is out
         cpu, took = clew.cpu_ns() - cpu, time.monotonic() - began - 1.2
-        clew.stop()
         requests += server.served() - before
+        clew.stop()
         lost += sum(clew.lost().values())
         spans += clew.said_spans()
         costs.append(cpu / clew.said_spans() / 1e3)

@@ -67,7 +67,7 @@ def node(bench: Bench) -> Server:
 def flask(bench: Bench) -> Server:
     python, port = CACHE / "integration" / "venv" / "bin" / "python", free_port()
     need(python.exists(), "no Flask: run tests/integration/prepare")
-    master = spawn(bench, *pinned(SERVER_CORE, python, "-m", "gunicorn", "-w1", "-k", "gthread", "--threads", "4", "--worker-tmp-dir", bench.work,
+    master = spawn(bench, *pinned(SERVER_CORE, python, "-m", "gunicorn", "-w1", "-k", "gthread", "--threads", "1", "--worker-tmp-dir", bench.work,
                                   "--no-control-socket", "-b", f"127.0.0.1:{port}", "flask_server:app"), cwd=HERE / "servers",
                    env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     wait_port(port, master)
