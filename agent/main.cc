@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // clew: what the user asked for, and who does it.
-#include <cstdlib>
-#include <cstdio>
-#include <span>
 #include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <span>
 
 #include "agent/cli/options.h"
 #include "agent/commands/about.h"

@@ -89,7 +89,7 @@ struct clew_event_end {
 	clew_u32 tgid;
 	clew_u64 time_ns;
 	clew_u64 connection;
-	clew_u64 position[2];  /* bytes so far, by direction */
+	clew_u64 position[2];	  /* bytes so far, by direction */
 	clew_u64 last_time_ns[2]; /* of the last byte, by direction; 0: none */
 };
 
@@ -115,17 +115,17 @@ struct clew_event_process {
 
 /* Why something that should have become an event did not. Index of the per-CPU counters in `losses`. */
 enum clew_loss {
-	CLEW_LOSS_RING_FULL = 0,	   /* events that did not fit into the ring buffer */
-	CLEW_LOSS_RING_FULL_BYTES = 1,	   /* and their bytes */
-	CLEW_LOSS_STORAGE = 2,		   /* socket storage could not be had: the connection is not traced */
-	CLEW_LOSS_PROCESS_MAP = 3,	   /* a process could not be entered: map full */
-	CLEW_LOSS_READ_USER = 4,	   /* the application's buffer could not be read */
-	CLEW_LOSS_UNREADABLE = 5,	   /* calls that carry no readable buffer (sendfile, splice, io_uring) outside a known body */
-	CLEW_LOSS_COMPAT = 6,		   /* calls of 32-bit processes: registers not understood */
-	CLEW_LOSS_STEPS = 7,		   /* a call with more lines or chunks than the bound: rest skipped */
-	CLEW_LOSS_HOLE = 8,		   /* bytes passed that no hook showed (splice from a socket, zero-copy receive) */
-	CLEW_LOSS_CONNECTION_MAP = 9,	   /* sys_exit backend: the table of connections is full */
-	CLEW_LOSS_PROCESS_EVENT = 10,	   /* fork/exec/exit events that did not fit into the ring buffer */
+	CLEW_LOSS_RING_FULL = 0,       /* events that did not fit into the ring buffer */
+	CLEW_LOSS_RING_FULL_BYTES = 1, /* and their bytes */
+	CLEW_LOSS_STORAGE = 2,	       /* socket storage could not be had: the connection is not traced */
+	CLEW_LOSS_PROCESS_MAP = 3,     /* a process could not be entered: map full */
+	CLEW_LOSS_READ_USER = 4,       /* the application's buffer could not be read */
+	CLEW_LOSS_UNREADABLE = 5,      /* calls that carry no readable buffer (sendfile, splice, io_uring) outside a known body */
+	CLEW_LOSS_COMPAT = 6,	       /* calls of 32-bit processes: registers not understood */
+	CLEW_LOSS_STEPS = 7,	       /* a call with more lines or chunks than the bound: rest skipped */
+	CLEW_LOSS_HOLE = 8,	       /* bytes passed that no hook showed (splice from a socket, zero-copy receive) */
+	CLEW_LOSS_CONNECTION_MAP = 9,  /* sys_exit backend: the table of connections is full */
+	CLEW_LOSS_PROCESS_EVENT = 10,  /* fork/exec/exit events that did not fit into the ring buffer */
 	CLEW_LOSS_MAX
 };
 
@@ -140,8 +140,8 @@ enum clew_figure {
 
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {
-	clew_u64 losses[16];  /* by enum clew_loss */
-	clew_u64 figures[8];  /* by enum clew_figure */
+	clew_u64 losses[16]; /* by enum clew_loss */
+	clew_u64 figures[8]; /* by enum clew_figure */
 };
 
 /* Value of the map `processes`. */

@@ -5,9 +5,9 @@
 
 /* Settings, fixed before load. */
 const volatile clew_u32 ring_bytes = 8 << 20; /* size of `events`, for the early wake-up */
-const volatile clew_u8 watch_exec = 0;	       /* report exec of every process: a rule by path, cgroup or container needs it */
-const volatile clew_u8 by_address = 0;	       /* sys_exit backend: connections lie in connections_by_address */
-const volatile clew_u8 watch_cgroup = 0;       /* report moves between cgroups */
+const volatile clew_u8 watch_exec = 0;	      /* report exec of every process: a rule by path, cgroup or container needs it */
+const volatile clew_u8 by_address = 0;	      /* sys_exit backend: connections lie in connections_by_address */
+const volatile clew_u8 watch_cgroup = 0;      /* report moves between cgroups */
 
 /* Changed by user space while running. */
 clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
@@ -89,16 +89,16 @@ struct scratch {
 	u32 tgid;
 	u32 tid;
 	/* its buffer */
-	u64 buffer;	 /* address of the bytes, or of the iovec array */
-	u32 iov_count;	 /* 0: one buffer */
-	u32 iov_index;	 /* cursor: the iovec that holds … */
-	u32 iov_offset;	 /* … the byte of the call at this offset first */
+	u64 buffer;	   /* address of the bytes, or of the iovec array */
+	u32 iov_count;	   /* 0: one buffer */
+	u32 iov_index;	   /* cursor: the iovec that holds … */
+	u32 iov_offset;	   /* … the byte of the call at this offset first */
 	u32 gather_offset; /* of the call: first byte wanted, behind the last, how many are there */
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
 	u32 padding;
-	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
+	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
 	union {
 		struct clew_event_connection connection;

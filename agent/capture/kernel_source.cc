@@ -13,9 +13,8 @@
 #include <cstring>
 #include <utility>
 
-#include "bpf/events.h"
-
 #include "bpf/clew.skel.h"
+#include "bpf/events.h"
 
 namespace clew::capture {
 namespace {
@@ -24,11 +23,11 @@ namespace {
 // that a span may take to its file.
 constexpr auto kTick = std::chrono::milliseconds(5);
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
-constexpr int kIdleRounds = 40;  // then sleep until the kernel wakes us
+constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
 
 constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {
-    "ring_full",  "ring_full_bytes", "socket_storage", "process_map_full",    "read_user",         "unreadable_call",
-    "compat_call", "call_too_complex", "unseen_bytes", "connection_map_full", "process_event_ring_full"};
+    "ring_full",        "ring_full_bytes", "socket_storage",      "process_map_full",       "read_user", "unreadable_call", "compat_call",
+    "call_too_complex", "unseen_bytes",    "connection_map_full", "process_event_ring_full"};
 
 int no_log(libbpf_print_level, const char*, va_list) { return 0; }
 
@@ -48,8 +47,7 @@ std::string_view name_of(Backend backend) { return backend == Backend::kSysExit 
 
 KernelSource::KernelSource(OnEvent on_event, base::Counters& counters) : on_event_(std::move(on_event)), counters_(counters) {}
 
-base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSettings& settings, OnEvent on_event,
-                                                               base::Counters& counters) {
+base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSettings& settings, OnEvent on_event, base::Counters& counters) {
   libbpf_set_print(no_log);
   std::unique_ptr<KernelSource> source(new KernelSource(std::move(on_event), counters));
   clew_bpf* skeleton = source->skeleton_ = clew_bpf__open();
@@ -95,8 +93,7 @@ base::Result<void> KernelSource::attach() {
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
     bpf_link* link = bpf_program__attach(program);
-    if (link == nullptr)
-      return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
+    if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);
   }
   return {};

@@ -26,10 +26,10 @@ enum class SelectedBy : uint32_t { kTree = 1, kRule = 2 };
 
 struct KernelSettings {
   uint32_t ring_bytes = 8U << 20;
-  bool watch_exec = false;    // exec of every process is reported, not only of selected ones
-  bool watch_cgroup = false;  // moves between cgroups are reported
+  bool watch_exec = false;                                  // exec of every process is reported, not only of selected ones
+  bool watch_cgroup = false;                                // moves between cgroups are reported
   std::vector<std::pair<uint16_t, uint16_t>> listen_ports;  // who begins to listen there is selected at once
-  bool force_sys_exit = false;  // the fallback even where the socket tracepoints are there (tests)
+  bool force_sys_exit = false;                              // the fallback even where the socket tracepoints are there (tests)
 };
 
 /// A socket that a process held open when it was looked at.

@@ -125,8 +125,6 @@ void Child::signal(int number) const {
   if (process_id_ > 0 && !status_) kill(process_id_, number);
 }
 
-int exit_status_of(int wait_status) {
-  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
+int exit_status_of(int wait_status) { return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status); }
 
 }  // namespace clew::commands

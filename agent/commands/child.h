@@ -30,8 +30,8 @@ class Child {
  private:
   Child() = default;
   pid_t process_id_ = -1;
-  int go_ = -1;      // a byte here lets it go; closed unused, it exits
-  int failure_ = -1; // errno of execvp comes back here
+  int go_ = -1;       // a byte here lets it go; closed unused, it exits
+  int failure_ = -1;  // errno of execvp comes back here
   std::optional<int> status_;
 };
 

@@ -26,8 +26,8 @@ base::Result<Outputs> Outputs::open(const cli::OutputOptions& options, const cli
   std::vector<exporter::Options> wanted;
   if (options.console != cli::ConsoleMode::kNone) {
     exporter::console::Options console;
-    console.format = options.console == cli::ConsoleMode::kTree ? exporter::console::Options::Format::kTree
-                                                                : exporter::console::Options::Format::kLine;
+    console.format =
+        options.console == cli::ConsoleMode::kTree ? exporter::console::Options::Format::kTree : exporter::console::Options::Format::kLine;
     console.style = exporter::console::detect_style(console.fd, lookup);
     wanted.emplace_back(console);
   }

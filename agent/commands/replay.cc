@@ -31,8 +31,8 @@ void on_stop(int) { stopped = 1; }
 std::shared_ptr<const exporter::Resource> resource_of_address(const exchange::Address& server) {
   auto resource = std::make_shared<exporter::Resource>();
   const bool is_v6 = server.text.find(':') != std::string::npos;
-  resource->attributes.add("service.name", server.port == 0 ? server.text
-                                                            : fmt::format(fmt::runtime(is_v6 ? "[{}]:{}" : "{}:{}"), server.text, server.port));
+  resource->attributes.add(
+      "service.name", server.port == 0 ? server.text : fmt::format(fmt::runtime(is_v6 ? "[{}]:{}" : "{}:{}"), server.text, server.port));
   resource->attributes.add("telemetry.distro.name", "clew");
   resource->attributes.add("telemetry.distro.version", CLEW_VERSION);
   return resource;

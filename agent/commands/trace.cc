@@ -187,8 +187,8 @@ std::optional<int> Trace::prepare() {
   capture::KernelSettings settings;
   settings.watch_exec = selection_->waits_for_processes();
   settings.watch_cgroup = !trace.select.cgroups.empty() || !trace.select.containers.empty();
-  settings.force_sys_exit = environment_ && environment_("CLEW_BACKEND") != nullptr &&
-                            std::string_view(environment_("CLEW_BACKEND")) == "sys_exit";
+  settings.force_sys_exit =
+      environment_ && environment_("CLEW_BACKEND") != nullptr && std::string_view(environment_("CLEW_BACKEND")) == "sys_exit";
   for (const cli::PortRange& range : trace.select.ports) settings.listen_ports.emplace_back(range.first, range.last);
   auto source = capture::KernelSource::load(settings, [this](std::span<const std::byte> event) { on_event(event); }, counters_);
   if (!source) return cannot(source.error());

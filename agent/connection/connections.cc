@@ -28,8 +28,8 @@ bool is_later(uint64_t position, uint64_t response_at) {
 
 }  // namespace
 
-Connections::Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder,
-                         ResourceOf resource_of, base::Counters& counters, Limits limits)
+Connections::Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder, ResourceOf resource_of,
+                         base::Counters& counters, Limits limits)
     : protocols_(protocols), builder_(builder), resource_of_(std::move(resource_of)), counters_(counters), limits_(limits) {}
 
 Connections::~Connections() = default;
@@ -336,7 +336,8 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   if (entry.protocol != counted_protocol_ || spans_by_kind_[0] == nullptr) {
     counted_protocol_ = entry.protocol;
     for (const auto& [slot, kind] : {std::pair{0, "server"}, std::pair{1, "client"}})
-      spans_by_kind_[slot] = &counters_.get("clew_spans_total", std::string("protocol=\"").append(entry.protocol->name()).append("\",kind=\"").append(kind).append("\""));
+      spans_by_kind_[slot] = &counters_.get(
+          "clew_spans_total", std::string("protocol=\"").append(entry.protocol->name()).append("\",kind=\"").append(kind).append("\""));
   }
   spans_by_kind_[entry.place.is_client ? 1 : 0]->add();
   spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, end_ns, std::move(resource)));

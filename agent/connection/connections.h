@@ -31,8 +31,8 @@ class Connections final : public capture::Sink {
   using ResourceOf =
       std::function<std::shared_ptr<const exporter::Resource>(uint32_t process_id, const exchange::Place& place, uint64_t time_ns)>;
 
-  Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder,
-              ResourceOf resource_of, base::Counters& counters, Limits limits);
+  Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder, ResourceOf resource_of,
+              base::Counters& counters, Limits limits);
   ~Connections() override;
 
   void connection(const capture::Connection& connection) override;
@@ -76,7 +76,7 @@ class Connections final : public capture::Sink {
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
   Entry* oldest_ = nullptr;  // list in order of last use
   Entry* newest_ = nullptr;
-  Entry* last_used_ = nullptr;  // traffic comes in runs
+  Entry* last_used_ = nullptr;     // traffic comes in runs
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request
   std::vector<exporter::Span> spans_;
   const protocols::Protocol* counted_protocol_ = nullptr;  // whose counters are at hand

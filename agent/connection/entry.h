@@ -23,7 +23,7 @@ struct Connections::Entry {
     bool ended = false;
     uint64_t other_position = capture::Bytes::kNoPosition;  // of the latest bytes
     uint64_t held_at = capture::Bytes::kNoPosition;         // of what awaits the peer
-    uint32_t process_id = 0;  // of the last call
+    uint32_t process_id = 0;                                // of the last call
     uint32_t thread_id = 0;
   };
 
@@ -34,7 +34,7 @@ struct Connections::Entry {
   exchange::ExchangeQueue exchanges;
   exchange::Place place;
   capture::Direction client_direction = capture::Direction::kIngress;  // where the client's bytes flow, once `protocol` is set
-  bool mid_stream = false;    // a response may come whose request was never seen
+  bool mid_stream = false;                                             // a response may come whose request was never seen
   bool confirmed = false;     // seen from its start, or a response was seen: it does speak this protocol
   bool opaque = false;        // nothing more to parse
   bool interim_open = false;  // the response under way is a 1xx

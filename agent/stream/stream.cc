@@ -13,7 +13,7 @@ Stream::Arrival Stream::arrive(uint64_t position, std::string_view bytes, uint64
 
   if (!kept_.empty()) {
     if (bytes.empty()) return Arrival::kInOrder;  // counts once the parser asks to skip
-    if (position < shown_end_) {  // shown twice
+    if (position < shown_end_) {                  // shown twice
       bytes.remove_prefix(std::min<uint64_t>(bytes.size(), shown_end_ - position));
       position = shown_end_;
     }

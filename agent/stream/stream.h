@@ -55,16 +55,16 @@ class Stream {
 
   void pass_skipped();
 
-  uint64_t position_ = 0;  // of the next byte to consume
-  uint64_t end_ = 0;       // the direction has advanced to here, shown or not
-  uint64_t shown_end_ = 0; // behind the last byte at hand
+  uint64_t position_ = 0;   // of the next byte to consume
+  uint64_t end_ = 0;        // the direction has advanced to here, shown or not
+  uint64_t shown_end_ = 0;  // behind the last byte at hand
   uint64_t skip_ = 0;
   uint64_t skipped_ = 0;
   uint64_t time_of_last_ = 0;
   uint64_t time_latest_ = 0;
-  std::string kept_;          // bytes [position_, shown_end_) if not in fresh_
-  std::string_view fresh_;    // the same, still in the source's memory
-  std::vector<Mark> marks_;   // only while bytes are kept over several arrivals
+  std::string kept_;         // bytes [position_, shown_end_) if not in fresh_
+  std::string_view fresh_;   // the same, still in the source's memory
+  std::vector<Mark> marks_;  // only while bytes are kept over several arrivals
 };
 
 }  // namespace clew::stream

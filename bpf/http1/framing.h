@@ -20,14 +20,14 @@
 #define HTTP1_STEPS_MAX 65536 /* a call of 128 KiB in chunks of one byte; some 20 ns each */
 
 enum http1_state {
-	HTTP1_START = 0,	/* a message may begin here, or these bytes are not HTTP */
-	HTTP1_HEAD = 1,		/* after a start line */
-	HTTP1_BODY = 2,		/* `left` bytes of body */
-	HTTP1_CHUNK_SIZE = 3,	/* a line with the size of a chunk */
-	HTTP1_CHUNK_DATA = 4,	/* `left` bytes of a chunk and its CRLF */
-	HTTP1_TRAILER = 5,	/* after the last chunk */
-	HTTP1_UNTIL_CLOSE = 6,	/* a body that ends with the connection */
-	HTTP1_OPAQUE = 7,	/* upgraded: never HTTP/1 again */
+	HTTP1_START = 0,       /* a message may begin here, or these bytes are not HTTP */
+	HTTP1_HEAD = 1,	       /* after a start line */
+	HTTP1_BODY = 2,	       /* `left` bytes of body */
+	HTTP1_CHUNK_SIZE = 3,  /* a line with the size of a chunk */
+	HTTP1_CHUNK_DATA = 4,  /* `left` bytes of a chunk and its CRLF */
+	HTTP1_TRAILER = 5,     /* after the last chunk */
+	HTTP1_UNTIL_CLOSE = 6, /* a body that ends with the connection */
+	HTTP1_OPAQUE = 7,      /* upgraded: never HTTP/1 again */
 };
 
 enum http1_flag {
@@ -84,10 +84,10 @@ struct http1_walk {
 	u32 capture;	 /* bytes to hand over: first, or HTTP1_NO_CAPTURE */
 	u32 capture_end; /* and behind the last */
 	u8 direction;
-	u8 ended;   /* a message ended in this call, and user space has not been told */
-	u8 foreign; /* bytes at a message start were not HTTP */
+	u8 ended;    /* a message ended in this call, and user space has not been told */
+	u8 foreign;  /* bytes at a message start were not HTTP */
 	u8 at_start; /* the call holds the connection's first bytes in its direction */
-	u8 failed;  /* the bytes could not be read */
+	u8 failed;   /* the bytes could not be read */
 };
 
 /* A walk and what it works on. */
@@ -96,7 +96,7 @@ struct http1_view {
 	struct http1_connection *connection;
 	struct http1_direction *d;
 	struct http1_direction *other;
-	u8 *data; /* CLEW_WINDOW + 2 * HTTP1_LINE readable bytes, and 16 before */
+	u8 *data;	   /* CLEW_WINDOW + 2 * HTTP1_LINE readable bytes, and 16 before */
 	void *environment; /* of the two hooks */
 };
 
@@ -111,9 +111,9 @@ static __always_inline u64 http1_u64(const u8 *p)
 }
 
 #define HTTP1_FOLD 0x2020202020202020ull
-#define HTTP1_WORD(a, b, c, d, e, f, g, h)                                                                               \
-	((u64)(u8)(a) | (u64)(u8)(b) << 8 | (u64)(u8)(c) << 16 | (u64)(u8)(d) << 24 | (u64)(u8)(e) << 32 |               \
-	 (u64)(u8)(f) << 40 | (u64)(u8)(g) << 48 | (u64)(u8)(h) << 56)
+#define HTTP1_WORD(a, b, c, d, e, f, g, h)                                                                                                 \
+	((u64)(u8)(a) | (u64)(u8)(b) << 8 | (u64)(u8)(c) << 16 | (u64)(u8)(d) << 24 | (u64)(u8)(e) << 32 | (u64)(u8)(f) << 40 |            \
+	 (u64)(u8)(g) << 48 | (u64)(u8)(h) << 56)
 
 /*
  * The functions marked HTTP1_GLOBAL are global, so that the verifier checks each once by itself instead of once per path that leads
@@ -156,14 +156,12 @@ static __always_inline void http1_capture(struct http1_view *v, u32 from, u32 to
 
 /* What a byte may be in a start line that has not ended yet: 1 a method's byte, 2 of "HTTP/1.1" behind its first four, 4 the space. */
 static const u8 http1_class[256] = {
-	[' '] = 4,   ['-'] = 1,	 ['_'] = 1,  ['.'] = 2,	 ['/'] = 2,  ['0'] = 2,	 ['1'] = 2,  ['2'] = 2,	 ['3'] = 2,
-	['4'] = 2,   ['5'] = 2,	 ['6'] = 2,  ['7'] = 2,	 ['8'] = 2,  ['9'] = 2,	 ['A'] = 1,  ['B'] = 1,	 ['C'] = 1,
-	['D'] = 1,   ['E'] = 1,	 ['F'] = 1,  ['G'] = 1,	 ['H'] = 1,  ['I'] = 1,	 ['J'] = 1,  ['K'] = 1,	 ['L'] = 1,
-	['M'] = 1,   ['N'] = 1,	 ['O'] = 1,  ['P'] = 1,	 ['Q'] = 1,  ['R'] = 1,	 ['S'] = 1,  ['T'] = 1,	 ['U'] = 1,
-	['V'] = 1,   ['W'] = 1,	 ['X'] = 1,  ['Y'] = 1,	 ['Z'] = 1,  ['a'] = 1,	 ['b'] = 1,  ['c'] = 1,	 ['d'] = 1,
-	['e'] = 1,   ['f'] = 1,	 ['g'] = 1,  ['h'] = 1,	 ['i'] = 1,  ['j'] = 1,	 ['k'] = 1,  ['l'] = 1,	 ['m'] = 1,
-	['n'] = 1,   ['o'] = 1,	 ['p'] = 1,  ['q'] = 1,	 ['r'] = 1,  ['s'] = 1,	 ['t'] = 1,  ['u'] = 1,	 ['v'] = 1,
-	['w'] = 1,   ['x'] = 1,	 ['y'] = 1,  ['z'] = 1,
+	[' '] = 4, ['-'] = 1, ['_'] = 1, ['.'] = 2, ['/'] = 2, ['0'] = 2, ['1'] = 2, ['2'] = 2, ['3'] = 2, ['4'] = 2, ['5'] = 2, ['6'] = 2,
+	['7'] = 2, ['8'] = 2, ['9'] = 2, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1,
+	['J'] = 1, ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1,
+	['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1,
+	['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1,
+	['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
 };
 
 /* 1 if these first `n` bytes of an unfinished line may be the beginning of a start line. Without branches, for the verifier. */
@@ -315,8 +313,7 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 	if (first == (HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-') | HTTP1_FOLD)) {
 		u64 value;
 
-		if (n < 16 ||
-		    (http1_u64(p + 7) | HTTP1_FOLD) != (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD))
+		if (n < 16 || (http1_u64(p + 7) | HTTP1_FOLD) != (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD))
 			return;
 		value = http1_length((const struct http1_text *)p, n);
 		if (value != HTTP1_NO_NUMBER) {
@@ -446,8 +443,8 @@ static __always_inline void http1_carry(struct http1_view *v, u32 to)
 }
 
 /*
- * Bytes at a message start that are no start line, or a line without end: the rest of the call is passed over. A connection that begins so speaks another
- * protocol, whatever its messages carry.
+ * Bytes at a message start that are no start line, or a line without end: the rest of the call is passed over. A connection that begins so
+ * speaks another protocol, whatever its messages carry.
  */
 static __always_inline void http1_pass_over(struct http1_view *v)
 {
@@ -501,8 +498,7 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 	}
 	d->line_length = 0;
 	outcome = http1_line(v->connection, d, v->other, (const struct http1_text *)p,
-			     (n & 0xffffff) | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) |
-				     (w->direction ? HTTP1_LINE_EGRESS : 0));
+			     (n & 0xffffff) | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) | (w->direction ? HTTP1_LINE_EGRESS : 0));
 	if (outcome & HTTP1_NOT_HTTP) {
 		http1_pass_over(v);
 		return;

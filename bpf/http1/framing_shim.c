@@ -108,8 +108,7 @@ static bool end(struct framing *f, struct http1_view *v)
 	return http1_finish(v);
 }
 
-struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window,
-				    uint8_t slack)
+struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window, uint8_t slack)
 {
 	struct http1_view v = begin(f, direction, n);
 	struct framing_outcome outcome;

@@ -25,8 +25,7 @@ struct framing *framing_new(framing_sink sink, void *environment);
 void framing_free(struct framing *f);
 
 /* A call that moved `n` bytes, read in windows of `window` bytes (1 … CLEW_WINDOW). `slack`: what lies around them in memory. */
-struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window,
-				    uint8_t slack);
+struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window, uint8_t slack);
 
 /* `n` bytes that no hook could read. False: the framing is lost. */
 bool framing_skip(struct framing *f, int direction, uint64_t n);

@@ -116,8 +116,7 @@ class Kernel
 
 	static void sink(void *self, int direction, uint64_t position, const uint8_t *bytes, uint32_t length, uint64_t advanced_to)
 	{
-		static_cast<Kernel *>(self)->take(direction, position, {reinterpret_cast<const char *>(bytes), length},
-						  advanced_to);
+		static_cast<Kernel *>(self)->take(direction, position, {reinterpret_cast<const char *>(bytes), length}, advanced_to);
 	}
 
 	void take(int direction, uint64_t position, std::string_view bytes, uint64_t advanced_to)
@@ -243,8 +242,8 @@ class Author
 
 	std::string body_bytes(size_t n)
 	{
-		static constexpr const char *kDecoys[] = {"GET / HTTP/1.1\r\nHost: decoy\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n",
-							  "0\r\n\r\n", "\r\n\r\n", "5\r\n", "\n"};
+		static constexpr const char *kDecoys[] = {
+			"GET / HTTP/1.1\r\nHost: decoy\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "0\r\n\r\n", "\r\n\r\n", "5\r\n", "\n"};
 		std::string text;
 		while (text.size() < n)
 			text += one_in(2) ? kDecoys[below(std::size(kDecoys))] : word(1 + below(40));
@@ -329,8 +328,8 @@ class Author
 		}
 		if (to_head)
 			body.parts.clear();
-		add(Sender::kServer, "HTTP/1." + std::string(one_in(9) ? "0 " : "1 ") + status + "\r\n" + other_fields() + body.fields + "\r\n",
-		    body);
+		add(Sender::kServer,
+		    "HTTP/1." + std::string(one_in(9) ? "0 " : "1 ") + status + "\r\n" + other_fields() + body.fields + "\r\n", body);
 	}
 
 	void exchange()
@@ -352,8 +351,9 @@ class Author
 	{
 		const std::string body = body_bytes(2 + below(3000));
 		const size_t first = 1 + below(body.size() - 1);
-		pieces_.push_back({Sender::kClient, Part::kShown,
-				   request_line("POST") + "Expect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n"});
+		pieces_.push_back(
+			{Sender::kClient, Part::kShown,
+			 request_line("POST") + "Expect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n"});
 		if (one_in(2)) {
 			pieces_.push_back({Sender::kServer, Part::kShown, "HTTP/1.1 100 Continue\r\n\r\n", true});
 			pieces_.push_back({Sender::kClient, Part::kHidden, body, true});
@@ -468,7 +468,9 @@ void check(const Conversation &conversation, Cut cut, Author &random)
 			at += n;
 			sent[d] += n;
 			ASSERT_FALSE(outcome.cut);
-			ASSERT_FALSE(outcome.foreign) << "at " << start + at << " of " << turn.size() << " window " << window << " in\n" << printable(turn.substr(at > 400 ? at - 400 : 0, 400)) << "\nof\n" << to_text(conversation);
+			ASSERT_FALSE(outcome.foreign) << "at " << start + at << " of " << turn.size() << " window " << window << " in\n"
+						      << printable(turn.substr(at > 400 ? at - 400 : 0, 400)) << "\nof\n"
+						      << to_text(conversation);
 			ASSERT_EQ(kernel.violation(), "");
 			for (const uint64_t end : ends)
 				if (end <= sent[d]) {
@@ -481,7 +483,8 @@ void check(const Conversation &conversation, Cut cut, Author &random)
 				<< to_text(conversation);
 	}
 	kernel.close();
-	EXPECT_EQ(seen.finish(), whole.finish()) << "the strict parser says something else of what the kernel shows\n" << to_text(conversation);
+	EXPECT_EQ(seen.finish(), whole.finish()) << "the strict parser says something else of what the kernel shows\n"
+						 << to_text(conversation);
 }
 
 void check_many(uint64_t seeds, size_t head_bytes_max, std::initializer_list<Cut> cuts)

@@ -66,18 +66,18 @@ struct tcp_positions {
 
 /* DESIGN 4, FEASIBILITY 8.1: both ends of every byte, at any age of the connection. */
 /* `fin`: the peer's has arrived. It counts as a byte, and a read of the last bytes passes over it. */
-#define READ_TCP_POSITIONS(p, get, fin)                                         \
-	do {                                                                    \
-		(p)->end[CLEW_INGRESS] = get(copied_seq);                       \
-		if ((fin) && (p)->end[CLEW_INGRESS] == get(rcv_nxt))            \
-			(p)->end[CLEW_INGRESS]--;                               \
-		(p)->end[CLEW_EGRESS] = get(write_seq);                         \
-		(p)->base[CLEW_INGRESS] = get(rcv_nxt) - (u32)get(bytes_received); \
-		(p)->base[CLEW_EGRESS] = get(snd_una) - (u32)get(bytes_acked);  \
+#define READ_TCP_POSITIONS(p, get, fin)                                                                                                    \
+	do {                                                                                                                               \
+		(p)->end[CLEW_INGRESS] = get(copied_seq);                                                                                  \
+		if ((fin) && (p)->end[CLEW_INGRESS] == get(rcv_nxt))                                                                       \
+			(p)->end[CLEW_INGRESS]--;                                                                                          \
+		(p)->end[CLEW_EGRESS] = get(write_seq);                                                                                    \
+		(p)->base[CLEW_INGRESS] = get(rcv_nxt) - (u32)get(bytes_received);                                                         \
+		(p)->base[CLEW_EGRESS] = get(snd_una) - (u32)get(bytes_acked);                                                             \
 	} while (0)
 
-static __always_inline void begin_connection(struct scratch *s, struct connection *c, u64 id, const struct tcp_positions *tcp,
-					     u8 direction, u32 moved)
+static __always_inline void begin_connection(struct scratch *s, struct connection *c, u64 id, const struct tcp_positions *tcp, u8 direction,
+					     u32 moved)
 {
 	c->id = id;
 	c->from_start = !c->existing;

@@ -8,20 +8,20 @@
 #define CLEW_BPF_USER_BUFFER_H
 
 enum { /* arch/x86/entry/syscalls/syscall_64.tbl */
-	NR_read = 0,
-	NR_write = 1,
-	NR_readv = 19,
-	NR_writev = 20,
-	NR_sendfile = 40,
-	NR_sendto = 44,
-	NR_recvfrom = 45,
-	NR_sendmsg = 46,
-	NR_recvmsg = 47,
-	NR_splice = 275,
-	NR_recvmmsg = 299,
-	NR_sendmmsg = 307,
-	NR_preadv2 = 327,
-	NR_pwritev2 = 328,
+       NR_read = 0,
+       NR_write = 1,
+       NR_readv = 19,
+       NR_writev = 20,
+       NR_sendfile = 40,
+       NR_sendto = 44,
+       NR_recvfrom = 45,
+       NR_sendmsg = 46,
+       NR_recvmsg = 47,
+       NR_splice = 275,
+       NR_recvmmsg = 299,
+       NR_sendmmsg = 307,
+       NR_preadv2 = 327,
+       NR_pwritev2 = 328,
 };
 
 /* Which entry of a sendmmsg or recvmmsg vector an event belongs to: the calls give one event per message, in order. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client that keeps a rate: requests leave by a fixed schedule on a few kept connections; prints the times of the answers in ns.
-// usage: paced PORT PATH CONNECTIONS REQUESTS_PER_SECOND SECONDS → one line of JSON. An answer's time runs from its send() to its last byte.
+// usage: paced PORT PATH CONNECTIONS REQUESTS_PER_SECOND SECONDS → one line of JSON. An answer's time runs from its send() to its last
+// byte.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -125,6 +126,7 @@ int main(int argc, char** argv) {
   if (done == 0) return fprintf(stderr, "paced: no answer\n"), 1;
   qsort(times, done, sizeof *times, by_value);
   printf("{\"requests\": %zu, \"rate\": %.0f, \"late\": %zu, \"reopened\": %zu, \"p50\": %lld, \"p90\": %lld, \"p99\": %lld}\n", done,
-         (double)done / took, late, reopened, (long long)times[done / 2], (long long)times[done * 9 / 10], (long long)times[done * 99 / 100]);
+         (double)done / took, late, reopened, (long long)times[done / 2], (long long)times[done * 9 / 10],
+         (long long)times[done * 99 / 100]);
   return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A load client that keeps the ground truth: every request has its own path, and for each one it writes what it saw, when, and from which port.
+// A load client that keeps the ground truth: every request has its own path, and for each one it writes what it saw, when, and from which
+// port.
 //
 // usage: load --port P [--host A] [--unix PATH] --requests N | --seconds S  [--concurrency C] [--close] [--methods GET,POST]
 //             [--body-max BYTES] [--chunked-every K] [--vary] [--prefix /r/] [--tag T] [--host-header H] > truth.tsv
@@ -71,21 +72,36 @@ Options parse(int argc, char** argv) {
       if (++i >= argc) die("a value is missing after " + a);
       return argv[i];
     };
-    if (a == "--host") o.host = value();
-    else if (a == "--port") o.port = std::stoi(value());
-    else if (a == "--unix") o.unix_path = value();
-    else if (a == "--requests") o.requests = std::stol(value());
-    else if (a == "--seconds") o.seconds = std::stod(value());
-    else if (a == "--concurrency") o.concurrency = std::stoi(value());
-    else if (a == "--close") o.close_each = true;
-    else if (a == "--vary") o.vary = true;
-    else if (a == "--methods") o.methods = split(value());
-    else if (a == "--body-max") o.body_max = std::stoul(value());
-    else if (a == "--chunked-every") o.chunked_every = std::stoi(value());
-    else if (a == "--prefix") o.prefix = value();
-    else if (a == "--tag") o.tag = value();
-    else if (a == "--host-header") o.host_header = value();
-    else die("unknown option " + a);
+    if (a == "--host")
+      o.host = value();
+    else if (a == "--port")
+      o.port = std::stoi(value());
+    else if (a == "--unix")
+      o.unix_path = value();
+    else if (a == "--requests")
+      o.requests = std::stol(value());
+    else if (a == "--seconds")
+      o.seconds = std::stod(value());
+    else if (a == "--concurrency")
+      o.concurrency = std::stoi(value());
+    else if (a == "--close")
+      o.close_each = true;
+    else if (a == "--vary")
+      o.vary = true;
+    else if (a == "--methods")
+      o.methods = split(value());
+    else if (a == "--body-max")
+      o.body_max = std::stoul(value());
+    else if (a == "--chunked-every")
+      o.chunked_every = std::stoi(value());
+    else if (a == "--prefix")
+      o.prefix = value();
+    else if (a == "--tag")
+      o.tag = value();
+    else if (a == "--host-header")
+      o.host_header = value();
+    else
+      die("unknown option " + a);
   }
   if (o.port == 0 && o.unix_path.empty()) die("--port or --unix is needed");
   if (o.requests == 0 && o.seconds == 0) die("--requests or --seconds is needed");
@@ -143,7 +159,10 @@ std::string build(const Options& o, long id, Record& r) {
 /// Reads one response after another from the bytes it is fed; knows where one ends.
 class ResponseReader {
  public:
-  void start(bool is_head) { *this = ResponseReader(); is_head_ = is_head; }
+  void start(bool is_head) {
+    *this = ResponseReader();
+    is_head_ = is_head;
+  }
   int status = 0, server_pid = 0;
   uint64_t body = 0;
   bool closes = false, done = false, began = false;
@@ -152,15 +171,21 @@ class ResponseReader {
   void feed(std::string_view in) {
     began = true;
     while (!in.empty() && !done && error.empty()) {
-      if (state_ == State::kCounted) take(in);
-      else if (state_ == State::kUntilClose) { body += in.size(); in = {}; }
-      else line(in);
+      if (state_ == State::kCounted)
+        take(in);
+      else if (state_ == State::kUntilClose) {
+        body += in.size();
+        in = {};
+      } else
+        line(in);
     }
     if (!in.empty() && done && error.empty()) error = "bytes_after_response";
   }
   void eof() {
-    if (state_ == State::kUntilClose) done = true;
-    else if (!done && error.empty()) error = began ? "eof_in_response" : "eof_before_response";
+    if (state_ == State::kUntilClose)
+      done = true;
+    else if (!done && error.empty())
+      error = began ? "eof_in_response" : "eof_before_response";
     closes = true;
   }
 
@@ -177,8 +202,10 @@ class ResponseReader {
     body += n;
     left_ -= n;
     if (left_ == 0) {
-      if (in_chunk_) state_ = State::kChunkEnd;
-      else done = true;
+      if (in_chunk_)
+        state_ = State::kChunkEnd;
+      else
+        done = true;
     }
   }
   void line(std::string_view& in) {
@@ -191,14 +218,19 @@ class ResponseReader {
     line_.clear();
     switch (state_) {
       case State::kStatusLine:
-        if (text.size() < 12 || text.compare(0, 5, "HTTP/") != 0) { error = "bad_status_line"; return; }
+        if (text.size() < 12 || text.compare(0, 5, "HTTP/") != 0) {
+          error = "bad_status_line";
+          return;
+        }
         status = std::atoi(text.c_str() + 9);
         if (text.compare(0, 8, "HTTP/1.0") == 0) closes = true;
         state_ = State::kHeaders;
         break;
       case State::kHeaders:
-        if (text.empty()) end_of_head();
-        else header(text);
+        if (text.empty())
+          end_of_head();
+        else
+          header(text);
         break;
       case State::kChunkSize:
         left_ = std::strtoull(text.c_str(), nullptr, 16);
@@ -206,25 +238,41 @@ class ResponseReader {
         state_ = left_ == 0 ? State::kTrailers : State::kCounted;
         break;
       case State::kChunkEnd: state_ = State::kChunkSize; break;
-      case State::kTrailers: if (text.empty()) done = true; break;
+      case State::kTrailers:
+        if (text.empty()) done = true;
+        break;
       default: break;
     }
   }
   void header(const std::string& text) {
     const auto is = [&](const char* name) { return strncasecmp(text.c_str(), name, std::strlen(name)) == 0; };
     const auto value = [&] { return text.substr(text.find(':') + 1); };
-    if (is("content-length:")) { left_ = std::strtoull(value().c_str(), nullptr, 10); has_length_ = true; }
-    else if (is("transfer-encoding:") && value().find("chunked") != std::string::npos) chunked_ = true;
-    else if (is("connection:") && strcasestr(value().c_str(), "close")) closes = true;
-    else if (is("connection:") && strcasestr(value().c_str(), "keep-alive")) closes = false;
-    else if (is("x-pid:")) server_pid = std::atoi(value().c_str());
+    if (is("content-length:")) {
+      left_ = std::strtoull(value().c_str(), nullptr, 10);
+      has_length_ = true;
+    } else if (is("transfer-encoding:") && value().find("chunked") != std::string::npos)
+      chunked_ = true;
+    else if (is("connection:") && strcasestr(value().c_str(), "close"))
+      closes = true;
+    else if (is("connection:") && strcasestr(value().c_str(), "keep-alive"))
+      closes = false;
+    else if (is("x-pid:"))
+      server_pid = std::atoi(value().c_str());
   }
   void end_of_head() {
-    if (status < 200) { state_ = State::kStatusLine; return; }
-    if (is_head_ || status == 204 || status == 304) done = true;
-    else if (chunked_) state_ = State::kChunkSize;
-    else if (has_length_) { state_ = State::kCounted; done = left_ == 0; }
-    else state_ = State::kUntilClose;
+    if (status < 200) {
+      state_ = State::kStatusLine;
+      return;
+    }
+    if (is_head_ || status == 204 || status == 304)
+      done = true;
+    else if (chunked_)
+      state_ = State::kChunkSize;
+    else if (has_length_) {
+      state_ = State::kCounted;
+      done = left_ == 0;
+    } else
+      state_ = State::kUntilClose;
   }
 };
 
@@ -304,7 +352,10 @@ class Load {
   }
   void next(size_t index) {
     Slot& s = slots_[index];
-    if (s.busy) { s.busy = false; --busy_; }
+    if (s.busy) {
+      s.busy = false;
+      --busy_;
+    }
     if (!more()) return;
     if (s.fd < 0) {
       s.fd = connect_now();
@@ -349,8 +400,10 @@ class Load {
     if (n < 0 && errno == EAGAIN) return;
     if (!s.busy) return shut(s);
     if (n < 0) return finish(index, "reset");
-    if (n == 0) s.reader.eof();
-    else s.reader.feed({buffer, static_cast<size_t>(n)});
+    if (n == 0)
+      s.reader.eof();
+    else
+      s.reader.feed({buffer, static_cast<size_t>(n)});
     if (!s.reader.error.empty()) return finish(index, s.reader.error);
     if (s.reader.done) finish(index, "-");
   }
