@@ -13,8 +13,10 @@
 #include <cstring>
 #include <utility>
 
-#include "bpf/clew.skel.h"
+// clang-format off: the skeleton needs the types of events.h
 #include "bpf/events.h"
+#include "bpf/clew.skel.h"
+// clang-format on
 
 namespace clew::capture {
 namespace {
