@@ -97,6 +97,8 @@ void Connections::evict_oldest() {
 // ---------------------------------------------------------------------------------------------- bytes in
 
 void Connections::bytes(const capture::Bytes& bytes) {
+  // The last word on a connection that is over already.
+  if (bytes.bytes.empty() && !by_id_.contains(bytes.connection)) return;
   Entry& entry = *find(bytes);
   if (entry.opaque) return;
   Entry::Half& half = entry.half(bytes.direction);

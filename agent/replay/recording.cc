@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/replay/recording.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -152,7 +153,9 @@ bool deliver(const RecordHeader& header, std::string_view payload, RecordingSink
 
 base::Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::string& path, const correlation::Seed& seed,
                                                                        base::Counters& counters) {
-  std::FILE* file = std::fopen(path.c_str(), "wbe");
+  // For its owner only: heads hold cookies and credentials.
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  std::FILE* file = fd < 0 ? nullptr : fdopen(fd, "wb");
   if (file == nullptr) return base::fail(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   std::setvbuf(file, nullptr, _IOFBF, kFileBuffer);
   std::unique_ptr<RecordingWriter> writer(new RecordingWriter(file, counters.lost("recording", "write_failed")));

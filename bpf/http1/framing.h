@@ -355,8 +355,10 @@ static __always_inline u32 http1_head_end(struct http1_connection *c, struct htt
 		c->head_bits = d->flags & HTTP1_IS_HEAD ? c->head_bits | bit : c->head_bits & ~bit;
 		c->connect_bits = d->flags & HTTP1_IS_CONNECT ? c->connect_bits | bit : c->connect_bits & ~bit;
 		/* joined between a HEAD request and its response, a body is waited for that never comes */
-		if (c->joined && (s32)(c->requests - c->responses) <= 0 && other->state < HTTP1_UNTIL_CLOSE)
+		if (c->joined && (s32)(c->requests - c->responses) <= 0 && other->state < HTTP1_UNTIL_CLOSE) {
 			other->state = HTTP1_START;
+			other->line_length = 0;
+		}
 		c->requests++;
 		/* a client that asks again: what was taken for a body without end was none */
 		if (other->state == HTTP1_UNTIL_CLOSE)
