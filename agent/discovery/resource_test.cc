@@ -106,7 +106,7 @@ TEST(BuildResource, DefaultsOfClewFillGapsButNeverNameTheService) {
   const exporter::Resource resource = build(process(), on);
   EXPECT_EQ(text(resource, "deployment.environment.name"), "prod");
   EXPECT_EQ(text(resource, "service.name"), "app.py");
-  EXPECT_EQ(text(resource, "service.namespace"), "(absent)");
+  EXPECT_EQ(text(resource, "service.namespace"), "ops");
   EXPECT_EQ(text(resource, "os.type"), "linux");
 }
 
