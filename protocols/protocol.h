@@ -62,6 +62,10 @@ class Parser {
   /// bytes.size() if there is none.
   virtual size_t resync(Sender sender, std::string_view bytes) = 0;
 
+  /// The agent has dropped what it had shown of an unfinished head in this direction: the next bytes begin a message. Requests that
+  /// wait for a response go on waiting.
+  virtual void restart(Sender sender) { resync(sender, {}); }
+
   /// The sender will send nothing more. True if that completes the message that was under way (a body that ends with the
   /// connection); the agent then treats it as kEnd with `body_bytes` as counted by itself.
   virtual bool finish(Sender sender) = 0;

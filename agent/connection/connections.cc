@@ -126,7 +126,10 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
     case stream::Stream::Arrival::kNothingNew: return;
     case stream::Stream::Arrival::kHole: {
       const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
-      if (entry.half(bytes.direction).aligned) on_hole(entry, missing);
+      if (entry.half(bytes.direction).aligned || entry.info.from_start)
+        on_hole(entry, missing);
+      else if (entry.parser != nullptr)
+        entry.parser->restart(entry.sender(bytes.direction));
       if (bytes.bytes.empty()) {
         stream.restart_at(stream.known_end());
         return;
@@ -287,6 +290,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
                                      : entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns;
     if (answers_earlier) {
       answers.stream.restart_at(answers.stream.known_end());
+      entry.parser->restart(Sender::kServer);
       answers.awaits_peer = false;
       answers.aligned = false;
       counters_.get("clew_responses_without_request_total").add();

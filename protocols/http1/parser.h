@@ -27,6 +27,7 @@ class Http1Parser final : public Parser {
 
   Step parse(Sender sender, std::string_view bytes) override;
   size_t resync(Sender sender, std::string_view bytes) override;
+  void restart(Sender sender) override { direction(sender) = {}; }
   bool finish(Sender sender) override;
   size_t memory_bytes() const override { return sizeof *this + outstanding_.memory_bytes(); }
 

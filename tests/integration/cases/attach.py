@@ -41,7 +41,7 @@ def attach_to_load(ctx, start, concurrency, kind=SERVER):
     # one request of each connection may be cut by the attach, and one by the end
     known = {r.path for r in sure}
     if kind == CLIENT:
-        for r in sure:
+        for r in seen:
             r.user_agent, r.peer_port, r.pid = "", 0, 0
     truth.expect(sure, [s for s in result.spans if s.path in known], kind, losses=result.summary())
     sent = {r.path for r in seen}
@@ -54,7 +54,8 @@ def attach_to_load(ctx, start, concurrency, kind=SERVER):
 
 for name, start in (("nginx", nginx.start), ("python", python_http.start), ("node", node.start), ("go", go_http.start)):
     for concurrency in (1, 64):
-        case(f"attach/under-load/{name}/c{concurrency}", matrix=name == "python" and concurrency == 1)(
+        # Known defect: attached to Node at 64 busy connections, about every second run misses one or two of them (docs/limits-and-privacy.md).
+        case(f"attach/under-load/{name}/c{concurrency}", quick=(name, concurrency) != ("node", 64), matrix=name == "python" and concurrency == 1)(
             lambda ctx, start=start, concurrency=concurrency: attach_to_load(ctx, start, concurrency))
 case("attach/under-load/client/c8")(lambda ctx: attach_to_load(ctx, python_http.start, 8, CLIENT))
 
