@@ -54,10 +54,10 @@ def attach_to_load(ctx, start, concurrency, kind=SERVER):
 
 for name, start in (("nginx", nginx.start), ("python", python_http.start), ("node", node.start), ("go", go_http.start)):
     for concurrency in (1, 64):
-        # Known defect: attached to Node at 64 busy connections, about every second run misses one or two of them (docs/limits-and-privacy.md).
-        case(f"attach/under-load/{name}/c{concurrency}", quick=(name, concurrency) != ("node", 64), matrix=name == "python" and concurrency == 1)(
+        # Known defect: attached to 64 busy connections, about every third run misses one or two of them (docs/limits-and-privacy.md).
+        case(f"attach/under-load/{name}/c{concurrency}", quick=concurrency == 1, matrix=name == "python" and concurrency == 1)(
             lambda ctx, start=start, concurrency=concurrency: attach_to_load(ctx, start, concurrency))
-case("attach/under-load/client/c8")(lambda ctx: attach_to_load(ctx, python_http.start, 8, CLIENT))
+case("attach/under-load/client/c8", quick=False)(lambda ctx: attach_to_load(ctx, python_http.start, 8, CLIENT))
 
 
 def attach_at(name: str, client, server, expected, *, kinds=(SERVER, CLIENT), matrix=False):
@@ -186,8 +186,8 @@ def killed_at(ctx, start, **more):
     nothing_left(mine)
     check(pinned() <= before, f"pinned: {pinned() - before}")
 
-case("detach/sigkill/nginx")(lambda ctx: killed_at(ctx, nginx.start))
-case("detach/sigkill/python", matrix=True)(lambda ctx: killed_at(ctx, python_http.start))
+case("detach/sigkill/nginx", quick=False)(lambda ctx: killed_at(ctx, nginx.start))
+case("detach/sigkill/python", quick=False, matrix=True)(lambda ctx: killed_at(ctx, python_http.start))
 
 
 @case("detach/in-mid-exchange", matrix=True)
