@@ -24,10 +24,13 @@ class Outputs {
   void submit(std::vector<exporter::Span> spans);
   void shutdown(std::chrono::milliseconds patience);
   uint64_t spans() const { return spans_; }
+  /// No more spans than these in all: --count.
+  void limit_to(uint64_t spans) { limit_ = spans; }
 
  private:
   std::vector<std::unique_ptr<exporter::Exporter>> exporters_;
   uint64_t spans_ = 0;
+  uint64_t limit_ = UINT64_MAX;
 };
 
 }  // namespace clew::commands

@@ -177,6 +177,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
     messages.always(outputs.error().message);
     return static_cast<int>(cli::ExitCode::kFailed);
   }
+  if (options.replay.count) outputs->limit_to(*options.replay.count);
   bool failed = false;
   for (const std::string& path : options.replay.files) {
     if (stopped != 0) break;
