@@ -2,7 +2,6 @@
 // What every command that makes spans shares: protocols, ids, connections, and the way to the outputs.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 
 #include "agent/base/counters.h"
@@ -23,11 +22,10 @@ class Pipeline {
         connections_(protocols_, builder_, std::move(resource_of), counters, {}) {}
 
   connection::Connections& connections() { return connections_; }
-  /// Hands the finished spans on, at most `limit` of them. Returns how many.
-  size_t flush(Outputs& outputs, uint64_t limit = UINT64_MAX) {
+  /// Hands the finished spans on. Returns how many.
+  size_t flush(Outputs& outputs) {
     std::vector<exporter::Span> spans = connections_.take_spans();
-    const size_t n = std::min<uint64_t>(spans.size(), limit);
-    spans.resize(n);
+    const size_t n = spans.size();
     outputs.submit(std::move(spans));
     return n;
   }

@@ -113,7 +113,7 @@ class Trace {
   void loop();
   void on_event(std::span<const std::byte> event);
   void record(std::span<const std::byte> event);
-  void flush() { pipeline_->flush(*outputs_, options_.trace.count.value_or(UINT64_MAX) - outputs_->spans()); }
+  void flush() { pipeline_->flush(*outputs_); }
   void tick();
   bool should_stop(steady_clock::time_point ready);
   void start_status();
@@ -201,6 +201,7 @@ std::optional<int> Trace::prepare() {
     return static_cast<int>(cli::ExitCode::kFailed);
   }
   outputs_.emplace(std::move(*outputs));
+  if (trace.count) outputs_->limit_to(*trace.count);
   for (const std::string& path : trace.output.records) {
     auto writer = replay::RecordingWriter::create(path, seed_, counters_);
     if (!writer) {
@@ -369,6 +370,10 @@ int Trace::run() {
   sigaction(SIGCHLD, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
+  if (options_.environment.sdk_disabled && options_.trace.select.command.empty()) {
+    messages_.always("OTEL_SDK_DISABLED is true: nothing is traced");
+    return static_cast<int>(cli::ExitCode::kDone);
+  }
   if (const auto failed = prepare()) return *failed;
   if (const auto failed = start_child()) return *failed;
   start_status();

@@ -87,7 +87,6 @@ struct http1_walk {
 	u8 ended;    /* a message ended in this call, and user space has not been told */
 	u8 foreign;  /* bytes at a message start were not HTTP */
 	u8 at_start; /* the call holds the connection's first bytes in its direction */
-	u8 failed;   /* the bytes could not be read */
 };
 
 /* A walk and what it works on. */
@@ -543,7 +542,6 @@ static __always_inline long http1_step(struct http1_view *v)
 		if (w->capture != HTTP1_NO_CAPTURE)
 			http1_emit(v, w->offset);
 		if (http1_load(v, w->offset) < 0) {
-			w->failed = 1;
 			d->state = HTTP1_START;
 			d->line_length = 0;
 			w->offset = w->total;

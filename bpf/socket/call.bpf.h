@@ -109,7 +109,6 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	w->ended = 0;
 	w->foreign = 0;
 	w->at_start = c->from_start && before == 0;
-	w->failed = 0;
 	c->http.distrusted &= 1 << d;
 	v = view_of(&call);
 	c->position[d] = before + moved;
