@@ -24,7 +24,7 @@ struct Step {
     kEnd,        // a message is complete; `consumed` bytes (may be 0) belonged to it
     kSkip,       // after `consumed` bytes the next `skip` bytes are a body: they need not be shown, only passed over
     kAwaitPeer,  // cannot go on before the other direction has been parsed further (a response whose request is still unknown)
-    kInvalid,    // these bytes are not this protocol, or break its rules. `reason` is a literal for a counter. Call resync()
+    kInvalid,    // the bytes after `consumed` are not this protocol, or break its rules. `reason`: a literal for a counter. Call resync()
     kOpaque,     // from here on the connection speaks something else (upgrade, CONNECT): parse nothing more in either direction
   };
   Kind kind = Kind::kNeedMore;

@@ -237,7 +237,10 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       half.stream.consume(step.consumed);
       on_end(entry, direction, step.stream_id, step.body_bytes);
       return true;
-    case Step::Kind::kInvalid: on_invalid(entry, direction, step.reason); return true;
+    case Step::Kind::kInvalid:
+      half.stream.consume(step.consumed);
+      on_invalid(entry, direction, step.reason);
+      return true;
     case Step::Kind::kOpaque:
       entry.opaque = true;
       if (Exchange* open = entry.exchanges.open_response(step.stream_id); open != nullptr && open->response.head != nullptr) {
@@ -260,7 +263,7 @@ void Connections::on_invalid(Entry& entry, Direction direction, std::string_view
     return;
   }
   const size_t drop = entry.parser->resync(entry.sender(direction), bytes);
-  half.stream.consume(std::max<size_t>(std::min(drop, bytes.size()), bytes.empty() ? 0 : 1));
+  half.stream.consume(std::min(drop, bytes.size()));
   if (Exchange* open = direction == entry.client_direction ? entry.exchanges.open_request(0) : entry.exchanges.open_response(0)) {
     open->incomplete |= exchange::kBytesLost;
     (direction == entry.client_direction ? open->request : open->response).complete = true;

@@ -109,7 +109,7 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
     case State::kChunkLine: return parse_chunk(d, bytes);
     case State::kTrailer: return parse_trailer(d, bytes);
     case State::kToClose: d.state = State::kClosing; return skip(0, Step::kSkipToClose);
-    case State::kUnframed: d.state = State::kStart; return reject(d, "bad_transfer_encoding", false);
+    case State::kUnframed: d.state = State::kStart; return reject(d, 0, "bad_transfer_encoding", false);
     case State::kClosing: break;
   }
   return step(Step::Kind::kNeedMore, bytes.size());
@@ -142,7 +142,7 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
       d.orphan = false;
       continue;
     }
-    if (bad) return reject(d, scan.reason, true);
+    if (bad) return reject(d, consumed, scan.reason, true);
     if (scan.status == HeadScan::Status::kIncomplete) return step(Step::Kind::kNeedMore, consumed);
     return take_head(sender, d, scan, consumed + scan.length);
   }
@@ -214,7 +214,7 @@ void Http1Parser::frame_response(Direction& d, const HeadScan& scan) {
 Step Http1Parser::parse_chunk(Direction& d, std::string_view bytes) {
   const ChunkLine line = parse_chunk_line(bytes, d.progress.searched);
   d.progress.searched = line.status == ChunkLine::Status::kIncomplete ? bytes.size() : 0;
-  if (line.status == ChunkLine::Status::kInvalid) return reject(d, line.reason, true);
+  if (line.status == ChunkLine::Status::kInvalid) return reject(d, 0, line.reason, true);
   if (line.status == ChunkLine::Status::kIncomplete) return step(Step::Kind::kNeedMore, 0);
   if (line.size > 0) {
     d.body_bytes += line.size;
@@ -232,7 +232,7 @@ Step Http1Parser::parse_trailer(Direction& d, std::string_view bytes) {
     const std::string_view rest = bytes.substr(consumed, kTrailerLengthMax - d.trailer_bytes);
     const size_t lf = rest.find('\n', d.progress.searched);
     if (lf == std::string_view::npos) {
-      if (rest.size() == kTrailerLengthMax - d.trailer_bytes) return reject(d, "trailer_too_long", true);
+      if (rest.size() == kTrailerLengthMax - d.trailer_bytes) return reject(d, consumed, "trailer_too_long", true);
       d.progress.searched = rest.size();
       return step(Step::Kind::kNeedMore, consumed);
     }
@@ -240,7 +240,7 @@ Step Http1Parser::parse_trailer(Direction& d, std::string_view bytes) {
     std::string_view line = rest.substr(0, lf);
     if (line.ends_with('\r')) line.remove_suffix(1);
     // A next message where the trailer's empty line should be: let resync() find it.
-    if (!line.empty() && line.find(':') == std::string_view::npos && !is_space(line.front())) return reject(d, "bad_trailer", false);
+    if (!line.empty() && line.find(':') == std::string_view::npos && !is_space(line.front())) return reject(d, consumed, "bad_trailer", false);
     consumed += lf + 1;
     d.trailer_bytes += lf + 1;
     if (!line.empty()) continue;
@@ -258,10 +258,10 @@ Step Http1Parser::end_message(Direction& d, size_t consumed) {
   return s;
 }
 
-Step Http1Parser::reject(Direction& d, std::string_view reason, bool drop_line) {
+Step Http1Parser::reject(Direction& d, size_t consumed, std::string_view reason, bool drop_line) {
   d.progress = {};
   d.rejected = drop_line;
-  Step s = step(Step::Kind::kInvalid, 0);
+  Step s = step(Step::Kind::kInvalid, consumed);
   s.reason = reason;
   return s;
 }

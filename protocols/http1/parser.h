@@ -65,7 +65,7 @@ class Http1Parser final : public Parser {
   Step parse_chunk(Direction& d, std::string_view bytes);
   Step parse_trailer(Direction& d, std::string_view bytes);
   Step end_message(Direction& d, size_t consumed);
-  Step reject(Direction& d, std::string_view reason, bool drop_line);
+  Step reject(Direction& d, size_t consumed, std::string_view reason, bool drop_line);
 
   Direction directions_[2];
   Outstanding outstanding_;
