@@ -94,6 +94,8 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 		c->has_base[0] = c->has_base[1] = 1;
 	}
 	c->http.joined = !c->from_start;
+	if (c->from_start) /* its first bytes had arrived when it was found open, but nobody had read them */
+		c->http.distrusted = 0;
 	s->counters.figures[CLEW_FIGURE_CONNECTIONS]++;
 }
 

@@ -14,7 +14,8 @@ static __always_inline u8 maybe_under_way(struct tcp_sock *tp)
 {
 	s32 sent_later = (s32)(BPF_CORE_READ(tp, lsndtime) - BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime));
 	u32 sent = BPF_CORE_READ(tp, write_seq) - (BPF_CORE_READ(tp, snd_una) - (u32)BPF_CORE_READ(tp, bytes_acked));
-	u8 moved = (sent > 1) << CLEW_EGRESS | (BPF_CORE_READ(tp, bytes_received) != 0) << CLEW_INGRESS;
+	u32 received = BPF_CORE_READ(tp, copied_seq) - (BPF_CORE_READ(tp, rcv_nxt) - (u32)BPF_CORE_READ(tp, bytes_received));
+	u8 moved = (sent > 1) << CLEW_EGRESS | (received != 0) << CLEW_INGRESS;
 
 	if (moved != 3)
 		return moved;
