@@ -38,6 +38,7 @@ base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) 
     select(id, by_number ? SelectedBy::kTree : SelectedBy::kRule);
     if (by_number) mention_children(proc, id);
     for (const uint16_t port : match.listening_ports) table_.on_listen(id, port, 0);
+    table_.resource_of(id, match.process.comm, 0);
     messages_.debug(fmt::format("process {} ({}): {}", id, match.process.comm, match.verdict.reason));
   }
   for (const discovery::ScanMatch& match : found.excluded)
@@ -76,17 +77,18 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (change.selected) selected_.insert(id);
       break;
     case ProcessChange::Kind::kExec:
-      if (change.selected) {
-        table_.on_exec(id, change.time_ns);
+      table_.on_exec(id, change.time_ns);
+      if (source_ != nullptr) decide(id, change.selected);
+      if (change.selected || selected_.contains(id)) {
         table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is
         if (new_program_) new_program_(id);
       }
-      if (source_ != nullptr) decide(id, change.selected);
       break;
     case ProcessChange::Kind::kListen:
       table_.on_listen(id, change.port, change.time_ns);
       selected_.insert(id);
       if (source_ != nullptr) decide(id, true);
+      table_.resource_of(id, change.comm, change.time_ns);
       break;
     case ProcessChange::Kind::kCgroup:
       if (source_ != nullptr) decide(id, selected_.contains(id));

@@ -167,8 +167,7 @@ def pid_reuse(ctx):
     truth.expect(seen, result.spans, SERVER, losses=result.summary())
 
 
-# Not in the quick mode: about one run in five the processes are gone before clew has read who they were (docs/limits-and-privacy.md).
-@case("lifecycle/pid-reuse-by-a-selected-program", quick=False)
+@case("lifecycle/pid-reuse-by-a-selected-program")
 def pid_reuse_selected(ctx):
     """The number of a traced process goes to another traced program: its spans carry the new one's resource."""
     need(built("clone_pid").exists() and built("go-server").exists(), "clone_pid or the Go server is not built")
