@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -90,6 +91,9 @@ class Protocol {
 
   /// The words for a finished exchange, by the semantic conventions.
   virtual Description describe(const ExchangeFacts& facts) const = 0;
+
+  /// Looks up the environment variables that concern this protocol (OTEL_INSTRUMENTATION_…). Null: not set. Before the first use.
+  virtual void configure(const std::function<const char*(const char*)>& /*lookup*/) {}
 };
 
 }  // namespace clew::protocols

@@ -51,7 +51,7 @@ Environment (options win):
   OTEL_TRACES_EXPORTER       otlp, console or none, when no OUTPUT is given
   OTEL_RESOURCE_ATTRIBUTES   k=v,k2=v2 on every span's resource
   OTEL_SERVICE_NAME          service.name of every span
-  OTEL_SDK_DISABLED          true: trace nothing
+  OTEL_SDK_DISABLED          true: trace nothing, only run COMMAND
   OTEL_LOG_LEVEL             error, warn, info, debug
 
 Exit status: 0 done (with COMMAND: its status), 1 failed (no such process),

@@ -2,6 +2,7 @@
 // What every command that makes spans shares: protocols, ids, connections, and the way to the outputs.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "agent/base/counters.h"
@@ -15,11 +16,17 @@ namespace clew::commands {
 
 class Pipeline {
  public:
-  Pipeline(const correlation::Seed& seed, bool capture_query, connection::Connections::ResourceOf resource_of, base::Counters& counters)
+  using EnvironmentLookup = std::function<const char*(const char*)>;  // empty: no variable is set
+
+  Pipeline(const correlation::Seed& seed, bool capture_query, const EnvironmentLookup& environment,
+           connection::Connections::ResourceOf resource_of, base::Counters& counters)
       : protocols_(protocols::make_protocols()),
         ids_(seed),
         builder_(ids_, capture_query),
-        connections_(protocols_, builder_, std::move(resource_of), counters, {}) {}
+        connections_(protocols_, builder_, std::move(resource_of), counters, {}) {
+    if (!environment) return;
+    for (const auto& protocol : protocols_) protocol->configure(environment);
+  }
 
   connection::Connections& connections() { return connections_; }
   /// Hands the finished spans on. Returns how many.

@@ -68,12 +68,12 @@ class FlushingSink final : public capture::Sink {
 // A recording, played into a pipeline of its own: it brings its seed.
 class RecordedRun final : public replay::RecordingSink, public capture::ProcessSink {
  public:
-  RecordedRun(const cli::ReplayOptions& options, Outputs& outputs, base::Counters& counters)
-      : options_(options), outputs_(outputs), counters_(counters) {}
+  RecordedRun(const cli::ReplayOptions& options, const cli::EnvironmentLookup& environment, Outputs& outputs, base::Counters& counters)
+      : options_(options), environment_(environment), outputs_(outputs), counters_(counters) {}
 
   void seed(const correlation::Seed& seed) override {
     pipeline_.emplace(
-        seed, options_.output.capture_query,
+        seed, options_.output.capture_query, environment_,
         [this](uint32_t process_id, const exchange::Place& place, uint64_t) { return resource(process_id, place); }, counters_);
     decoder_.emplace(pipeline_->connections(), *this, counters_);
   }
@@ -111,6 +111,7 @@ class RecordedRun final : public replay::RecordingSink, public capture::ProcessS
   }
 
   const cli::ReplayOptions& options_;
+  const cli::EnvironmentLookup& environment_;
   Outputs& outputs_;
   base::Counters& counters_;
   std::unordered_map<uint32_t, std::shared_ptr<const exporter::Resource>> resources_;
@@ -127,7 +128,8 @@ correlation::Seed seed_of(const std::string& path) {
   return seed;
 }
 
-base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions& options, Outputs& outputs, base::Counters& counters) {
+base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions& options, const cli::EnvironmentLookup& environment,
+                               Outputs& outputs, base::Counters& counters) {
   std::string first(16, '\0');
   if (path != "-") {
     std::ifstream file(path, std::ios::binary);
@@ -136,7 +138,7 @@ base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions
     first.resize(static_cast<size_t>(file.gcount()));
   }
   if (path == "-" || replay::looks_like_recording(first)) {
-    RecordedRun run(options, outputs, counters);
+    RecordedRun run(options, environment, outputs, counters);
     auto result = replay::replay_recording(path, run);
     if (!result) run.end();
     return result;
@@ -145,7 +147,7 @@ base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions
     return base::fail(fmt::format("{}: at byte 0: neither a recording of clew nor a packet capture (.pcap, .pcapng)", path));
   std::unordered_map<std::string, std::shared_ptr<const exporter::Resource>> resources;
   Pipeline pipeline(
-      seed_of(path), options.output.capture_query,
+      seed_of(path), options.output.capture_query, environment,
       [&resources](uint32_t, const exchange::Place& place, uint64_t) {
         auto& slot = resources[fmt::format("{}|{}", place.server.text, place.server.port)];
         if (slot == nullptr) slot = resource_of_address(place.server);
@@ -181,7 +183,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   bool failed = false;
   for (const std::string& path : options.replay.files) {
     if (stopped != 0) break;
-    if (const auto result = replay_file(path, options.replay, *outputs, counters); !result) {
+    if (const auto result = replay_file(path, options.replay, environment, *outputs, counters); !result) {
       messages.always(result.error().message);
       failed = true;
     }

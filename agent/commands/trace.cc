@@ -118,6 +118,7 @@ class Trace {
   bool should_stop(steady_clock::time_point ready);
   void start_status();
   int stop();
+  int run_untraced();
   std::shared_ptr<const exporter::Resource> resource_of(uint32_t process_id, uint64_t time_ns);
 
   const cli::Options& options_;
@@ -175,7 +176,7 @@ std::optional<int> Trace::prepare() {
 
   if (getrandom(seed_.key.data(), sizeof seed_.key, 0) != sizeof seed_.key) return usage({"cannot get random bytes"});
   pipeline_.emplace(
-      seed_, trace.output.capture_query,
+      seed_, trace.output.capture_query, environment_,
       [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); }, counters_);
   decoder_.emplace(pipeline_->connections(), *processes_, counters_);
 
@@ -360,6 +361,25 @@ void Trace::start_status() {
     messages_.debug(server.error().message);
 }
 
+// Only COMMAND, as its caller would have run it.
+int Trace::run_untraced() {
+  const std::vector<std::string>& command = options_.trace.select.command;
+  if (command.empty()) return static_cast<int>(cli::ExitCode::kDone);
+  auto child = Child::start(command);
+  const auto released = child ? child->release() : base::Result<void>();
+  if (!child || !released) {
+    messages_.always(!child ? child.error().message : fmt::format("cannot run {}: {}", command[0], released.error().message));
+    return static_cast<int>(cli::ExitCode::kFailed);
+  }
+  while (!(child_status_ = child->poll())) {
+    const int number = stop_signal;
+    stop_signal = 0;
+    if (number != 0 && !(number == SIGINT && isatty(STDIN_FILENO))) child->signal(number);
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return exit_status_of(*child_status_);
+}
+
 int Trace::run() {
   started_ = steady_clock::now();
   struct sigaction action{};
@@ -370,9 +390,9 @@ int Trace::run() {
   sigaction(SIGCHLD, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
-  if (options_.environment.sdk_disabled && options_.trace.select.command.empty()) {
+  if (options_.environment.sdk_disabled) {
     messages_.always("OTEL_SDK_DISABLED is true: nothing is traced");
-    return static_cast<int>(cli::ExitCode::kDone);
+    return run_untraced();
   }
   if (const auto failed = prepare()) return *failed;
   if (const auto failed = start_child()) return *failed;

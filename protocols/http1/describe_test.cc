@@ -147,5 +147,21 @@ TEST_F(DescribeTest, AResponseAloneIsDescribedToo) {
   EXPECT_EQ(get(d, "http.request.method"), "(none)");
 }
 
+TEST(Http1Describe, KnownMethodsComeFromTheEnvironment) {
+  const auto method_of = [](const char* value) {
+    Http1 protocol;
+    protocol.configure(
+        [value](const char* name) { return std::string_view(name) == "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS" ? value : nullptr; });
+    const std::unique_ptr<Parser> parser = protocol.make_parser(true);
+    const Step step = parser->parse(Sender::kClient, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ExchangeFacts facts;
+    facts.request = step.head.get();
+    return protocol.describe(facts).name.substr(0, 4);
+  };
+  EXPECT_EQ(method_of(nullptr), "HTTP");
+  EXPECT_EQ(method_of(""), "HTTP");
+  EXPECT_EQ(method_of("GET, BREW"), "BREW");
+}
+
 }  // namespace
 }  // namespace clew::protocols::http1

@@ -16,7 +16,6 @@ std::vector<std::string> default_known_methods();
 
 class Http1 final : public Protocol {
  public:
-  /// `known_methods`: the value of OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS, if that is set. Case counts.
   explicit Http1(std::vector<std::string> known_methods = default_known_methods());
 
   std::string_view name() const override { return "http"; }
@@ -24,6 +23,8 @@ class Http1 final : public Protocol {
   Claim classify(Sender sender, std::string_view bytes) const override;
   std::unique_ptr<Parser> make_parser(bool from_start) const override;
   Description describe(const ExchangeFacts& facts) const override;
+  /// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS, a list with commas, replaces the known methods. Case counts.
+  void configure(const std::function<const char*(const char*)>& lookup) override;
 
  private:
   std::vector<std::string> known_methods_;

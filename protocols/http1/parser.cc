@@ -240,7 +240,8 @@ Step Http1Parser::parse_trailer(Direction& d, std::string_view bytes) {
     std::string_view line = rest.substr(0, lf);
     if (line.ends_with('\r')) line.remove_suffix(1);
     // A next message where the trailer's empty line should be: let resync() find it.
-    if (!line.empty() && line.find(':') == std::string_view::npos && !is_space(line.front())) return reject(d, consumed, "bad_trailer", false);
+    if (!line.empty() && line.find(':') == std::string_view::npos && !is_space(line.front()))
+      return reject(d, consumed, "bad_trailer", false);
     consumed += lf + 1;
     d.trailer_bytes += lf + 1;
     if (!line.empty()) continue;

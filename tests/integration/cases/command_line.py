@@ -282,6 +282,17 @@ def explain(ctx):
     c.stop()
 
 
+@case("cli/disabled", matrix=True)
+def disabled(ctx):
+    """OTEL_SDK_DISABLED: nothing is traced, COMMAND runs as if clew were not there."""
+    off = {"env": {"OTEL_SDK_DISABLED": "true"}}
+    done = clew(ctx, "trace", "--", "sh", "-c", "echo here; exit 7", status=7, **off)
+    check(done.stdout == "here\n", f"the command wrote {done.stdout!r}")
+    check("nothing is traced" in done.stderr and "ready" not in done.stderr, f"says {done.stderr!r}")
+    clew(ctx, "trace", "--pid", "1", **off)
+    clew(ctx, "trace", "--", "/no/such/program", status=1, **off)
+
+
 @case("cli/environment")
 def environment(ctx):
     """Variables of the SDK specification reach the resource; a disabled SDK gives no span."""
