@@ -37,7 +37,10 @@ Connections::~Connections() = default;
 // ---------------------------------------------------------------------------------------------- table
 
 void Connections::connection(const capture::Connection& connection) {
-  if (by_id_.contains(connection.id)) forget(connection.id);
+  if (const auto it = by_id_.find(connection.id); it != by_id_.end()) {  // its first announcement was lost
+    close(*it->second, exchange::kBytesLost, {});
+    forget(connection.id);
+  }
   if (by_id_.size() >= limits_.connections_max) evict_oldest();
   auto owned = std::make_unique<Entry>();
   Entry& entry = *owned;
@@ -51,7 +54,7 @@ void Connections::connection(const capture::Connection& connection) {
 }
 
 Connections::Entry* Connections::find(const capture::Bytes& bytes) {
-  if (last_used_ != nullptr && last_used_->info.id == bytes.connection) return last_used_;
+  if (newest_ != nullptr && newest_->info.id == bytes.connection) return newest_;  // traffic comes in runs
   auto it = by_id_.find(bytes.connection);
   if (it == by_id_.end()) {
     counters_.lost("connection", "unannounced").add();
@@ -71,7 +74,6 @@ Connections::Entry* Connections::find(const capture::Bytes& bytes) {
     newest_->newer = entry;
     newest_ = entry;
   }
-  last_used_ = entry;
   return entry;
 }
 
@@ -83,7 +85,6 @@ void Connections::forget(uint64_t id) {
   if (entry->newer != nullptr) entry->newer->older = entry->older;
   if (oldest_ == entry) oldest_ = entry->newer;
   if (newest_ == entry) newest_ = entry->older;
-  if (last_used_ == entry) last_used_ = nullptr;
   by_id_.erase(it);
 }
 
@@ -111,10 +112,13 @@ void Connections::bytes(const capture::Bytes& bytes) {
   }
   feed(entry, bytes);
   half.stream.keep_rest();
-  const Direction other = opposite(bytes.direction);
-  if (entry.half(other).awaits_peer && !entry.opaque) {
-    pump(entry, other);
-    entry.half(other).stream.keep_rest();
+  // Each may wait for the other in turn: a request behind an upgrade that is refused, then its response.
+  for (Direction next = opposite(bytes.direction); entry.half(next).awaits_peer && !entry.opaque; next = opposite(next)) {
+    stream::Stream& stream = entry.half(next).stream;
+    const uint64_t before = stream.position();
+    pump(entry, next);
+    stream.keep_rest();
+    if (stream.position() == before) break;
   }
   if (!entry.exchanges.empty()) deliver_ready(entry);
 }
@@ -126,7 +130,8 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
     case stream::Stream::Arrival::kNothingNew: return;
     case stream::Stream::Arrival::kHole: {
       const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
-      if (entry.half(bytes.direction).aligned || entry.info.from_start)
+      // With several requests under way nobody knows which of them the next response answers.
+      if (entry.half(bytes.direction).aligned || entry.info.from_start || entry.exchanges.size() > 1)
         on_hole(entry, missing);
       else if (entry.parser != nullptr)
         entry.parser->restart(entry.sender(bytes.direction));
@@ -158,6 +163,7 @@ void Connections::on_hole(Entry& entry, uint64_t lost_bytes) {
   close(entry, exchange::kBytesLost, {});
   entry.parser = entry.protocol->make_parser(false);
   entry.mid_stream = true;
+  entry.info.from_start = false;
   entry.interim_open = false;
   for (Entry::Half& half : entry.halves) {
     half.awaits_peer = false;
@@ -256,12 +262,7 @@ void Connections::on_invalid(Entry& entry, Direction direction, std::string_view
   counters_.lost(std::string("parser_").append(entry.protocol->name()), reason).add();
   Entry::Half& half = entry.half(direction);
   const std::string_view bytes = half.stream.available();
-  if (++entry.invalid_count >= kInvalidMax) {
-    counters_.lost("connection", "given_up").add();
-    close(entry, exchange::kBytesLost, {});
-    entry.opaque = true;
-    return;
-  }
+  if (++entry.invalid_count >= kInvalidMax) return give_up(entry);
   const size_t drop = entry.parser->resync(entry.sender(direction), bytes);
   half.stream.consume(std::min(drop, bytes.size()));
   if (Exchange* open = direction == entry.client_direction ? entry.exchanges.open_request(0) : entry.exchanges.open_response(0)) {
@@ -269,6 +270,16 @@ void Connections::on_invalid(Entry& entry, Direction direction, std::string_view
     (direction == entry.client_direction ? open->request : open->response).complete = true;
     if (open->response.last_byte_ns == 0) open->response.last_byte_ns = half.stream.time_latest();
   }
+  entry.mid_stream = true;  // an invalid request is answered, too
+  if (direction == entry.client_direction) return;
+  half.aligned = false;
+  close(entry, exchange::kBytesLost, {});  // the parser has forgotten all requests
+}
+
+void Connections::give_up(Entry& entry) {
+  counters_.lost("connection", "given_up").add();
+  close(entry, exchange::kBytesLost, {});
+  entry.opaque = true;
 }
 
 // ---------------------------------------------------------------------------------------------- messages
@@ -299,11 +310,14 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
       counters_.get("clew_responses_without_request_total").add();
     }
     answers.held_at = capture::Bytes::kNoPosition;
+  } else if (!answers.aligned && entry.exchanges.empty()) {
+    // Its answer begins with the next byte there, whatever came before it and may have no end of line.
+    entry.parser->restart(Sender::kServer);
   }
   entry.mid_stream = false;
-  if (entry.exchanges.full()) {
+  if (entry.exchanges.full()) {  // dropping one would give its response to another
     counters_.lost("exchange", "queue_full").add();
-    entry.exchanges.pop_front();
+    return give_up(entry);
   }
   Exchange& exchange = entry.exchanges.push(step.stream_id);
   exchange.position = position;
@@ -402,6 +416,7 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
         exchange.failure = failure;
         exchange.response.body_bytes = entry.half(answers).stream.skipped();
       }
+      if (!exchange.request.complete) exchange.request.body_bytes = entry.half(opposite(answers)).stream.skipped();
       uint64_t end_ns = std::max(exchange.request.last_byte_ns, exchange.response.last_byte_ns);
       if (!exchange.response.complete)
         end_ns = std::max({end_ns, entry.half(answers).stream.time_latest(), entry.half(opposite(answers)).stream.time_latest()});

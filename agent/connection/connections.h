@@ -61,6 +61,7 @@ class Connections final : public capture::Sink {
   void on_end(Entry& entry, Direction direction, uint64_t stream_id, uint64_t body_bytes);
   void on_invalid(Entry& entry, Direction direction, std::string_view reason);
   void on_hole(Entry& entry, uint64_t lost_bytes);
+  void give_up(Entry& entry);
   void close(Entry& entry, uint8_t incomplete, std::string_view failure);
   void finish_direction(Entry& entry, Direction direction);
   void deliver_ready(Entry& entry);
@@ -76,7 +77,6 @@ class Connections final : public capture::Sink {
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
   Entry* oldest_ = nullptr;  // list in order of last use
   Entry* newest_ = nullptr;
-  Entry* last_used_ = nullptr;     // traffic comes in runs
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request
   std::vector<exporter::Span> spans_;
   const protocols::Protocol* counted_protocol_ = nullptr;  // whose counters are at hand

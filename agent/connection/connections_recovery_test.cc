@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections of which something is missing: joined in the middle, with holes, with heads that are none.
+#include "agent/connection/connections_test.h"
+
+namespace clew::connection {
+namespace {
+
+const std::string kBadRequest = "GET /bad HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n";
+const std::string kBadResponse = "HTTP/1.1 200 X\r\nContent-Length: x\r\n\r\n";
+constexpr std::string_view kOrphans = "clew_responses_without_request_total";
+
+// ---------------------------------------------------------------------------------------------- joined in the middle
+
+TEST_F(ConnectionsTest, AResponseWhoseRequestWasNeverSeenGivesNothing) {
+  Played c = join();
+  c.server(response(200, 5) + "bytes");
+  c.client(request("/a"));
+  EXPECT_EQ(counted(kOrphans), 1U);
+  c.server(response(404));
+  EXPECT_EQ(spans(), Texts{"server GET /a 404"});
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, AResponseToldBeforeItsRequestWaitsForIt) {
+  Played c = join();
+  const std::string asked = request("/a");
+  const std::string answered = response(404);
+  const capture::Bytes first = c.make(Sender::kClient, asked);
+  const capture::Bytes second = c.make(Sender::kServer, answered);
+  deliver(second);
+  deliver(first);
+  EXPECT_EQ(spans(), Texts{"server GET /a 404"});
+  EXPECT_EQ(counted(kOrphans), 0U);
+}
+
+TEST_F(ConnectionsTest, WhereTheSourceDoesNotSayAMuchEarlierResponseAnswersAnEarlierRequest) {
+  Played c = join();
+  c.tells_other_position = false;
+  c.server(response(200));
+  c.client(request("/a"));
+  EXPECT_EQ(counted(kOrphans), 1U);
+  c.server(response(404));
+  EXPECT_EQ(spans(), Texts{"server GET /a 404"});
+}
+
+TEST_F(ConnectionsTest, WhereTheSourceDoesNotSayAResponseOfTheSameMomentIsTheAnswer) {
+  Played c = join();
+  c.tells_other_position = false;
+  const std::string asked = request("/a");
+  const std::string answered = response(404);
+  capture::Bytes first = c.make(Sender::kClient, asked);
+  capture::Bytes second = c.make(Sender::kServer, answered);
+  second.time_ns = first.time_ns - kMicrosecond;
+  deliver(second);
+  deliver(first);
+  EXPECT_EQ(spans(), Texts{"server GET /a 404"});
+}
+
+TEST_F(ConnectionsTest, ARequestInABodyIsNoSpanUnlessItIsAnswered) {
+  Played c = join();
+  c.client(request("/within"));
+  c.client("the rest of a body");
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(losses(), "exchange.joined_without_response 1, parser_http.bad_start_line 1");
+}
+
+TEST_F(ConnectionsTest, WhatLooksLessLikeARequestInABodyIsNoneAtAll) {
+  Played c = join();
+  c.client("GET /within HTTP/1.1\r\nno field\r\n\r\nPOST /log HTTP/1.1 404 17\r\n");
+  c.client("ET /cut HTTP/1.1\r\nHost: h\r\n\r\n");
+  c.client("GET /without-host HTTP/1.1\r\nAccept: any\r\n\r\n");
+  c.client(request("/a"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /a 200"});
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, AnAnswerConfirmsWhatFollows) {
+  Played c = join();
+  c.client(request("/a"));
+  c.server(response(200));
+  c.client(request("/b"));
+  c.end(Kind::kTracer);
+  EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /b ~tracer_stopped"}));
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, AConnectionJoinedWithinAResponseFindsTheNextExchange) {
+  Played c = join();
+  c.server("of a body\r\nHTTP/1.1 in it\r\n");
+  c.server("\r\n", 4000);
+  c.client(request("/a"));
+  c.server(response(200, 2) + "ab");
+  EXPECT_EQ(spans(), Texts{"server GET /a 200 out=2"});
+}
+
+// ---------------------------------------------------------------------------------------------- holes
+
+TEST_F(ConnectionsTest, AHoleEndsWhatIsUnderWayAndTheNextExchangeIsWhole) {
+  Played c = open();
+  c.client(request("/a"));
+  c.lose(Sender::kServer, 300);
+  c.server("of a body");
+  EXPECT_EQ(spans(), Texts{"server GET /a ~bytes_lost"});
+  EXPECT_EQ(losses(), "stream.hole 1");
+  EXPECT_EQ(counted("clew_stream_hole_bytes_total"), 300U);
+  c.client(post("/b", 7), 7);
+  c.server(response(200, 9), 9);
+  EXPECT_EQ(spans(), Texts{"server POST /b 200 in=7 out=9"});
+  EXPECT_EQ(losses(), "stream.hole 1");
+}
+
+TEST_F(ConnectionsTest, AHoleAfterAHeadEndsTheExchangeWithItsStatus) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server("HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n", 7);
+  c.lose(Sender::kServer, 50);
+  c.server("3\r\n", 5);
+  const Texts broken = spans();
+  ASSERT_EQ(broken.size(), 1U);
+  EXPECT_TRUE(broken[0].starts_with("server GET /a 200 ") && broken[0].ends_with(" ~bytes_lost")) << broken[0];
+  c.client(request("/b"));
+  c.server(response(204));
+  EXPECT_EQ(spans(), Texts{"server GET /b 204"});
+  EXPECT_EQ(losses(), "stream.hole 1");
+}
+
+TEST_F(ConnectionsTest, AHoleBehindABodyIsNoneInIt) {
+  Played c = open();
+  c.client(request("/a") + request("/b"));
+  c.server(response(200, 10), 4);
+  c.lose(Sender::kServer, 50);
+  c.server("of a body");
+  EXPECT_EQ(spans(), (Texts{"server GET /a 200 out=10 ~bytes_lost", "server GET /b ~bytes_lost"}));
+}
+
+TEST_F(ConnectionsTest, AResponseMissedInAHoleIsNotReplacedByThatOfTheNextRequest) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server(response(200));
+  c.lose(Sender::kClient, 20);
+  c.client(request("/b"));
+  c.client(request("/c"));
+  c.lose(Sender::kServer, 30);
+  c.server(response(500));
+  EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /b ~bytes_lost", "server GET /c ~bytes_lost"}));
+  c.client(request("/d"));
+  c.server(response(201));
+  EXPECT_EQ(spans(), Texts{"server GET /d 201"});
+}
+
+TEST_F(ConnectionsTest, AHoleThatIsOnlyToldOfIsAHole) {
+  Played c = open();
+  c.client("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  c.advance(Sender::kServer, 80);
+  EXPECT_EQ(spans(), Texts{"server GET /a ~bytes_lost"});
+  EXPECT_EQ(losses(), "stream.hole 1");
+  c.client(request("/b"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /b 200"});
+}
+
+TEST_F(ConnectionsTest, AHoleBetweenExchangesIsNoLoss) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server(response(200));
+  c.lose(Sender::kClient, 100);
+  c.lose(Sender::kServer, 100);
+  c.client(request("/c"));
+  c.server(response(201));
+  EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /c 201"}));
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, TheAnswerToARequestThatWasLostIsNotGivenToTheNext) {
+  for (const bool tells : {true, false}) {
+    Played c = open();
+    c.tells_other_position = tells;
+    c.client(request("/a"));
+    c.server(response(200));
+    c.lose(Sender::kClient, 100);
+    c.server(response(500));
+    c.client(request("/c"));
+    c.server(response(201));
+    EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /c 201"})) << tells;
+  }
+}
+
+TEST_F(ConnectionsTest, BytesShownTwiceCountOnce) {
+  Played c = open();
+  const std::string asked = request("/a");
+  const capture::Bytes call = c.make(Sender::kClient, asked);
+  deliver(call);
+  deliver(call);
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /a 200"});
+  EXPECT_EQ(losses(), "");
+}
+
+// ---------------------------------------------------------------------------------------------- invalid heads
+
+TEST_F(ConnectionsTest, AnInvalidRequestIsCountedAndTheNextExchangeIsRight) {
+  for (const bool tells : {true, false}) {
+    Played c = open();
+    c.tells_other_position = tells;
+    c.client(kBadRequest);
+    c.server(response(400));
+    c.client(request("/a"));
+    c.server(response(200));
+    EXPECT_EQ(spans(), Texts{"server GET /a 200"}) << tells;
+  }
+  EXPECT_EQ(losses(), "parser_http.bad_content_length 2");
+}
+
+TEST_F(ConnectionsTest, AnInvalidResponseEndsItsExchangeAndTheNextIsRight) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server(kBadResponse);
+  EXPECT_EQ(spans(), Texts{"server GET /a ~bytes_lost"});
+  c.client(request("/b"));
+  c.server(response(201));
+  EXPECT_EQ(spans(), Texts{"server GET /b 201"});
+  EXPECT_EQ(losses(), "parser_http.bad_content_length 1");
+}
+
+TEST_F(ConnectionsTest, AnInvalidResponseEndsAllThatIsUnderWayForTheParserForgetsIt) {
+  for (const bool tells : {true, false}) {
+    Played c = open();
+    c.tells_other_position = tells;
+    c.client(request("/a") + request("/b"));
+    c.server(kBadResponse);
+    c.server(response(200));
+    c.client(request("/c"));
+    c.server(response(201));
+    EXPECT_EQ(spans(), (Texts{"server GET /a ~bytes_lost", "server GET /b ~bytes_lost", "server GET /c 201"})) << tells;
+  }
+}
+
+TEST_F(ConnectionsTest, ABodyThatBreaksOffLeavesTheNextRequestWhole) {
+  Played c = open();
+  c.client(request("/a", "Transfer-Encoding: chunked\r\n", "POST") + "3\r\nabc\r\n0\r\n" + request("/b"));
+  c.server(response(200) + response(201));
+  EXPECT_EQ(spans(), (Texts{"server POST /a 200 ~bytes_lost", "server GET /b 201"}));
+  EXPECT_EQ(losses(), "parser_http.bad_trailer 1");
+}
+
+TEST_F(ConnectionsTest, ABadChunkSizeEndsTheMessageAndTheNextIsFoundBehindIt) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server("HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n");
+  EXPECT_EQ(spans(), Texts{"server GET /a 200 ~bytes_lost"});
+  c.client(request("/b"));
+  c.server(response(201));
+  EXPECT_EQ(spans(), Texts{"server GET /b 201"});
+  EXPECT_EQ(losses(), "parser_http.bad_chunk_size 1");
+}
+
+TEST_F(ConnectionsTest, AConnectionOfInvalidHeadsIsGivenUp) {
+  Played c = open();
+  for (int i = 0; i < 15; ++i) {
+    c.client(kBadRequest + request("/a"));
+    c.server(response(200));
+    ASSERT_EQ(spans(), Texts{"server GET /a 200"});
+  }
+  EXPECT_EQ(losses(), "parser_http.bad_content_length 15");
+  c.client(request("/b"));
+  c.client(kBadRequest);
+  EXPECT_EQ(spans(), Texts{"server GET /b ~bytes_lost"});
+  EXPECT_EQ(losses(), "connection.given_up 1, parser_http.bad_content_length 16");
+  c.client(request("/c"));
+  c.server(response(200));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+}
+
+}  // namespace
+}  // namespace clew::connection

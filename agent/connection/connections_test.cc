@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections that are seen from their start: exchanges, bodies, ends and bounds.
+#include "agent/connection/connections_test.h"
+
+namespace clew::connection {
+namespace {
+
+TEST_F(ConnectionsTest, ARequestAndItsResponseAreOneServerSpanWhereTheProcessListens) {
+  Played c = open();
+  c.client(request("/a"));
+  const uint64_t asked_ns = now_ns_;
+  EXPECT_EQ(connections().spans_waiting(), 0U);
+  c.server(response(200));
+  const std::vector<exporter::Span> spans = connections().take_spans();
+  ASSERT_EQ(spans.size(), 1U);
+  EXPECT_EQ(text_of(spans[0]), "server GET /a 200");
+  EXPECT_EQ(spans[0].start_unix_ns, asked_ns);
+  EXPECT_EQ(spans[0].end_unix_ns, now_ns_);
+  EXPECT_EQ(get(spans[0], "network.peer.address"), "10.0.0.2");
+  EXPECT_EQ(spans[0].resource, resource_);
+  EXPECT_EQ(asked_processes_, std::vector<uint32_t>{100});
+  EXPECT_EQ(counted("clew_spans_total", "protocol=\"http\",kind=\"server\""), 1U);
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, ARequestAndItsResponseAreOneClientSpanWhereTheProcessConnects) {
+  Played c = open(describe(1, Role::kClient));
+  c.client(request("/a"));
+  c.server(response(404));
+  const std::vector<exporter::Span> spans = connections().take_spans();
+  ASSERT_EQ(spans.size(), 1U);
+  EXPECT_EQ(text_of(spans[0]), "client GET http://h/a 404 !404");
+  EXPECT_EQ(get(spans[0], "network.peer.port"), "4000");
+  EXPECT_EQ(counted("clew_spans_total", "protocol=\"http\",kind=\"client\""), 1U);
+}
+
+TEST_F(ConnectionsTest, WithoutARoleTheFirstBytesTellWhoAsks) {
+  Played c = open(describe(1, Role::kUnknown));
+  c.client(request("/a"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /a 200"});
+}
+
+TEST_F(ConnectionsTest, APacketCaptureGivesServerSpansOnly) {
+  capture::Connection info = describe(1, Role::kClient);
+  info.passive = true;
+  Played c = open(info);
+  c.client(request("/a"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /a 200"});
+}
+
+TEST_F(ConnectionsTest, AConnectionThatSpeaksSomethingElseGivesNothing) {
+  Played c = open();
+  c.client("*1\r\n$4\r\nPING\r\n");
+  c.server("+PONG\r\n");
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(losses(), "");
+  EXPECT_EQ(connections().size(), 0U);
+}
+
+TEST_F(ConnectionsTest, PipelinedRequestsPairInOrder) {
+  Played c = open();
+  c.client(request("/a") + post("/b", 3) + "abc" + request("/c"));
+  c.server(response(200, 2) + "ab" + response(404));
+  EXPECT_EQ(spans(), (Texts{"server GET /a 200 out=2", "server POST /b 404 in=3"}));
+  c.client(request("/d"));
+  c.server(response(500) + response(201));
+  EXPECT_EQ(spans(), (Texts{"server GET /c 500 !500", "server GET /d 201"}));
+}
+
+TEST_F(ConnectionsTest, CutsBetweenArrivalsMakeNoDifference) {
+  const std::string asked = post("/a", 3) + "abc" + request("/b");
+  const std::string answered = response(200, 4) + "\r\n\r\n" + response(204);
+  Played c = open();
+  for (const char byte : asked) c.client({&byte, 1});
+  for (const char byte : answered) c.server({&byte, 1});
+  EXPECT_EQ(spans(), (Texts{"server POST /a 200 in=3 out=4", "server GET /b 204"}));
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, ASpanBeginsWithTheFirstByteOfItsRequestAndEndsWithTheLastOfItsResponse) {
+  Played c = open();
+  const std::string asked = request("/a");
+  c.client(asked.substr(0, 5));
+  const uint64_t first_ns = now_ns_;
+  c.client(asked.substr(5));
+  c.server(response(200, 300), 100);
+  c.advance(Sender::kServer, 200);
+  const uint64_t last_ns = now_ns_;
+  const std::vector<exporter::Span> spans = connections().take_spans();
+  ASSERT_EQ(spans.size(), 1U);
+  EXPECT_EQ(spans[0].start_unix_ns, first_ns);
+  EXPECT_EQ(spans[0].end_unix_ns, last_ns);
+}
+
+TEST_F(ConnectionsTest, BodyBytesThatAreNeverShownCount) {
+  Played c = open();
+  c.client(post("/a", 1000), 600);
+  c.advance(Sender::kClient, 400);
+  c.server(response(200, 5'000'000'000), 1);
+  EXPECT_EQ(spans(), Texts{});
+  c.advance(Sender::kServer, 4'999'999'999);
+  EXPECT_EQ(spans(), Texts{"server POST /a 200 in=1000 out=5000000000"});
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, ChunksCountWithoutTheirFraming) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n", 12);
+  c.server("5\r\n", 7);
+  c.server("0\r\nX-Trailer: t\r\n\r\n");
+  EXPECT_EQ(spans(), Texts{"server GET /a 200 out=15"});
+}
+
+TEST_F(ConnectionsTest, InterimResponsesArePassedOver) {
+  Played c = open();
+  c.client(request("/a", "Expect: 100-continue\r\nContent-Length: 4\r\n", "PUT"));
+  c.server("HTTP/1.1 100 Continue\r\n\r\n");
+  c.client("body");
+  c.server("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+  EXPECT_EQ(spans(), Texts{});
+  c.server(response(201, 1) + "x");
+  EXPECT_EQ(spans(), Texts{"server PUT /a 201 in=4 out=1"});
+}
+
+TEST_F(ConnectionsTest, AnUpgradeIsTheLastExchange) {
+  Played c = open();
+  c.client(request("/ws", "Connection: upgrade\r\nUpgrade: websocket\r\n"));
+  c.server("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n" + response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /ws 101"});
+  c.client(request("/within"));
+  c.server(response(200));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, AnUpgradeThatIsRefusedIsAnExchangeAsAnyOther) {
+  Played c = open();
+  c.client(request("/ws", "Upgrade: h2c\r\n") + request("/b"));
+  c.server(response(200) + response(204));
+  EXPECT_EQ(spans(), (Texts{"server GET /ws 200", "server GET /b 204"}));
+}
+
+TEST_F(ConnectionsTest, ATunnelIsTheLastExchange) {
+  Played c = open();
+  c.client("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n");
+  c.server("HTTP/1.1 200 Go on\r\n\r\n");
+  c.client(request("/within"));
+  c.server(response(200));
+  c.end(Kind::kReset);
+  const Texts found = spans();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].starts_with("server CONNECT ") && found[0].ends_with(" 200")) << found[0];
+}
+
+// ---------------------------------------------------------------------------------------------- ends
+
+TEST_F(ConnectionsTest, AConnectionClosedBeforeItsResponseSaysSo) {
+  Played c = open();
+  c.client(request("/a"));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{"server GET /a ~connection_closed !connection_closed"});
+  EXPECT_EQ(connections().size(), 0U);
+}
+
+TEST_F(ConnectionsTest, AResetWithinAResponseSaysSoAndHowFarItCame) {
+  Played c = open();
+  c.client(request("/a") + request("/b"));
+  c.server(response(200, 100), 40);
+  c.end(Kind::kReset);
+  EXPECT_EQ(spans(),
+            (Texts{"server GET /a 200 out=40 ~connection_closed !connection_reset", "server GET /b ~connection_closed !connection_reset"}));
+}
+
+TEST_F(ConnectionsTest, ATracerThatStopsIsNobodysError) {
+  Played c = open();
+  c.client(request("/a"));
+  c.end(Kind::kTracer);
+  EXPECT_EQ(spans(), Texts{"server GET /a ~tracer_stopped"});
+}
+
+TEST_F(ConnectionsTest, FinishEndsWhatIsOpenInOrderOfConnections) {
+  Played second = open(describe(2));
+  Played first = open(describe(1));
+  second.client(request("/2"));
+  first.client(request("/1"));
+  connections().finish(now_ns_);
+  EXPECT_EQ(spans(), (Texts{"server GET /1 ~tracer_stopped", "server GET /2 ~tracer_stopped"}));
+  EXPECT_EQ(connections().size(), 0U);
+}
+
+TEST_F(ConnectionsTest, ABodyThatEndsWithTheConnectionIsWholeIfItsSenderCloses) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server("HTTP/1.0 200 OK\r\n\r\n", 70);
+  EXPECT_EQ(spans(), Texts{});
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{"server GET /a 200 out=70"});
+}
+
+TEST_F(ConnectionsTest, ABodyThatEndsWithTheConnectionIsNotWholeIfItsReaderCloses) {
+  Played c = open(describe(1, Role::kClient));
+  c.client(request("/a"));
+  c.server("HTTP/1.0 200 OK\r\n\r\n", 70);
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{"client GET http://h/a 200 out=70 ~connection_closed !connection_closed"});
+}
+
+TEST_F(ConnectionsTest, AClientThatSendsNoMoreStillGetsItsResponse) {
+  Played c = open();
+  c.client(request("/a"));
+  c.end_of(Sender::kClient);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(connections().size(), 1U);
+  c.server(response(200, 1) + "x");
+  EXPECT_EQ(spans(), Texts{"server GET /a 200 out=1"});
+  c.end_of(Sender::kServer);
+  EXPECT_EQ(connections().size(), 0U);
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, AServerThatSendsNoMoreEndsTheBodyAndLeavesTheRestUnanswered) {
+  Played c = open(describe(1, Role::kClient));
+  c.client(request("/a") + request("/b"));
+  c.server("HTTP/1.1 200 OK\r\n\r\n", 9);
+  c.end_of(Sender::kServer);
+  EXPECT_EQ(spans(), (Texts{"client GET http://h/a 200 out=9", "client GET http://h/b ~connection_closed !connection_closed"}));
+  EXPECT_EQ(connections().size(), 1U) << "the client may still send";
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(connections().size(), 0U);
+}
+
+TEST_F(ConnectionsTest, AHeadThatIsCutByTheEndIsCounted) {
+  Played c = open();
+  c.client("GET /a HTTP/1.1\r\nHo");
+  c.end_of(Sender::kClient);
+  EXPECT_EQ(losses(), "stream.head_truncated 1");
+  EXPECT_EQ(spans(), Texts{});
+}
+
+TEST_F(ConnectionsTest, WordsOnAConnectionThatIsOverAreNotHeard) {
+  Played c = open();
+  c.end(Kind::kClosed);
+  c.advance(Sender::kClient, 10);
+  c.end(Kind::kReset);
+  EXPECT_EQ(connections().size(), 0U);
+  EXPECT_EQ(losses(), "");
+}
+
+// ---------------------------------------------------------------------------------------------- early responses
+
+TEST_F(ConnectionsTest, AnEarlyResponseWaitsForTheEndOfItsRequest) {
+  Played c = open();
+  c.client(post("/a", 10), 4);
+  c.server(response(413));
+  connections().tick(now_ns_ + limits_.early_response_wait_ns - 1);
+  EXPECT_EQ(spans(), Texts{});
+  c.advance(Sender::kClient, 6);
+  EXPECT_EQ(spans(), Texts{"server POST /a 413 in=10"});
+  connections().tick(now_ns_ + 10 * limits_.early_response_wait_ns);
+  EXPECT_EQ(spans(), Texts{}) << "twice";
+}
+
+TEST_F(ConnectionsTest, AnEarlyResponseDoesNotWaitForever) {
+  Played c = open();
+  c.client(post("/a", 10), 4);
+  c.server(response(413));
+  const uint64_t answered_ns = now_ns_;
+  connections().tick(answered_ns + limits_.early_response_wait_ns);
+  const std::vector<exporter::Span> early = connections().take_spans();
+  ASSERT_EQ(early.size(), 1U);
+  EXPECT_EQ(text_of(early[0]), "server POST /a 413 in=4");
+  EXPECT_EQ(early[0].end_unix_ns, answered_ns);
+  c.advance(Sender::kClient, 6);
+  c.client(request("/b"));
+  c.server(response(200));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{"server GET /b 200"});
+}
+
+TEST_F(ConnectionsTest, AnEarlyResponseWhoseConnectionClosesIsWhole) {
+  Played c = open();
+  c.client(post("/a", 10), 4);
+  c.server(response(413));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{"server POST /a 413 in=4"});
+  connections().tick(now_ns_ + limits_.early_response_wait_ns);
+  EXPECT_EQ(spans(), Texts{});
+}
+
+// ---------------------------------------------------------------------------------------------- bounds
+
+TEST_F(ConnectionsTest, AFullTableForgetsTheOneUsedLongestAgo) {
+  limits_.connections_max = 2;
+  Played first = open(describe(1));
+  Played second = open(describe(2));
+  second.client(request("/2"));
+  first.client(request("/1"));
+  Played third = open(describe(3));
+  EXPECT_EQ(connections().size(), 2U);
+  EXPECT_EQ(spans(), Texts{"server GET /2 ~bytes_lost"});
+  EXPECT_EQ(losses(), "connection.table_full 1");
+  first.server(response(200));
+  third.client(request("/3"));
+  third.server(response(200));
+  EXPECT_EQ(spans(), (Texts{"server GET /1 200", "server GET /3 200"}));
+  EXPECT_EQ(losses(), "connection.table_full 1");
+}
+
+TEST_F(ConnectionsTest, AConnectionInUseOutlivesThoseThatWereOnlyAnnounced) {
+  limits_.connections_max = 2;
+  Played used = open(describe(1));
+  used.client(request("/a"));
+  open(describe(2));
+  used.server(response(200));
+  used.client(request("/b"));
+  open(describe(3));
+  used.server(response(200));
+  EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /b 200"}));
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, AConnectionThatNobodyAnnouncedIsCountedAndReadAsOneJoined) {
+  Played c(*this, describe(7));
+  c.client(request("/a"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /a 200"});
+  EXPECT_EQ(losses(), "connection.unannounced 1");
+}
+
+TEST_F(ConnectionsTest, AConnectionAnnouncedTwiceBeginsAnewAndLosesNothingUncounted) {
+  Played c = open();
+  c.client(request("/a"));
+  Played again = open();
+  EXPECT_EQ(connections().size(), 1U);
+  EXPECT_EQ(spans(), Texts{"server GET /a ~bytes_lost"});
+  again.client(request("/b"));
+  again.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /b 200"});
+}
+
+TEST_F(ConnectionsTest, MoreRequestsUnderWayThanTheBoundEndTheConnectionForNoResponseMayShift) {
+  Played c = open();
+  for (size_t i = 0; i < exchange::ExchangeQueue::kMax; ++i) c.client(request("/a"));
+  EXPECT_EQ(losses(), "");
+  EXPECT_EQ(spans(), Texts{});
+  c.client(request("/b"));
+  EXPECT_EQ(losses(), "connection.given_up 1, exchange.queue_full 1");
+  EXPECT_EQ(spans(), Texts(exchange::ExchangeQueue::kMax, "server GET /a ~bytes_lost"));
+  c.server(response(200));
+  c.client(request("/c"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{});
+}
+
+TEST_F(ConnectionsTest, AResponseThatWaitsForItsRequestIsKeptWithinBounds) {
+  Played c = open(describe(1, Role::kServer, false));
+  c.client(request("/a"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /a 200"});
+  c.server(response(200, 1'000'000));
+  for (size_t i = 0; i < 100; ++i) c.server(std::string(10'000, 'x'));
+  EXPECT_NE(losses().find("stream.buffer_full"), std::string::npos);
+  c.client(request("/b"));
+  c.server(response(201));
+  EXPECT_EQ(spans(), Texts{"server GET /b 201"});
+}
+
+}  // namespace
+}  // namespace clew::connection
