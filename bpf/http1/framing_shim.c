@@ -86,9 +86,21 @@ void framing_free(struct framing *f)
 	free(f);
 }
 
+void framing_join(struct framing *f, uint8_t distrusted)
+{
+	f->connection.joined = 1;
+	f->connection.distrusted = distrusted;
+}
+
 static struct http1_view begin(struct framing *f, int direction, u32 total)
 {
-	f->walk = (struct http1_walk){.total = total, .capture = HTTP1_NO_CAPTURE, .direction = (u8)direction};
+	f->walk = (struct http1_walk){
+		.total = total,
+		.capture = HTTP1_NO_CAPTURE,
+		.direction = (u8)direction,
+		.at_start = !f->connection.joined && f->position[direction] == 0,
+	};
+	f->connection.distrusted &= 1 << direction;
 	f->start = f->position[direction];
 	f->position[direction] += total;
 	return (struct http1_view){

@@ -24,6 +24,9 @@ struct framing_outcome {
 struct framing *framing_new(framing_sink sink, void *environment);
 void framing_free(struct framing *f);
 
+/* Before its first call: the connection was found open. Bit d of `distrusted`: direction d may be in the middle of a body. */
+void framing_join(struct framing *f, uint8_t distrusted);
+
 /* A call that moved `n` bytes, read in windows of `window` bytes (1 … CLEW_WINDOW). `slack`: what lies around them in memory. */
 struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window, uint8_t slack);
 
