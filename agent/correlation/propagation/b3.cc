@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // B3 of Zipkin, in one header and in several. https://github.com/openzipkin/b3-propagation
 #include <expected>
+#include <utility>
 
 #include "agent/correlation/propagation/characters.h"
 #include "agent/correlation/propagation/reading.h"
@@ -73,7 +74,7 @@ Reading read_b3_single(const HeaderValues& headers) {
   if (!sampled) return refused(Reason::kMalformed);
   if (count == kPartsMax && !is_parent_id(parts[3])) return refused(Reason::kBadParentId);
   decide(*context, *sampled);
-  reading.context = *context;
+  reading.context = std::move(*context);
   return reading;
 }
 
@@ -88,9 +89,9 @@ Reading read_b3_multi(const HeaderValues& headers) {
   if (!trace) return refused(Reason::kMissingTraceId);
   if (!span) return refused(Reason::kMissingSpanId);
   if (headers.repeated(HeaderName::kB3TraceId) || headers.repeated(HeaderName::kB3SpanId)) return refused(Reason::kDuplicateHeader);
-  const auto context = read_ids(headers.value(HeaderName::kB3TraceId), headers.value(HeaderName::kB3SpanId));
+  auto context = read_ids(headers.value(HeaderName::kB3TraceId), headers.value(HeaderName::kB3SpanId));
   if (!context) return refused(context.error());
-  reading.context = *context;
+  reading.context = std::move(*context);
   decide(*reading.context, decision_of(headers, reading));
   if (headers.has(HeaderName::kB3ParentSpanId) && !is_parent_id(headers.value(HeaderName::kB3ParentSpanId)))
     reading.reasons.add(Reason::kBadParentId);

@@ -3,6 +3,7 @@
 // https://docs.datadoghq.com/tracing/trace_collection/trace_context_propagation
 #include <charconv>
 #include <limits>
+#include <utility>
 
 #include "agent/correlation/propagation/characters.h"
 #include "agent/correlation/propagation/reading.h"
@@ -79,7 +80,7 @@ Reading read_datadog(const HeaderValues& headers) {
   Reading reading;
   if (!read_upper_half(headers, context.trace_id)) reading.reasons.add(Reason::kBadTraceIdHigh);
   decide(context, decision_of(headers, reading));
-  reading.context = context;
+  reading.context = std::move(context);
   return reading;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jaeger's uber-trace-id: trace:span:parent:flags in hexadecimal, without leading zeros if the library is old, the colons perhaps %3A.
 // https://www.jaegertracing.io/docs/1.21/client-libraries/#propagation-format
+#include <utility>
+
 #include "agent/correlation/propagation/characters.h"
 #include "agent/correlation/propagation/reading.h"
 
@@ -50,7 +52,7 @@ Reading read_jaeger(const HeaderValues& headers) {
   else
     decide(context, (flags[0] & kJaegerSampled) != 0 ? Sampled::kYes : Sampled::kNo);
   Reading reading;
-  reading.context = context;
+  reading.context = std::move(context);
   return reading;
 }
 

@@ -3,6 +3,7 @@
 // https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "agent/correlation/propagation/characters.h"
 #include "agent/correlation/propagation/reading.h"
@@ -78,7 +79,7 @@ Reading read_xray(const HeaderValues& headers) {
   if (const auto reason = read_id(*fields.parent, Case::kAny, context.span_id)) return refused(*reason);
   if (const auto reason = why_zero(context)) return refused(*reason);
   decide(context, decision_of(fields, reading));
-  reading.context = context;
+  reading.context = std::move(context);
   return reading;
 }
 
