@@ -3,6 +3,7 @@
 // https://docs.datadoghq.com/tracing/trace_collection/trace_context_propagation
 #include <charconv>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "agent/correlation/propagation/characters.h"
@@ -15,13 +16,20 @@ constexpr std::string_view kUpperHalfTag = "_dd.p.tid";
 constexpr size_t kUpperHalfLength = 16;
 constexpr size_t kDecimalLengthMax = std::numeric_limits<uint64_t>::digits10 + 1;
 
+/// invalid_argument, too, when more follows the number.
+template <class T>
+std::errc read_number(std::string_view text, T& value) {
+  const char* const begin = text.data();
+  const auto [behind, error] = std::from_chars(begin, begin + text.size(), value);
+  return error == std::errc{} && behind != begin + text.size() ? std::errc::invalid_argument : error;
+}
+
 std::optional<Reason> read_decimal(std::string_view text, std::span<uint8_t, 8> id) {
   if (text.empty() || text.size() > kDecimalLengthMax) return Reason::kWrongLength;
   uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (parsed.ec == std::errc::result_out_of_range) return Reason::kOutOfRange;
-  if (parsed.ec != std::errc{} || parsed.ptr != end) return Reason::kBadCharacter;
+  const std::errc error = read_number(text, value);
+  if (error == std::errc::result_out_of_range) return Reason::kOutOfRange;
+  if (error != std::errc{}) return Reason::kBadCharacter;
   for (size_t i = 0; i < id.size(); ++i) id[id.size() - 1 - i] = static_cast<uint8_t>(value >> (8 * i));
   return std::nullopt;
 }
@@ -51,10 +59,8 @@ bool read_upper_half(const HeaderValues& headers, TraceId& trace_id) {
 Sampled decision_of(const HeaderValues& headers, Reading& reading) {
   if (!headers.has(HeaderName::kDatadogSamplingPriority)) return Sampled::kDeferred;
   const std::string_view text = headers.value(HeaderName::kDatadogSamplingPriority);
-  const char* const end = text.data() + text.size();
   int priority = 0;
-  const auto parsed = std::from_chars(text.data(), end, priority);
-  if (parsed.ec == std::errc{} && parsed.ptr == end && !headers.repeated(HeaderName::kDatadogSamplingPriority))
+  if (read_number(text, priority) == std::errc{} && !headers.repeated(HeaderName::kDatadogSamplingPriority))
     return priority > 0 ? Sampled::kYes : Sampled::kNo;
   reading.reasons.add(Reason::kBadSampled);
   return Sampled::kDeferred;
