@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -106,14 +106,15 @@ class ConnectionsTest : public testing::Test {
             asked_processes_.push_back(process_id);
             return resource_;
           },
-          counters_, limits_);
+          correlator_,
+          Connections::Propagators(correlation::propagation::kDefaultOrder.begin(), correlation::propagation::kDefaultOrder.end()), counters_, limits_);
     return *connections_;
   }
 
   /// As sources do: the bytes are gone after the call.
   void deliver(capture::Bytes call) {
     const auto bytes = std::make_unique<char[]>(call.bytes.size());
-    std::memcpy(bytes.get(), call.bytes.data(), call.bytes.size());
+    std::ranges::copy(call.bytes, bytes.get());
     call.bytes = {bytes.get(), call.bytes.size()};
     connections().bytes(call);
   }
@@ -178,8 +179,9 @@ class ConnectionsTest : public testing::Test {
  private:
   protocols::ProtocolList protocols_ = protocols::make_protocols();
   correlation::Ids ids_{correlation::Seed{{1, 2}}};
-  exchange::SpanBuilder builder_{ids_, false};
+  exchange::SpanBuilder builder_{false};
   base::Counters counters_;
+  correlation::Correlator correlator_{ids_, counters_};
   std::unique_ptr<Connections> connections_;
 };
 
