@@ -41,7 +41,8 @@ TEST(HeaderName, OneOtherByteMakesItAnother) {
       for (int byte = 0; byte < 256; ++byte) {
         std::string other(name);
         other[at] = static_cast<char>(byte);
-        EXPECT_EQ(recognise(other).has_value(), to_lower(other[at]) == name[at]) << other;
+        const bool same = other[at] == name[at] || (is_lower(name[at]) && byte == name[at] - 'a' + 'A');
+        EXPECT_EQ(recognise(other).has_value(), same) << other;
       }
     }
   }
