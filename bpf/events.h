@@ -24,18 +24,21 @@ enum clew_event_type {
 	CLEW_EVENT_CONNECTION = 2, /* struct clew_event_connection; before the first data event of a connection */
 	CLEW_EVENT_END = 3,	   /* struct clew_event_end */
 	CLEW_EVENT_PROCESS = 4,	   /* struct clew_event_process */
+	CLEW_EVENT_CONNECT = 5,	   /* struct clew_event_connect; before the connection's own, which comes with its first bytes */
 };
 
 enum clew_direction {
 	CLEW_INGRESS = 0,
 	CLEW_EGRESS = 1,
 };
+/* With the direction of a data event: the call would have waited for bytes, as only a thread does that has nothing else to do. */
+#define CLEW_BLOCKING 0x80
 
 /* struct clew_event_data: one piece of a message head or of a body's framing, or (length 0) only the news of a position. */
 struct clew_event_data {
 	clew_u8 type;
-	clew_u8 direction;
-	clew_u16 length; /* bytes that follow, at most CLEW_WINDOW */
+	clew_u8 direction; /* enum clew_direction, | CLEW_BLOCKING */
+	clew_u16 length;   /* bytes that follow, at most CLEW_WINDOW */
 	clew_u32 tgid;
 	clew_u64 time_ns; /* CLOCK_MONOTONIC */
 	clew_u64 connection;
@@ -69,10 +72,22 @@ struct clew_event_connection {
 	clew_u16 peer_port;
 	clew_u16 local_path_length; /* Unix sockets: bytes of the name, abstract names begin with NUL */
 	clew_u16 peer_path_length;
+	clew_u32 base[2]; /* TCP: sequence number of byte 0, by direction. Both ends know both: together they name the connection */
 	clew_u8 local_address[16];
 	clew_u8 peer_address[16];
 	clew_u8 local_path[CLEW_PATH_SIZE];
 	clew_u8 peer_path[CLEW_PATH_SIZE];
+};
+
+/* A thread calls connect(): what it sends there later belongs to what it is doing now. */
+struct clew_event_connect {
+	clew_u8 type;
+	clew_u8 padding1[3];
+	clew_u32 tgid;
+	clew_u64 time_ns;
+	clew_u64 connection;
+	clew_u32 tid;
+	clew_u32 padding2;
 };
 
 enum clew_end_kind {
@@ -168,7 +183,8 @@ struct clew_open_socket {
 #define CLEW_STATIC_ASSERT _Static_assert
 #endif
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_data) == 48, "layout");
-CLEW_STATIC_ASSERT(sizeof(struct clew_event_connection) == 280, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_connection) == 288, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_connect) == 32, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_end) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_process) == 40, "layout");
 #endif

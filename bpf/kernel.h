@@ -57,6 +57,8 @@ enum {
 #define MSG_OOB 0x1
 #define MSG_PEEK 0x2
 #define MSG_TRUNC 0x20
+#define MSG_DONTWAIT 0x40
+#define O_NONBLOCK 0x800
 #define MSG_ERRQUEUE 0x2000
 /* include/net/tcp_states.h */
 #define TCP_ESTABLISHED 1
@@ -181,6 +183,7 @@ struct socket {
 };
 
 struct file {
+	unsigned int f_flags;
 	struct inode *f_inode;
 	void *private_data;
 };

@@ -85,7 +85,7 @@ struct scratch {
 	u64 now_ns;
 	u64 position; /* of its first byte in the direction */
 	u32 other_position;
-	u32 padding1;
+	u32 blocking; /* CLEW_BLOCKING or 0 */
 	u32 tgid;
 	u32 tid;
 	/* its buffer */
@@ -104,6 +104,7 @@ struct scratch {
 		struct clew_event_connection connection;
 		struct clew_event_end end;
 		struct clew_event_process process;
+		struct clew_event_connect connect;
 	} event;
 };
 

@@ -15,6 +15,30 @@ namespace clew::protocols {
 enum class Sender : uint8_t { kClient = 0, kServer = 1 };
 inline Sender peer_of(Sender s) { return s == Sender::kClient ? Sender::kServer : Sender::kClient; }
 
+/// A header field as it came; the name in any letter case.
+struct HeaderField {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// The header fields that carry trace contexts, in lower case: what a parser has to report of a request's head.
+inline constexpr std::string_view kContextFieldNames[] = {
+    "traceparent",
+    "tracestate",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "uber-trace-id",
+    "x-amzn-trace-id",
+    "x-datadog-trace-id",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "x-datadog-tags",
+};
+
 /// The head of a message, as one protocol sees it. The parser that made it turns it (and the head of the answer) into a span
 /// through Protocol::describe(); nobody else looks inside.
 struct Head {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "protocols/message.h"
 
@@ -38,6 +39,8 @@ struct Step {
   bool is_request = false;
   bool is_interim = false;
   std::unique_ptr<Head> head;
+  /// kHead of a request only: its fields of kContextFieldNames, in their order, as views into `bytes`.
+  std::vector<HeaderField> context_fields;
   /// kEnd only: bytes of the body, without framing.
   uint64_t body_bytes = 0;
   /// kInvalid only: why, as a literal ("bad_chunk_size").

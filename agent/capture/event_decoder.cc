@@ -50,16 +50,18 @@ bool EventDecoder::decode(std::span<const std::byte> event) {
     case CLEW_EVENT_CONNECTION: return connection(event);
     case CLEW_EVENT_END: return end(event);
     case CLEW_EVENT_PROCESS: return process(event);
+    case CLEW_EVENT_CONNECT: return connect(event);
     default: return false;
   }
 }
 
 bool EventDecoder::data(std::span<const std::byte> event) {
   clew_event_data e;
-  if (!load(event, e) || event.size() < sizeof e + e.length || e.direction > 1) return false;
+  if (!load(event, e) || event.size() < sizeof e + e.length || (e.direction & ~CLEW_BLOCKING) > 1) return false;
   Bytes bytes;
   bytes.connection = e.connection;
-  bytes.direction = static_cast<Direction>(e.direction);
+  bytes.direction = static_cast<Direction>(e.direction & 1);
+  bytes.blocking = (e.direction & CLEW_BLOCKING) != 0;
   bytes.position = e.position;
   bytes.time_ns = unix_time(e.time_ns);
   bytes.process_id = e.tgid;
@@ -80,6 +82,8 @@ bool EventDecoder::connection(std::span<const std::byte> event) {
   c.peer = endpoint(e.family, e.peer_port, e.peer_address, e.peer_path, e.peer_path_length);
   c.role = e.role <= CLEW_ROLE_SERVER ? static_cast<Role>(e.role) : Role::kUnknown;
   c.from_start = e.from_start != 0;
+  c.has_base = e.family != CLEW_FAMILY_UNIX;
+  std::copy(std::begin(e.base), std::end(e.base), c.base.begin());
   c.time_ns = unix_time(e.time_ns);
   sink_.connection(c);
   return true;
@@ -110,6 +114,13 @@ bool EventDecoder::end(std::span<const std::byte> event) {
     default: return false;
   }
   sink_.end(end);
+  return true;
+}
+
+bool EventDecoder::connect(std::span<const std::byte> event) {
+  clew_event_connect e;
+  if (!load(event, e)) return false;
+  sink_.connecting({.connection = e.connection, .process_id = e.tgid, .thread_id = e.tid, .time_ns = unix_time(e.time_ns)});
   return true;
 }
 

@@ -44,6 +44,7 @@ class EventDecoder {
   bool connection(std::span<const std::byte> event);
   bool end(std::span<const std::byte> event);
   bool process(std::span<const std::byte> event);
+  bool connect(std::span<const std::byte> event);
 
   Sink& sink_;
   ProcessSink& processes_;

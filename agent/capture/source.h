@@ -31,7 +31,10 @@ struct Connection {
   Endpoint peer;
   Role role = Role::kUnknown;
   bool from_start = false;  // position 0 of both directions will be seen
-  bool passive = false;     // a packet capture: no process; every exchange gives one SERVER span
+  /// TCP: sequence number of the first byte, by Direction. The other end knows the same two, the other way round.
+  std::array<uint32_t, 2> base{};
+  bool has_base = false;
+  bool passive = false;  // a packet capture: no process; every exchange gives one SERVER span
   uint64_t time_ns = 0;
 };
 
@@ -45,6 +48,7 @@ struct Bytes {
   uint64_t time_ns = 0;  // Unix time in nanoseconds
   uint32_t process_id = 0;
   uint32_t thread_id = 0;
+  bool blocking = false;   // the call would have waited for bytes
   std::string_view bytes;  // empty: only says that the direction has advanced to `position` at `time_ns`
   /// Up to here the direction has advanced with this call; what lies behind `bytes` will not be shown. 0: nothing behind them.
   uint64_t advanced_to = 0;
@@ -52,6 +56,14 @@ struct Bytes {
   uint64_t other_position = kNoPosition;
 
   static constexpr uint64_t kNoPosition = UINT64_MAX;
+};
+
+/// A thread has called connect(); the connection is announced later, with its first bytes.
+struct Connecting {
+  uint64_t connection = 0;
+  uint32_t process_id = 0;
+  uint32_t thread_id = 0;
+  uint64_t time_ns = 0;
 };
 
 /// One direction, or the whole connection, has ended.
@@ -75,6 +87,7 @@ class Sink {
   virtual void connection(const Connection& connection) = 0;
   virtual void bytes(const Bytes& bytes) = 0;
   virtual void end(const End& end) = 0;
+  virtual void connecting(const Connecting& /*connecting*/) {}
 };
 
 }  // namespace clew::capture

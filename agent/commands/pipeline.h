@@ -8,6 +8,7 @@
 #include "agent/base/counters.h"
 #include "agent/commands/outputs.h"
 #include "agent/connection/connections.h"
+#include "agent/correlation/correlator.h"
 #include "agent/correlation/ids.h"
 #include "agent/exchange/span_builder.h"
 #include "protocols/registry.h"
@@ -19,11 +20,12 @@ class Pipeline {
   using EnvironmentLookup = std::function<const char*(const char*)>;  // empty: no variable is set
 
   Pipeline(const correlation::Seed& seed, bool capture_query, const EnvironmentLookup& environment,
-           connection::Connections::ResourceOf resource_of, base::Counters& counters)
+           connection::Connections::ResourceOf resource_of, connection::Connections::Propagators propagators, base::Counters& counters)
       : protocols_(protocols::make_protocols()),
         ids_(seed),
-        builder_(ids_, capture_query),
-        connections_(protocols_, builder_, std::move(resource_of), counters, {}) {
+        correlator_(ids_, counters),
+        builder_(capture_query),
+        connections_(protocols_, builder_, std::move(resource_of), correlator_, std::move(propagators), counters, {}) {
     if (!environment) return;
     for (const auto& protocol : protocols_) protocol->configure(environment);
   }
@@ -40,6 +42,7 @@ class Pipeline {
  private:
   protocols::ProtocolList protocols_;
   correlation::Ids ids_;
+  correlation::Correlator correlator_;
   exchange::SpanBuilder builder_;
   connection::Connections connections_;
 };

@@ -21,6 +21,7 @@
 #include "agent/commands/live_processes.h"
 #include "agent/commands/outputs.h"
 #include "agent/commands/pipeline.h"
+#include "agent/commands/propagators.h"
 #include "agent/discovery/cgroup_mounts.h"
 #include "agent/discovery/process_table.h"
 #include "agent/replay/recording.h"
@@ -177,7 +178,8 @@ std::optional<int> Trace::prepare() {
   if (getrandom(seed_.key.data(), sizeof seed_.key, 0) != sizeof seed_.key) return usage({"cannot get random bytes"});
   pipeline_.emplace(
       seed_, trace.output.capture_query, environment_,
-      [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); }, counters_);
+      [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); },
+      read_propagators(environment_, messages_), counters_);
   decoder_.emplace(pipeline_->connections(), *processes_, counters_);
 
   for (const uint32_t id : trace.select.process_ids) {

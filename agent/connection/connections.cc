@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/connection/connections.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
 #include "agent/connection/entry.h"
+#include "agent/correlation/propagation/extract.h"
 
 namespace clew::connection {
 namespace {
@@ -26,11 +29,21 @@ bool is_later(uint64_t position, uint64_t response_at) {
   return static_cast<int32_t>(static_cast<uint32_t>(position) - static_cast<uint32_t>(response_at)) >= 0;
 }
 
+correlation::RequestKey key_of(const exchange::Place& place, const Exchange& exchange) {
+  return {.connection = place.connection, .position = exchange.position, .stream_id = exchange.stream_id};
+}
+
 }  // namespace
 
 Connections::Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder, ResourceOf resource_of,
-                         base::Counters& counters, Limits limits)
-    : protocols_(protocols), builder_(builder), resource_of_(std::move(resource_of)), counters_(counters), limits_(limits) {}
+                         correlation::Correlator& correlator, Propagators propagators, base::Counters& counters, Limits limits)
+    : protocols_(protocols),
+      builder_(builder),
+      resource_of_(std::move(resource_of)),
+      correlator_(correlator),
+      propagators_(std::move(propagators)),
+      counters_(counters),
+      limits_(limits) {}
 
 Connections::~Connections() = default;
 
@@ -85,6 +98,8 @@ void Connections::forget(uint64_t id) {
   if (entry->newer != nullptr) entry->newer->older = entry->older;
   if (oldest_ == entry) oldest_ = entry->newer;
   if (newest_ == entry) newest_ = entry->older;
+  for (const Exchange& exchange : entry->exchanges)
+    if (!exchange.delivered) drop(*entry, exchange);
   by_id_.erase(it);
 }
 
@@ -105,6 +120,7 @@ void Connections::bytes(const capture::Bytes& bytes) {
   Entry::Half& half = entry.half(bytes.direction);
   half.process_id = bytes.process_id;
   half.thread_id = bytes.thread_id;
+  half.blocking = bytes.blocking;
   half.other_position = bytes.other_position;
   if (!half.started) {  // joined in the middle: what was before is none of ours
     half.started = true;
@@ -231,8 +247,9 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
     case Step::Kind::kHead: {
       half.aligned = true;
       const uint64_t first_byte_ns = half.stream.time_of_next();
+      const auto remote = remote_context(step);  // before its bytes go
       half.stream.consume(step.consumed);
-      on_head(entry, direction, step, position, first_byte_ns);
+      on_head(entry, direction, step, position, first_byte_ns, remote ? &*remote : nullptr);
       return true;
     }
     case Step::Kind::kSkip:
@@ -284,7 +301,8 @@ void Connections::give_up(Entry& entry) {
 
 // ---------------------------------------------------------------------------------------------- messages
 
-void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_t position, uint64_t first_byte_ns) {
+void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_t position, uint64_t first_byte_ns,
+                          const correlation::RemoteContext* remote) {
   Entry::Half& half = entry.half(direction);
   if (!step.is_request) {
     entry.interim_open = step.is_interim;
@@ -292,6 +310,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     Exchange* exchange = entry.exchanges.open_response(step.stream_id);
     if (exchange == nullptr) return;
     entry.confirmed = true;
+    if (entry.place.is_client) correlator_.response_received(key_of(entry.place, *exchange), caller_of(entry, direction));
     exchange->response.head = std::move(step.head);
     exchange->response.first_byte_ns = first_byte_ns;
     exchange->response.last_byte_ns = half.stream.time_of_last();
@@ -326,6 +345,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
   exchange.request.head = std::move(step.head);
   exchange.request.first_byte_ns = first_byte_ns;
   exchange.request.last_byte_ns = half.stream.time_of_last();
+  correlate(entry, direction, exchange, remote);
 }
 
 void Connections::on_end(Entry& entry, Direction direction, uint64_t stream_id, uint64_t body_bytes) {
@@ -337,6 +357,10 @@ void Connections::on_end(Entry& entry, Direction direction, uint64_t stream_id, 
   side.complete = true;
   side.body_bytes = body_bytes;
   side.last_byte_ns = std::max(side.last_byte_ns, entry.half(direction).stream.time_of_last());
+  if (is_request && body_bytes > 0 && !entry.place.is_client)
+    correlator_.request_completed(key_of(entry.place, *exchange), caller_of(entry, direction));
+  else if (!is_request)
+    correlator_.answered(key_of(entry.place, *exchange));
 }
 
 void Connections::deliver_ready(Entry& entry) {
@@ -363,8 +387,69 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
           "clew_spans_total", std::string("protocol=\"").append(entry.protocol->name()).append("\",kind=\"").append(kind).append("\""));
   }
   spans_by_kind_[entry.place.is_client ? 1 : 0]->add();
-  spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, end_ns, std::move(resource)));
+  const correlation::RequestKey key = key_of(entry.place, exchange);
+  correlation::Context context =
+      correlator_.context_of(key, entry.place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer);
+  spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource)));
+  correlator_.closed(key);
 }
+
+// ---------------------------------------------------------------------------------------------- correlation
+
+// The trace context that a request carries.
+std::optional<correlation::RemoteContext> Connections::remote_context(const Step& step) {
+  if (!step.is_request || step.context_fields.empty()) return std::nullopt;
+  namespace propagation = correlation::propagation;
+  propagation::HeaderValues values;
+  for (const protocols::HeaderField& field : step.context_fields)
+    if (const auto name = propagation::recognise(field.name)) values.add(*name, field.value);
+  propagation::ExtractResult result = propagation::extract(values, propagators_);
+  for (const propagation::Ignored& ignored : result.ignored)
+    counters_
+        .get("clew_propagation_ignored_total",
+             fmt::format("propagator=\"{}\",reason=\"{}\"", propagation::name(ignored.propagator), propagation::name(ignored.reason)))
+        .add();
+  if (result.disagreeing)
+    counters_.get("clew_propagation_disagreeing_total", fmt::format("propagator=\"{}\"", propagation::name(*result.disagreeing))).add();
+  return std::move(result.context);
+}
+
+correlation::Caller Connections::caller_of(Entry& entry, Direction direction) {
+  const Entry::Half& half = entry.half(direction);
+  if (half.process_id != entry.model_of && !entry.info.passive) {
+    entry.model_of = half.process_id;
+    entry.model = correlation::model_of(*resource_of_(half.process_id, entry.place, half.stream.time_latest()));
+  }
+  return {.process_id = half.process_id,
+          .thread_id = half.thread_id,
+          .blocking = half.blocking,
+          .model = entry.model,
+          .time_ns = half.stream.time_latest()};
+}
+
+void Connections::correlate(Entry& entry, Direction direction, const Exchange& exchange, const correlation::RemoteContext* remote) {
+  std::optional<correlation::WireKey> wire;
+  if (entry.info.has_base)
+    wire = {.request_base = entry.info.base[static_cast<size_t>(direction)],
+            .response_base = entry.info.base[static_cast<size_t>(opposite(direction))],
+            .position = static_cast<uint32_t>(exchange.position),
+            .stream_id = exchange.stream_id};
+  if (entry.place.is_client)
+    correlator_.request_sent(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote);
+  else
+    correlator_.request_received(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote);
+}
+
+void Connections::connecting(const capture::Connecting& connecting) {
+  correlator_.connecting(connecting.connection,
+                         {.process_id = connecting.process_id,
+                          .thread_id = connecting.thread_id,
+                          .model = correlation::model_of(*resource_of_(connecting.process_id, {}, connecting.time_ns)),
+                          .time_ns = connecting.time_ns});
+}
+
+// An exchange that gives no span.
+void Connections::drop(Entry& entry, const Exchange& exchange) { correlator_.closed(key_of(entry.place, exchange)); }
 
 // ---------------------------------------------------------------------------------------------- ends
 
@@ -409,6 +494,7 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
     Exchange& exchange = entry.exchanges.front();
     if (!exchange.delivered && !entry.confirmed) {
       counters_.lost("exchange", "joined_without_response").add();  // bytes of something else may look like a request
+      drop(entry, exchange);
     } else if (!exchange.delivered) {
       const Direction answers = entry.direction(Sender::kServer);
       if (!exchange.response.complete) {

@@ -7,12 +7,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "agent/base/counters.h"
 #include "agent/capture/source.h"
+#include "agent/correlation/correlator.h"
+#include "agent/correlation/propagation/propagator.h"
 #include "agent/exchange/exchange.h"
 #include "agent/exchange/span_builder.h"
 #include "agent/stream/stream.h"
@@ -23,6 +26,8 @@ namespace clew::connection {
 
 class Connections final : public capture::Sink {
  public:
+  using Propagators = std::vector<correlation::propagation::Propagator>;  // formats of trace context, in the order of preference
+
   struct Limits {
     size_t connections_max = 65536;
     uint64_t early_response_wait_ns = 300'000'000;  // how long a span whose response is complete waits for the end of its request
@@ -32,12 +37,13 @@ class Connections final : public capture::Sink {
       std::function<std::shared_ptr<const exporter::Resource>(uint32_t process_id, const exchange::Place& place, uint64_t time_ns)>;
 
   Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder, ResourceOf resource_of,
-              base::Counters& counters, Limits limits);
+              correlation::Correlator& correlator, Propagators propagators, base::Counters& counters, Limits limits);
   ~Connections() override;
 
   void connection(const capture::Connection& connection) override;
   void bytes(const capture::Bytes& bytes) override;
   void end(const capture::End& end) override;
+  void connecting(const capture::Connecting& connecting) override;
 
   /// Delivers what has waited long enough. Call every few hundred milliseconds of source time.
   void tick(uint64_t now_ns);
@@ -57,7 +63,12 @@ class Connections final : public capture::Sink {
   void pump(Entry& entry, Direction direction);
   bool classify(Entry& entry, Direction direction);
   bool take_step(Entry& entry, Direction direction, protocols::Step step);
-  void on_head(Entry& entry, Direction direction, protocols::Step& step, uint64_t position, uint64_t first_byte_ns);
+  void on_head(Entry& entry, Direction direction, protocols::Step& step, uint64_t position, uint64_t first_byte_ns,
+               const correlation::RemoteContext* remote);
+  std::optional<correlation::RemoteContext> remote_context(const protocols::Step& step);
+  correlation::Caller caller_of(Entry& entry, Direction direction);
+  void correlate(Entry& entry, Direction direction, const exchange::Exchange& exchange, const correlation::RemoteContext* remote);
+  void drop(Entry& entry, const exchange::Exchange& exchange);
   void on_end(Entry& entry, Direction direction, uint64_t stream_id, uint64_t body_bytes);
   void on_invalid(Entry& entry, Direction direction, std::string_view reason);
   void on_hole(Entry& entry, uint64_t lost_bytes);
@@ -72,6 +83,8 @@ class Connections final : public capture::Sink {
   const protocols::ProtocolList& protocols_;
   const exchange::SpanBuilder& builder_;
   ResourceOf resource_of_;
+  correlation::Correlator& correlator_;
+  Propagators propagators_;
   base::Counters& counters_;
   Limits limits_;
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;

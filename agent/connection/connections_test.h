@@ -106,6 +106,8 @@ class ConnectionsTest : public testing::Test {
             asked_processes_.push_back(process_id);
             return resource_;
           },
+          correlator_,
+          Connections::Propagators(correlation::propagation::kDefaultOrder.begin(), correlation::propagation::kDefaultOrder.end()),
           counters_, limits_);
     return *connections_;
   }
@@ -178,8 +180,9 @@ class ConnectionsTest : public testing::Test {
  private:
   protocols::ProtocolList protocols_ = protocols::make_protocols();
   correlation::Ids ids_{correlation::Seed{{1, 2}}};
-  exchange::SpanBuilder builder_{ids_, false};
+  exchange::SpanBuilder builder_{false};
   base::Counters counters_;
+  correlation::Correlator correlator_{ids_, counters_};
   std::unique_ptr<Connections> connections_;
 };
 

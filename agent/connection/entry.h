@@ -25,6 +25,7 @@ struct Connections::Entry {
     uint64_t held_at = capture::Bytes::kNoPosition;         // of what awaits the peer
     uint32_t process_id = 0;                                // of the last call
     uint32_t thread_id = 0;
+    bool blocking = false;
   };
 
   capture::Connection info;
@@ -40,6 +41,8 @@ struct Connections::Entry {
   bool interim_open = false;  // the response under way is a 1xx
   bool waiting = false;       // in Connections::waiting_
   uint8_t invalid_count = 0;
+  uint32_t model_of = 0;  // the process that `model` is of
+  correlation::ExecutionModel model = correlation::ExecutionModel::kThreads;
   Entry* older = nullptr;
   Entry* newer = nullptr;
 

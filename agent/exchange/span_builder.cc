@@ -41,8 +41,8 @@ void add_incomplete(base::Attributes& attributes, uint8_t bits) {
 
 }  // namespace
 
-exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, uint64_t end_ns,
-                                  std::shared_ptr<const exporter::Resource> resource) const {
+exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange,
+                                  correlation::Context context, uint64_t end_ns, std::shared_ptr<const exporter::Resource> resource) const {
   const protocols::ExchangeFacts facts{
       .request = exchange.request.head.get(),
       .response = exchange.response.head.get(),
@@ -62,8 +62,11 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
 
   exporter::Span span;
   span.kind = place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer;
-  span.trace_id = ids_.trace_id(place.connection, exchange.position, exchange.stream_id);
-  span.span_id = ids_.span_id(place.connection, exchange.position, exchange.stream_id, span.kind);
+  span.trace_id = context.trace_id;
+  span.span_id = context.span_id;
+  span.parent_span_id = context.parent_span_id;
+  span.flags = context.flags;
+  span.trace_state = std::move(context.trace_state);
   span.status = description.is_error ? exporter::StatusCode::kError : exporter::StatusCode::kUnset;
   span.start_unix_ns = exchange.request.first_byte_ns;
   span.end_unix_ns = std::max(end_ns, span.start_unix_ns);
@@ -72,6 +75,7 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
   const Address& peer = place.is_client ? place.server : place.client;
   if (!peer.text.empty()) span.attributes.add("network.peer.address", peer.text);
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
+  if (context.evidence != correlation::Evidence::kNone) span.attributes.add("clew.parent.evidence", correlation::name_of(context.evidence));
   add_incomplete(span.attributes, exchange.incomplete);
   span.resource = std::move(resource);
   return span;

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "agent/capture/source.h"
-#include "agent/correlation/ids.h"
+#include "agent/correlation/context.h"
 #include "agent/exchange/exchange.h"
 #include "exporter/span.h"
 #include "protocols/protocol.h"
@@ -31,13 +31,12 @@ struct Place {
 
 class SpanBuilder {
  public:
-  SpanBuilder(const correlation::Ids& ids, bool capture_query) : ids_(ids), capture_query_(capture_query) {}
+  explicit SpanBuilder(bool capture_query) : capture_query_(capture_query) {}
 
-  exporter::Span build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, uint64_t end_ns,
-                       std::shared_ptr<const exporter::Resource> resource) const;
+  exporter::Span build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, correlation::Context context,
+                       uint64_t end_ns, std::shared_ptr<const exporter::Resource> resource) const;
 
  private:
-  const correlation::Ids& ids_;
   bool capture_query_;
 };
 

@@ -567,7 +567,8 @@ static __always_inline long http1_step(struct http1_view *v)
 		if (d->state == HTTP1_START) {
 			u32 length = d->line_length;
 
-			if ((begins || length < HTTP1_LINE) && !http1_plausible((const struct http1_text *)d->line, length)) {
+			if ((v->connection->distrusted >> w->direction & 1) ||
+			    ((begins || length < HTTP1_LINE) && !http1_plausible((const struct http1_text *)d->line, length))) {
 				http1_pass_over(v);
 				return 0;
 			}

@@ -55,7 +55,7 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	if (length > CLEW_WINDOW)
 		return 0;
 	e->type = CLEW_EVENT_DATA;
-	e->direction = w->direction;
+	e->direction = w->direction | (u8)s->blocking;
 	e->length = (u16)length;
 	e->tgid = s->tgid;
 	e->time_ns = s->now_ns;

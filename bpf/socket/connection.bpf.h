@@ -60,8 +60,9 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 }
 
 struct tcp_positions {
-	u32 end[2];  /* sequence number behind the last byte that the application has moved, by direction */
-	u32 base[2]; /* sequence number of its first byte */
+	u32 end[2];   /* sequence number behind the last byte that the application has moved, by direction */
+	u32 base[2];  /* sequence number of its first byte */
+	u32 accepted; /* has a listener's backlog: did not call connect() */
 };
 
 /* DESIGN 4, FEASIBILITY 8.1: both ends of every byte, at any age of the connection. */
@@ -74,6 +75,7 @@ struct tcp_positions {
 		(p)->end[CLEW_EGRESS] = get(write_seq);                                                                                    \
 		(p)->base[CLEW_INGRESS] = get(rcv_nxt) - (u32)get(bytes_received);                                                         \
 		(p)->base[CLEW_EGRESS] = get(snd_una) - (u32)get(bytes_acked);                                                             \
+		(p)->accepted = get(inet_conn.icsk_inet.sk.sk_max_ack_backlog);                                                            \
 	} while (0)
 
 static __always_inline void begin_connection(struct scratch *s, struct connection *c, u64 id, const struct tcp_positions *tcp, u8 direction,
@@ -87,10 +89,10 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 		before[direction & 1] -= moved;
 		/* the side that called connect() sees its own SYN in bytes_acked; a FIN already received shows as one, too */
 		c->base[0] = tcp->base[0];
-		c->base[1] = tcp->base[1] + (before[1] == 1);
+		c->base[1] = tcp->base[1] + (before[1] == 1 || (before[1] > 1 && !tcp->accepted));
 		c->from_start = before[0] == 0 && before[1] <= 1;
 		c->position[0] = before[0];
-		c->position[1] = before[1] - (before[1] == 1);
+		c->position[1] = before[1] - (c->base[1] - tcp->base[1]);
 		c->has_base[0] = c->has_base[1] = 1;
 	}
 	c->http.joined = !c->from_start;
@@ -124,6 +126,8 @@ static __always_inline void announce(struct scratch *s, struct connection *c, st
 	e->tgid = c->tgid;
 	e->time_ns = now;
 	e->connection = c->id;
+	e->base[0] = c->base[0];
+	e->base[1] = c->base[1];
 	if (submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL))
 		c->announced = 1;
 }

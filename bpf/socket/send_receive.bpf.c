@@ -69,6 +69,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	}
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved);
+	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
 	task = bpf_get_current_task_btf();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (task->thread_info.status & TS_COMPAT) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * tp_btf/inet_sock_set_state and tcp_destroy_sock: TCP connections that end, and processes that begin to listen on a wanted port.
+ * tp_btf/inet_sock_set_state and tcp_destroy_sock: TCP connections that begin and end, and processes that begin to listen on a wanted port.
  * Why these hooks: they name the socket and fire a few times in a connection's life only. Since 4.16. A connection can be over for
  * TCP while the application has bytes to read; then its end is told when the application reads the end or lets go of the socket.
  * Misses: Unix sockets (their end is seen by the EOF that the peer reads, or by the next look at the open ones).
@@ -35,6 +35,29 @@ static __always_inline void on_listen(u16 port)
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	if (bpf_ringbuf_output(&events, e, sizeof(*e), BPF_RB_FORCE_WAKEUP))
 		lose(s, CLEW_LOSS_PROCESS_EVENT, 1);
+}
+
+/* In the thread that calls connect(). The sys_exit backend has no name for the connection yet. */
+static __always_inline void on_connect(struct sock *sk)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 tgid = (u32)(pid_tgid >> 32);
+	struct clew_event_connect *e;
+	struct scratch *s;
+
+	if (by_address || !maybe_selected(tgid) || !bpf_map_lookup_elem(&processes, &tgid))
+		return;
+	s = scratch_of(SCRATCH_STATE);
+	if (!s)
+		return;
+	e = &s->event.connect;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = CLEW_EVENT_CONNECT;
+	e->tgid = tgid;
+	e->tid = (u32)pid_tgid;
+	e->time_ns = bpf_ktime_get_ns();
+	e->connection = bpf_get_socket_cookie(sk);
+	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
 }
 
 /* A FIN counts as one; more is data. */
@@ -75,6 +98,10 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 
 	if (new_state == TCP_LISTEN) {
 		on_listen(sk->__sk_common.skc_num);
+		return 0;
+	}
+	if (new_state == TCP_SYN_SENT) {
+		on_connect(sk);
 		return 0;
 	}
 	if (by_address) {

@@ -10,6 +10,7 @@
 struct socket_of_call {
 	u64 sk;
 	u64 inode;
+	u32 file_flags;
 };
 
 static __always_inline bool socket_of(u32 fd, struct socket_of_call *found)
@@ -29,6 +30,7 @@ static __always_inline bool socket_of(u32 fd, struct socket_of_call *found)
 	socket = BPF_CORE_READ(file, private_data);
 	found->sk = (u64)BPF_CORE_READ(socket, sk);
 	found->inode = BPF_CORE_READ(inode, i_ino);
+	found->file_flags = BPF_CORE_READ(file, f_flags);
 	return found->sk != 0;
 }
 
@@ -173,6 +175,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	if (c->id == 0)
 		begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions, direction, (u32)moved);
 	c->tgid = tgid;
+	s->blocking = (flags & MSG_DONTWAIT) || (socket.file_flags & O_NONBLOCK) ? 0 : CLEW_BLOCKING;
 	if (many) {
 		struct many m = {
 			.call = {.s = s, .c = c, .sk = sk},

@@ -17,23 +17,31 @@ using Status = HeadScan::Status;
 /// An unfinished start line is judged by its first bytes only, so that a long one that trickles in costs no more than its length.
 constexpr size_t kJudgedBeginning = 64;
 
-enum class Use : uint8_t { kKeep, kContentLength, kTransferEncoding, kUpgrade };
-struct HeaderField {
+enum class Use : uint8_t { kKeep, kContentLength, kTransferEncoding, kUpgrade, kContext };
+struct KnownField {
   std::string_view name;  // in lower case
   Use use;
   Field field = Field::kMethod;
 };
-constexpr std::array kHeaderFields = {
-    HeaderField{"host", Use::kKeep, Field::kHost},
-    HeaderField{"user-agent", Use::kKeep, Field::kUserAgent},
-    HeaderField{"forwarded", Use::kKeep, Field::kForwarded},
-    HeaderField{"x-forwarded-for", Use::kKeep, Field::kXForwardedFor},
-    HeaderField{"x-forwarded-host", Use::kKeep, Field::kXForwardedHost},
-    HeaderField{"x-forwarded-proto", Use::kKeep, Field::kXForwardedProto},
-    HeaderField{"content-length", Use::kContentLength},
-    HeaderField{"transfer-encoding", Use::kTransferEncoding},
-    HeaderField{"upgrade", Use::kUpgrade},
+constexpr std::array kOwnFields = {
+    KnownField{"host", Use::kKeep, Field::kHost},
+    KnownField{"user-agent", Use::kKeep, Field::kUserAgent},
+    KnownField{"forwarded", Use::kKeep, Field::kForwarded},
+    KnownField{"x-forwarded-for", Use::kKeep, Field::kXForwardedFor},
+    KnownField{"x-forwarded-host", Use::kKeep, Field::kXForwardedHost},
+    KnownField{"x-forwarded-proto", Use::kKeep, Field::kXForwardedProto},
+    KnownField{"content-length", Use::kContentLength},
+    KnownField{"transfer-encoding", Use::kTransferEncoding},
+    KnownField{"upgrade", Use::kUpgrade},
 };
+
+constexpr auto kHeaderFields = [] {
+  std::array<KnownField, kOwnFields.size() + std::size(kContextFieldNames)> all{};
+  auto* const rest = std::copy(kOwnFields.begin(), kOwnFields.end(), all.begin());
+  std::transform(std::begin(kContextFieldNames), std::end(kContextFieldNames), rest,
+                 [](std::string_view name) { return KnownField{name, Use::kContext}; });
+  return all;
+}();
 
 constexpr size_t kNameLengthMax = 31;
 /// Bit i of the mask at a length: kHeaderFields[i] has a name of that length.
@@ -44,10 +52,10 @@ constexpr std::array<uint32_t, kNameLengthMax + 1> kFieldsOfLength = [] {
   return masks;
 }();
 
-const HeaderField* find_field(std::string_view name) {
+const KnownField* find_field(std::string_view name) {
   if (name.size() > kNameLengthMax) return nullptr;
   for (uint32_t mask = kFieldsOfLength[name.size()]; mask != 0; mask &= mask - 1) {
-    const HeaderField& field = kHeaderFields[static_cast<size_t>(__builtin_ctz(mask))];
+    const KnownField& field = kHeaderFields[static_cast<size_t>(__builtin_ctz(mask))];
     if (equals_ignoring_case(name, field.name)) return &field;
   }
   return nullptr;
@@ -71,7 +79,7 @@ void take_field(std::string_view line, bool strict, HeadScan& scan) {
   // "Name :" is malformed, but those who take it take it for the name without the space.
   const std::string_view name = is_space(line[colon - 1]) ? trim(line.substr(0, colon)) : line.substr(0, colon);
   if (strict && !std::all_of(name.begin(), name.end(), is_token_byte)) scan.has_malformed_line = true;
-  const HeaderField* const wanted = find_field(name);
+  const KnownField* const wanted = find_field(name);
   if (wanted == nullptr) return;
   const std::string_view value = trim(line.substr(colon + 1));
   switch (wanted->use) {
@@ -85,6 +93,10 @@ void take_field(std::string_view line, bool strict, HeadScan& scan) {
       break;
     case Use::kTransferEncoding: take_transfer_encoding(value, scan.body); break;
     case Use::kUpgrade: scan.has_upgrade = true; break;
+    case Use::kContext:
+      if (!scan.start_line.method.empty() && scan.context_fields.size() < HeadScan::kContextFieldsMax)
+        scan.context_fields.push_back({name, value});
+      break;
   }
 }
 

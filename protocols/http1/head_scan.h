@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "protocols/http1/head.h"
 #include "protocols/http1/start_line.h"
@@ -24,6 +25,9 @@ struct BodyFields {
 
 /// Views point into the bytes that were scanned.
 struct HeadScan {
+  /// tracestate may come on several lines, and has at most 32 members.
+  static constexpr size_t kContextFieldsMax = 64;
+
   enum class Status : uint8_t { kComplete, kIncomplete, kInvalid };
   Status status = Status::kIncomplete;
   bool has_start_line = false;  // its line is whole and good, even if the head is not whole
@@ -35,6 +39,7 @@ struct HeadScan {
   StartLine start_line;
   Fields fields;
   BodyFields body;
+  std::vector<HeaderField> context_fields;  // of a request; at most kContextFieldsMax
 };
 
 /// How far an incomplete head has been looked at; all zero at the start of a message.

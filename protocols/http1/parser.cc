@@ -129,7 +129,7 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     if (d.hunting && consumed > 0) return skip(consumed, 0);
     if (sender == Sender::kClient && !outstanding_.empty() && asks_to_leave(outstanding_.newest())) return step(Step::Kind::kAwaitPeer, 0);
 
-    const HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
+    HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
     if (sender == Sender::kServer && scan.has_start_line && outstanding_.empty() && !d.orphan) {
       d.progress = {};
       d.awaiting = true;
@@ -148,7 +148,7 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
   }
 }
 
-Step Http1Parser::take_head(Sender sender, Direction& d, const HeadScan& scan, size_t consumed) {
+Step Http1Parser::take_head(Sender sender, Direction& d, HeadScan& scan, size_t consumed) {
   const bool is_request = sender == Sender::kClient;
   d.body_bytes = 0;
   d.trailer_bytes = 0;
@@ -163,6 +163,7 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const HeadScan& scan, s
   s.is_request = is_request;
   s.is_interim = !is_request && is_interim(scan.start_line.status);
   s.head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
+  s.context_fields = std::move(scan.context_fields);
   return s;
 }
 

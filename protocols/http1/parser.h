@@ -59,7 +59,7 @@ class Http1Parser final : public Parser {
   Direction& direction(Sender sender) { return directions_[static_cast<size_t>(sender)]; }
   size_t hunt(Sender sender, Direction& d, std::string_view bytes) const;
   Step parse_start(Sender sender, Direction& d, std::string_view bytes);
-  Step take_head(Sender sender, Direction& d, const HeadScan& scan, size_t consumed);
+  Step take_head(Sender sender, Direction& d, HeadScan& scan, size_t consumed);
   void frame_request(Direction& d, const HeadScan& scan);
   void frame_response(Direction& d, const HeadScan& scan);
   Step parse_chunk(Direction& d, std::string_view bytes);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trace context of one exchange: its ids, its parent, and how the parent is known.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "exporter/span.h"
+
+namespace clew::correlation {
+
+/// By falling certainty. Becomes clew.parent.evidence.
+enum class Evidence : uint8_t {
+  kNone,        // a root, as far as anybody can say
+  kHeader,      // the request carries a trace context
+  kConnection,  // both ends were seen on this node: the same byte of the same connection
+  kExecution,   // the thread was busy with the parent and with nothing else
+  kCausal,      // an event loop acted right after it had read the parent
+};
+std::string_view name_of(Evidence evidence);
+
+struct Context {
+  exporter::TraceId trace_id{};
+  exporter::SpanId span_id{};
+  exporter::SpanId parent_span_id{};  // all zero: none
+  Evidence evidence = Evidence::kNone;
+  uint32_t flags = exporter::kFlagSampled | exporter::kFlagRandom;
+  std::string trace_state{};
+};
+
+/// Which request: unique in a run.
+struct RequestKey {
+  uint64_t connection = 0;
+  uint64_t position = 0;  // its first byte in its direction
+  uint64_t stream_id = 0;
+  bool operator==(const RequestKey&) const = default;
+};
+
+/// The same request as both ends of its connection name it: the sequence numbers of the first bytes of both directions, and its
+/// place behind the first. Survives address translation and network namespaces.
+struct WireKey {
+  uint32_t request_base = 0;
+  uint32_t response_base = 0;
+  uint64_t position = 0;
+  uint64_t stream_id = 0;
+  bool operator==(const WireKey&) const = default;
+};
+
+}  // namespace clew::correlation

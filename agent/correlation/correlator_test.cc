@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parents by the rules, one rule a test; above all, the parents that must not be shown.
+#include "agent/correlation/correlator.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace clew::correlation {
+namespace {
+
+using exporter::SpanKind;
+
+constexpr RequestKey kFront{.connection = 1, .position = 0};
+constexpr RequestKey kOtherFront{.connection = 2, .position = 0};
+constexpr RequestKey kBack{.connection = 11, .position = 0};
+constexpr RequestKey kOtherBack{.connection = 12, .position = 0};
+constexpr RequestKey kReceivedBack{.connection = 21, .position = 0};
+constexpr WireKey kWire{.request_base = 7, .response_base = 8, .position = 0};
+
+class CorrelatorTest : public testing::Test {
+ protected:
+  static Caller thread(uint32_t id, bool blocking = true) {
+    return {.process_id = 100, .thread_id = id, .blocking = blocking, .time_ns = 1'000};
+  }
+  static Caller loop(uint64_t time_ns = 1'000, uint32_t id = 5) {
+    return {.process_id = 100, .thread_id = id, .model = ExecutionModel::kEventLoop, .time_ns = time_ns};
+  }
+  static RemoteContext header(uint8_t trace = 0xaa, uint8_t span = 0xbb) {
+    RemoteContext remote;
+    remote.trace_id.fill(trace);
+    remote.span_id.fill(span);
+    remote.flags = exporter::kFlagSampled;
+    remote.trace_state = "a=1";
+    return remote;
+  }
+
+  void received(const RequestKey& key, const Caller& caller, std::optional<WireKey> wire = {}, const RemoteContext* remote = nullptr) {
+    correlator_.request_received(key, caller, wire, remote);
+  }
+  void sent(const RequestKey& key, const Caller& caller, std::optional<WireKey> wire = {}, const RemoteContext* remote = nullptr) {
+    correlator_.request_sent(key, caller, wire, remote);
+  }
+  Context server(const RequestKey& key) const { return correlator_.context_of(key, SpanKind::kServer); }
+  Context client(const RequestKey& key) const { return correlator_.context_of(key, SpanKind::kClient); }
+
+  void expect_child(const Context& child, const Context& parent, Evidence evidence) {
+    EXPECT_EQ(child.parent_span_id, parent.span_id);
+    EXPECT_EQ(child.trace_id, parent.trace_id);
+    EXPECT_EQ(name_of(child.evidence), name_of(evidence));
+  }
+  void expect_root(const Context& context) {
+    EXPECT_EQ(context.parent_span_id, exporter::SpanId{});
+    EXPECT_EQ(name_of(context.evidence), "");
+  }
+  uint64_t refused(const std::string& reason) {
+    return counters_.get("clew_correlation_refused_total", "reason=\"" + reason + "\"").value();
+  }
+
+  base::Counters counters_;
+  Ids ids_{Seed{{1, 2}}};
+  Correlator correlator_{ids_, counters_};
+};
+
+TEST_F(CorrelatorTest, ARequestAloneIsARoot) {
+  received(kFront, thread(5));
+  expect_root(server(kFront));
+  EXPECT_EQ(server(kFront).trace_id, ids_.trace_id(1, 0, 0));
+}
+
+TEST_F(CorrelatorTest, AHeaderNamesTheParent) {
+  const RemoteContext remote = header();
+  received(kFront, thread(5), {}, &remote);
+  const Context context = server(kFront);
+  EXPECT_EQ(context.trace_id, remote.trace_id);
+  EXPECT_EQ(context.parent_span_id, remote.span_id);
+  EXPECT_EQ(name_of(context.evidence), "header");
+  EXPECT_EQ(context.trace_state, "a=1");
+  EXPECT_EQ(context.flags, exporter::kFlagSampled | exporter::kFlagHasIsRemote | exporter::kFlagIsRemote);
+}
+
+TEST_F(CorrelatorTest, AThreadThatWaitedForARequestWorksForIt) {
+  received(kFront, thread(5));
+  sent(kBack, thread(5, false));
+  expect_child(client(kBack), server(kFront), Evidence::kExecution);
+}
+
+TEST_F(CorrelatorTest, AnotherThreadDoesNot) {
+  received(kFront, thread(5));
+  sent(kBack, thread(6));
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, AThreadOfTheSameNumberInAnotherProcessDoesNot) {
+  received(kFront, thread(5));
+  Caller stranger = thread(5);
+  stranger.process_id = 101;
+  sent(kBack, stranger);
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, AfterTheAnswerTheThreadIsFree) {
+  received(kFront, thread(5));
+  correlator_.answered(kFront);
+  sent(kBack, thread(5));
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, AReadThatDidNotWaitSaysNothingOfTheThread) {
+  received(kFront, thread(5, false));
+  sent(kBack, thread(5, false));
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, AThreadWithTwoRequestsWorksForNobodyKnowsWhich) {
+  received(kFront, thread(5));
+  received(kOtherFront, thread(5));
+  sent(kBack, thread(5));
+  expect_root(client(kBack));
+  EXPECT_EQ(refused("ambiguous"), 1U);
+  correlator_.answered(kOtherFront);
+  sent(kOtherBack, thread(5));
+  expect_child(client(kOtherBack), server(kFront), Evidence::kExecution);
+}
+
+TEST_F(CorrelatorTest, PipelinedRequestsAreServedInTheirOrder) {
+  constexpr RequestKey kSecond{.connection = 1, .position = 50};
+  received(kFront, thread(5));
+  received(kSecond, thread(5));
+  sent(kBack, thread(5));
+  expect_child(client(kBack), server(kFront), Evidence::kExecution);
+  correlator_.answered(kFront);
+  sent(kOtherBack, thread(5));
+  expect_child(client(kOtherBack), server(kSecond), Evidence::kExecution);
+}
+
+TEST_F(CorrelatorTest, BothEndsOfARequestAreJoinedWhoeverIsSeenFirst) {
+  sent(kBack, thread(5), kWire);
+  received(kReceivedBack, thread(6), kWire);
+  expect_child(server(kReceivedBack), client(kBack), Evidence::kConnection);
+  correlator_.closed(kReceivedBack);
+  correlator_.closed(kBack);
+
+  received(kReceivedBack, thread(6), kWire);
+  sent(kBack, thread(5), kWire);
+  expect_child(server(kReceivedBack), client(kBack), Evidence::kConnection);
+}
+
+TEST_F(CorrelatorTest, AnotherByteOfTheConnectionIsAnotherRequest) {
+  sent(kBack, thread(5), kWire);
+  WireKey later = kWire;
+  later.position = 90;
+  received(kReceivedBack, thread(6), later);
+  expect_root(server(kReceivedBack));
+}
+
+TEST_F(CorrelatorTest, ARequestThatIsOverIsJoinedNoMore) {
+  sent(kBack, thread(5), kWire);
+  correlator_.closed(kBack);
+  received(kReceivedBack, thread(6), kWire);
+  expect_root(server(kReceivedBack));
+  EXPECT_EQ(correlator_.size(), 1U);
+}
+
+TEST_F(CorrelatorTest, AJoinThatComesAfterTheTraceIdWasHandedOnIsRefused) {
+  received(kReceivedBack, thread(6), kWire);
+  sent(kOtherBack, thread(6));  // a child that has the trace id already
+  sent(kBack, thread(5), kWire);
+  expect_root(server(kReceivedBack));
+  expect_child(client(kOtherBack), server(kReceivedBack), Evidence::kExecution);
+  EXPECT_EQ(refused("late"), 1U);
+}
+
+TEST_F(CorrelatorTest, AContextOfTheApplicationsOwnWins) {
+  const RemoteContext own = header();
+  received(kFront, thread(5));
+  sent(kBack, thread(5), kWire, &own);
+  received(kReceivedBack, thread(6), kWire, &own);
+  EXPECT_EQ(server(kReceivedBack).parent_span_id, own.span_id);
+  EXPECT_EQ(name_of(server(kReceivedBack).evidence), "header");
+  EXPECT_EQ(client(kBack).parent_span_id, own.span_id);
+  EXPECT_EQ(client(kBack).trace_id, own.trace_id);
+}
+
+TEST_F(CorrelatorTest, BehindAProxyThatPassesTheHeaderOnTheServerHangsBelowTheProxy) {
+  const RemoteContext passed = header();
+  received(kFront, loop(), {}, &passed);
+  sent(kBack, loop(), kWire, &passed);
+  received(kReceivedBack, thread(9), kWire, &passed);
+  expect_child(client(kBack), server(kFront), Evidence::kCausal);
+  expect_child(server(kReceivedBack), client(kBack), Evidence::kConnection);
+  EXPECT_EQ(server(kReceivedBack).trace_id, passed.trace_id);
+}
+
+TEST_F(CorrelatorTest, ALoopSendsForWhatItHasJustRead) {
+  received(kFront, loop(1'000));
+  received(kOtherFront, loop(2'000));
+  sent(kBack, loop(3'000));
+  expect_child(client(kBack), server(kOtherFront), Evidence::kCausal);
+}
+
+TEST_F(CorrelatorTest, OncePerTurn) {
+  received(kFront, loop());
+  sent(kBack, loop());
+  sent(kOtherBack, loop());
+  expect_root(client(kOtherBack));
+}
+
+TEST_F(CorrelatorTest, AResponseGivesTheLoopItsRequestBack) {
+  received(kFront, loop());
+  sent(kBack, loop());
+  received(kOtherFront, loop());
+  correlator_.response_received(kBack, loop());
+  sent(kOtherBack, loop());
+  expect_child(client(kOtherBack), server(kFront), Evidence::kCausal);
+}
+
+TEST_F(CorrelatorTest, NotLongAfterItHasRead) {
+  received(kFront, loop(1'000));
+  sent(kBack, loop(1'000 + 5'000'001));
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, NotForWhatIsAnswered) {
+  received(kFront, loop());
+  correlator_.answered(kFront);
+  sent(kBack, loop());
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, AConnectionBelongsToWhatTheLoopDidWhenItBeganToConnect) {
+  received(kFront, loop());
+  correlator_.connecting(kBack.connection, loop());
+  received(kOtherFront, loop());
+  sent(kBack, loop(100'000'000));
+  expect_child(client(kBack), server(kFront), Evidence::kCausal);
+}
+
+TEST_F(CorrelatorTest, ABodyThatIsCompleteIsSomethingRead) {
+  received(kFront, loop());
+  received(kOtherFront, loop());
+  correlator_.request_completed(kFront, loop());
+  sent(kBack, loop());
+  expect_child(client(kBack), server(kFront), Evidence::kCausal);
+}
+
+TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
+  Correlator small(ids_, counters_, {.requests_max = 10, .threads_max = 4, .connects_max = 4});
+  for (uint64_t i = 0; i < 100; ++i)
+    small.request_received({.connection = i}, thread(static_cast<uint32_t>(i)), WireKey{.position = i}, nullptr);
+  EXPECT_EQ(small.size(), 10U);
+  EXPECT_EQ(refused("full"), 90U + 6U);
+  EXPECT_EQ(small.context_of({.connection = 50}, SpanKind::kServer).trace_id, ids_.trace_id(50, 0, 0));
+  for (uint64_t i = 0; i < 100; ++i) small.closed({.connection = i});
+  EXPECT_EQ(small.size(), 0U);
+}
+
+}  // namespace
+}  // namespace clew::correlation

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a program gets from a request that it reads to the requests that it makes for it. One model a process.
+#pragma once
+
+#include <cstdint>
+
+#include "exporter/span.h"
+
+namespace clew::correlation {
+
+enum class ExecutionModel : uint8_t {
+  kThreads,    // a thread that waits for a request in a blocking read serves that one until it has answered. Others are not guessed
+  kEventLoop,  // a proxy that acts in the same turn of its loop in which it has read something
+};
+
+/// By the name of the executable: of these programs it is known how they work.
+ExecutionModel model_of(const exporter::Resource& resource);
+
+}  // namespace clew::correlation
