@@ -357,6 +357,8 @@ void Connections::on_end(Entry& entry, Direction direction, uint64_t stream_id, 
   side.complete = true;
   side.body_bytes = body_bytes;
   side.last_byte_ns = std::max(side.last_byte_ns, entry.half(direction).stream.time_of_last());
+  // What passes behind a complete response may be the next request instead of the rest of a body that the client keeps back.
+  if (!is_request && !exchange->request.complete) exchange->request.body_bytes = entry.half(entry.client_direction).stream.skipped();
   if (is_request && body_bytes > 0 && !entry.place.is_client)
     correlator_.request_completed(key_of(entry.place, *exchange), caller_of(entry, direction));
   else if (!is_request)
@@ -502,7 +504,8 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
         exchange.failure = failure;
         exchange.response.body_bytes = entry.half(answers).stream.skipped();
       }
-      if (!exchange.request.complete) exchange.request.body_bytes = entry.half(opposite(answers)).stream.skipped();
+      if (!exchange.request.complete && !exchange.response.complete)
+        exchange.request.body_bytes = entry.half(opposite(answers)).stream.skipped();
       uint64_t end_ns = std::max(exchange.request.last_byte_ns, exchange.response.last_byte_ns);
       if (!exchange.response.complete)
         end_ns = std::max({end_ns, entry.half(answers).stream.time_latest(), entry.half(opposite(answers)).stream.time_latest()});
