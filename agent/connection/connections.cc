@@ -362,7 +362,7 @@ void Connections::on_end(Entry& entry, Direction direction, uint64_t stream_id, 
   if (is_request && body_bytes > 0 && !entry.place.is_client)
     correlator_.request_completed(key_of(entry.place, *exchange), caller_of(entry, direction));
   else if (!is_request)
-    correlator_.answered(key_of(entry.place, *exchange));
+    correlator_.answered(key_of(entry.place, *exchange), entry.half(direction).stream.time_latest());
 }
 
 void Connections::deliver_ready(Entry& entry) {

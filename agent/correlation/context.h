@@ -17,6 +17,7 @@ enum class Evidence : uint8_t {
   kConnection,  // both ends were seen on this node: the same byte of the same connection
   kExecution,   // the thread was busy with the parent and with nothing else
   kCausal,      // an event loop acted right after it had read the parent
+  kInferred,    // nothing else was under way in the process; with a probability
 };
 std::string_view name_of(Evidence evidence);
 
@@ -25,6 +26,7 @@ struct Context {
   exporter::SpanId span_id{};
   exporter::SpanId parent_span_id{};  // all zero: none
   Evidence evidence = Evidence::kNone;
+  double confidence = 0;  // kInferred only: 0…1
   uint32_t flags = exporter::kFlagSampled | exporter::kFlagRandom;
   std::string trace_state{};
 };

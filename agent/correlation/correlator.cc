@@ -24,6 +24,7 @@ std::string_view name_of(Evidence evidence) {
     case Evidence::kConnection: return "connection";
     case Evidence::kExecution: return "execution";
     case Evidence::kCausal: return "causal";
+    case Evidence::kInferred: return "inferred";
   }
   return {};
 }
@@ -73,6 +74,7 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
   node = Node{};
   node.context = {.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
                   .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
+  node.process_id = caller.process_id;
   node.thread_id = caller.thread_id;
   node.is_client = kind == exporter::SpanKind::kClient;
   if (wire) {
@@ -132,12 +134,66 @@ void Correlator::request_received(const RequestKey& key, const Caller& caller, c
   }
   if (caller.model == ExecutionModel::kEventLoop) {
     turn(caller, key);
-  } else if (caller.blocking) {
+    return;
+  }
+  begin(*node, key, caller);
+  if (caller.blocking) {
     if (Thread* const thread = thread_of(caller)) {
       thread->open.push_back(key);
       node->held_by_thread = true;
     }
   }
+}
+
+// The process has one more request under way.
+void Correlator::begin(Node& node, const RequestKey& key, const Caller& caller) {
+  auto found = processes_.find(caller.process_id);
+  if (found == processes_.end()) {
+    if (processes_.size() >= limits_.processes_max) return full_.add();
+    found = processes_.try_emplace(caller.process_id).first;
+    found->second.since_ns = caller.time_ns;
+  }
+  Process& process = found->second;
+  process.waits |= caller.blocking;
+  if (process.open.empty()) {
+    process.idle_ns += caller.time_ns - std::min(caller.time_ns, process.since_ns);
+    process.since_ns = caller.time_ns;
+  }
+  process.open.push_back(key);
+  node.held_by_process = true;
+}
+
+void Correlator::finish(Node& node, const RequestKey& key, uint64_t time_ns) {
+  if (!std::exchange(node.held_by_process, false)) return;
+  const auto found = processes_.find(node.process_id);
+  if (found == processes_.end()) return;
+  Process& process = found->second;
+  std::erase(process.open, key);
+  if (!process.open.empty()) return;
+  process.busy_ns += time_ns - std::min(time_ns, process.since_ns);
+  process.since_ns = std::max(time_ns, process.since_ns);
+}
+
+// The one request that the process has under way, if it hardly ever sends one of its own accord: how many of those that it sends while
+// it is busy are so is told by the rate at which it sends them while it is idle, and taken for at least one in a second.
+std::optional<RequestKey> Correlator::infer(const Caller& caller, double& confidence) {
+  const auto found = processes_.find(caller.process_id);
+  if (found == processes_.end() || found->second.waits) return std::nullopt;
+  Process& process = found->second;
+  if (process.open.empty()) {
+    process.idle_sent++;
+    return std::nullopt;
+  }
+  process.busy_sent++;
+  if (process.open.size() > 1) {
+    ambiguous_.add();
+    return std::nullopt;
+  }
+  const double own_rate = (static_cast<double>(process.idle_sent) + 1) / (static_cast<double>(process.idle_ns) + 1e9);
+  const auto busy_ns = static_cast<double>(process.busy_ns + caller.time_ns - std::min(caller.time_ns, process.since_ns));
+  confidence = 1 - std::min(1.0, own_rate * busy_ns / static_cast<double>(process.busy_sent));
+  if (confidence < limits_.confidence_min) return std::nullopt;
+  return process.open.front();
 }
 
 void Correlator::request_completed(const RequestKey& key, const Caller& caller) {
@@ -178,6 +234,10 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
   if (node == nullptr) return;
   Evidence evidence = Evidence::kNone;
   node->cause = cause_of(key, caller, evidence);
+  if (!node->cause && caller.model == ExecutionModel::kThreads && header == nullptr) {
+    evidence = Evidence::kInferred;
+    node->cause = infer(caller, node->context.confidence);
+  }
   if (Node* const cause = node->cause ? find(*node->cause) : nullptr; cause != nullptr && !cause->answered) {
     node->passes_on =
         header != nullptr && cause->sees_header && cause->header_trace_id == header->trace_id && cause->header_span_id == header->span_id;
@@ -221,11 +281,13 @@ void Correlator::let_go(Node& node, const RequestKey& key) {
   if (thread.open.empty() && !thread.last) threads_.erase(held);
 }
 
-void Correlator::answered(const RequestKey& key) {
+void Correlator::answered(const RequestKey& key, uint64_t time_ns) {
   Node* const node = find(key);
   if (node == nullptr) return;
   node->answered = true;
-  if (!node->is_client) let_go(*node, key);
+  if (node->is_client) return;
+  let_go(*node, key);
+  finish(*node, key, time_ns);
 }
 
 void Correlator::closed(const RequestKey& key) {
@@ -236,7 +298,10 @@ void Correlator::closed(const RequestKey& key) {
     auto& table = node.is_client ? sent_ : received_;
     if (const auto entry = table.find(node.wire); entry != table.end() && entry->second == key) table.erase(entry);
   }
-  if (!node.is_client) let_go(node, key);
+  if (!node.is_client) {
+    let_go(node, key);
+    finish(node, key, 0);
+  }
   nodes_.erase(found);
 }
 

@@ -33,7 +33,9 @@ class Correlator {
   struct Limits {
     size_t requests_max = 262'144;          // under way; the next get no context but their own ids
     size_t threads_max = 65'536;            // that have something under way
+    size_t processes_max = 16'384;          // that have received a request
     size_t connects_max = 16'384;           // connections that a loop has begun and sent nothing on yet
+    double confidence_min = 0.9;            // below it an inferred parent is none
     uint64_t loop_turn_ns_max = 5'000'000;  // a loop that acts later than this may act for something else
   };
 
@@ -51,7 +53,7 @@ class Correlator {
   /// A thread began to connect; the connection's requests of that moment belong to what the thread was doing.
   void connecting(uint64_t connection, const Caller& caller);
   /// It is answered: what its thread does from now on is not done for it.
-  void answered(const RequestKey& key);
+  void answered(const RequestKey& key, uint64_t time_ns);
   /// Its context is asked for no more.
   void closed(const RequestKey& key);
 
@@ -67,10 +69,12 @@ class Correlator {
   };
   struct Node {
     Context context;
+    uint32_t process_id = 0;
     uint32_t thread_id = 0;
     bool is_client = false;
-    bool held_by_thread = false;  // stands in its thread's `open`
-    bool handed_on = false;       // others share its trace id: it cannot change any more
+    bool held_by_process = false;  // stands in its process's `open`
+    bool held_by_thread = false;   // stands in its thread's `open`
+    bool handed_on = false;        // others share its trace id: it cannot change any more
     bool answered = false;
     bool has_wire = false;
     bool sees_header = false;         // the request carries a context
@@ -87,9 +91,15 @@ class Correlator {
     uint64_t last_ns = 0;
     bool used = false;  // a request was made for it in this turn
   };
-  struct Pending {
-    RequestKey cause;
-    uint64_t order = 0;
+  /// For programs of which nothing better is known: what they have under way, and what they send while they have nothing.
+  struct Process {
+    std::vector<RequestKey> open;  // received, not answered
+    bool waits = false;            // its threads wait in blocking reads: a request belongs to a thread, not to the process
+    uint64_t since_ns = 0;         // of the latest change between busy and idle
+    uint64_t busy_ns = 0;
+    uint64_t idle_ns = 0;
+    uint64_t busy_sent = 0;
+    uint64_t idle_sent = 0;
   };
 
   Node* find(const RequestKey& key);
@@ -101,6 +111,9 @@ class Correlator {
   void hang_below(Node& node, Node& parent, Evidence evidence);
   void join(Node& server, Node& client);
   void turn(const Caller& caller, const RequestKey& key);
+  void begin(Node& node, const RequestKey& key, const Caller& caller);
+  void finish(Node& node, const RequestKey& key, uint64_t time_ns);
+  std::optional<RequestKey> infer(const Caller& caller, double& confidence);
 
   const Ids& ids_;
   Limits limits_;
@@ -108,6 +121,7 @@ class Correlator {
   std::unordered_map<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
   std::unordered_map<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
   std::unordered_map<uint32_t, Thread> threads_;
+  std::unordered_map<uint32_t, Process> processes_;
   std::unordered_map<uint64_t, RequestKey> connects_;  // connection → cause
   base::Counter& full_;
   base::Counter& late_;

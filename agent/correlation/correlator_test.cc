@@ -101,14 +101,41 @@ TEST_F(CorrelatorTest, AThreadOfTheSameNumberInAnotherProcessDoesNot) {
 
 TEST_F(CorrelatorTest, AfterTheAnswerTheThreadIsFree) {
   received(kFront, thread(5));
-  correlator_.answered(kFront);
+  correlator_.answered(kFront, 2'000);
   sent(kBack, thread(5));
   expect_root(client(kBack));
 }
 
 TEST_F(CorrelatorTest, AReadThatDidNotWaitSaysNothingOfTheThread) {
   received(kFront, thread(5, false));
+  received(kOtherFront, thread(6, false));
   sent(kBack, thread(5, false));
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, TheOnlyRequestUnderWayIsInferred) {
+  received(kFront, thread(5, false));
+  sent(kBack, thread(6, false));
+  expect_child(client(kBack), server(kFront), Evidence::kInferred);
+  EXPECT_GT(client(kBack).confidence, 0.99);
+}
+
+TEST_F(CorrelatorTest, NotInAProgramThatSendsOfItsOwnAccord) {
+  Caller caller = thread(5, false);
+  received(kFront, caller);
+  correlator_.answered(kFront, 2'000);
+  correlator_.closed(kFront);
+  for (uint64_t i = 0; i < 100; ++i) sent({.connection = 50 + i}, caller);  // ten a second while it is idle
+  caller.time_ns = 10'000'000'000;
+  received(kOtherFront, caller);
+  caller.time_ns += 50'000'000;  // what it sends now may be one of those
+  sent(kBack, caller);
+  expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, NotWhereThreadsWaitForTheirRequests) {
+  received(kFront, thread(5));
+  sent(kBack, thread(6, false));
   expect_root(client(kBack));
 }
 
@@ -118,7 +145,7 @@ TEST_F(CorrelatorTest, AThreadWithTwoRequestsWorksForNobodyKnowsWhich) {
   sent(kBack, thread(5));
   expect_root(client(kBack));
   EXPECT_EQ(refused("ambiguous"), 1U);
-  correlator_.answered(kOtherFront);
+  correlator_.answered(kOtherFront, 2'000);
   sent(kOtherBack, thread(5));
   expect_child(client(kOtherBack), server(kFront), Evidence::kExecution);
 }
@@ -129,7 +156,7 @@ TEST_F(CorrelatorTest, PipelinedRequestsAreServedInTheirOrder) {
   received(kSecond, thread(5));
   sent(kBack, thread(5));
   expect_child(client(kBack), server(kFront), Evidence::kExecution);
-  correlator_.answered(kFront);
+  correlator_.answered(kFront, 2'000);
   sent(kOtherBack, thread(5));
   expect_child(client(kOtherBack), server(kSecond), Evidence::kExecution);
 }
@@ -223,7 +250,7 @@ TEST_F(CorrelatorTest, NotLongAfterItHasRead) {
 
 TEST_F(CorrelatorTest, NotForWhatIsAnswered) {
   received(kFront, loop());
-  correlator_.answered(kFront);
+  correlator_.answered(kFront, 2'000);
   sent(kBack, loop());
   expect_root(client(kBack));
 }

@@ -76,6 +76,7 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
   if (!peer.text.empty()) span.attributes.add("network.peer.address", peer.text);
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
   if (context.evidence != correlation::Evidence::kNone) span.attributes.add("clew.parent.evidence", correlation::name_of(context.evidence));
+  if (context.evidence == correlation::Evidence::kInferred) span.attributes.add("clew.parent.confidence", context.confidence);
   add_incomplete(span.attributes, exchange.incomplete);
   span.resource = std::move(resource);
   return span;
