@@ -182,7 +182,8 @@ def killed_at(ctx, start, **more):
     known = {r.path for r in sure}
     truth.expect(sure, [s for s in result.spans if s.path in known], SERVER, losses=result.summary())
     sent = {r.path for r in seen}
-    check(not [s for s in result.spans if s.path not in sent], "invented spans")
+    invented = [s for s in result.spans if s.path not in sent]
+    check(not invented, f"{len(invented)} invented, e.g. {invented[:2]} {[str(s) for s in invented[:2]]}")
     nothing_left(mine)
     check(pinned() <= before, f"pinned: {pinned() - before}")
 

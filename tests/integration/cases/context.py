@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trace contexts that requests bring along."""
+import urllib.request
+
+from harness.case import case, check
+from harness.tracer import Clew
+from servers import python_http
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+ZERO = "0" * 16
+VALID = {
+    "w3c": {"TraceParent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=1, b=2"},
+    "b3-single": {"b3": f"{TRACE}-{PARENT}-1"},
+    "b3-multi": {"X-B3-TraceId": TRACE, "X-B3-SpanId": PARENT, "X-B3-Sampled": "1"},
+    "jaeger": {"uber-trace-id": f"{TRACE}:{PARENT}:0:1"},
+    "xray": {"X-Amzn-Trace-Id": f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={PARENT};Sampled=1"},
+    "datadog": {"x-datadog-trace-id": str(int(TRACE[16:], 16)), "x-datadog-parent-id": str(int(PARENT, 16)), "x-datadog-sampling-priority": "1",
+                "x-datadog-tags": f"_dd.p.tid={TRACE[:16]}"},
+}
+INVALID = {
+    "upper-case": {"traceparent": f"00-{TRACE.upper()}-{PARENT}-01"},
+    "zero-trace-id": {"traceparent": f"00-{ZERO}{ZERO}-{PARENT}-01"},
+    "zero-span-id": {"traceparent": f"00-{TRACE}-{ZERO}-01"},
+    "version-ff": {"traceparent": f"ff-{TRACE}-{PARENT}-01"},
+    "short": {"traceparent": f"00-{TRACE[:-1]}-{PARENT}-01"},
+}
+
+
+@case("context/headers", matrix=True)
+def headers(ctx):
+    """The parent is the one that the request names, in every format; one that breaks the rules is none."""
+    server = python_http.start(ctx)
+    clew = Clew(ctx, *server.select).ready()
+    for name, fields in {**VALID, **INVALID}.items():
+        padding = {f"X-Padding-{i}": "p" * 300 for i in range(20)}
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{server.port}/r/{name}", headers={**padding, **fields}), timeout=20).read()
+    clew.wait_spans(len(VALID) + len(INVALID))
+    spans = {span.path.split("/")[2]: span for span in clew.stop().spans}
+    for name in VALID:
+        span = spans[name]
+        check((span.trace_id, span.parent_id) == (TRACE, PARENT), f"{name}: {span.trace_id} {span.parent_id}")
+        check(span.attributes.get("clew.parent.evidence") == "header", f"{name}: evidence {span.attributes.get('clew.parent.evidence')}")
+    for name in INVALID:
+        check(not spans[name].parent_id and spans[name].trace_id != TRACE, f"{name}: has the parent {spans[name].parent_id}")
+
+
+@case("context/propagators-of-the-environment")
+def chosen(ctx):
+    server = python_http.start(ctx)
+    clew = Clew(ctx, *server.select, environment={"OTEL_PROPAGATORS": "b3"}).ready()
+    for name in ("w3c", "b3-single"):
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{server.port}/r/{name}", headers=VALID[name]), timeout=20).read()
+    clew.wait_spans(2)
+    parents = {span.path.split("/")[2]: span.parent_id for span in clew.stop().spans}
+    check(parents == {"w3c": "", "b3-single": PARENT}, f"parents {parents}")
