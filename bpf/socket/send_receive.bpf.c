@@ -28,7 +28,15 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 	return c;
 }
 
-static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 direction)
+/* Positions stand behind this call already: the program of that name has seen it. */
+static __always_inline bool is_handled(struct connection *c, const struct tcp_positions *tcp, u8 direction)
+{
+	u8 d = direction & 1;
+
+	return (s32)(tcp->end[d] - c->base[d] - (u32)c->position[d]) <= 0;
+}
+
+static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 direction, bool again)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 tgid = (u32)(pid_tgid >> 32);
@@ -43,7 +51,10 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		return 0;
 	if (flags & (MSG_OOB | (direction == CLEW_INGRESS ? MSG_PEEK | MSG_ERRQUEUE : 0)))
 		return 0;
-	s = scratch_of(direction == CLEW_EGRESS ? SCRATCH_SEND : SCRATCH_RECEIVE);
+	if (again)
+		s = scratch_of(direction == CLEW_EGRESS ? SCRATCH_SEND_AGAIN : SCRATCH_RECEIVE_AGAIN);
+	else
+		s = scratch_of(direction == CLEW_EGRESS ? SCRATCH_SEND : SCRATCH_RECEIVE);
 	if (!s)
 		return 0;
 	if (moved <= 0) {
@@ -67,6 +78,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 			positions = &tcp;
 		}
 	}
+	if (again && (!positions || (!is_new && is_handled(c, positions, direction))))
+		return 0;
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
@@ -86,11 +99,27 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(tp_btf__sock_send_length, struct sock *sk, int ret, int flags)
 {
-	return on_length(sk, ret, flags, CLEW_EGRESS);
+	return on_length(sk, ret, flags, CLEW_EGRESS, false);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(tp_btf__sock_recv_length, struct sock *sk, int ret, int flags)
 {
-	return on_length(sk, ret, flags, CLEW_INGRESS);
+	return on_length(sk, ret, flags, CLEW_INGRESS, false);
+}
+
+/*
+ * Since 7.0 a tracepoint's programs can be preempted, and while one is, the kernel leaves it out for every other task of that CPU. So there
+ * each has a second one behind it, which sees by the positions whether the first has run. Unix sockets have none: they rely on the first.
+ */
+SEC("?tp_btf/sock_send_length")
+int BPF_PROG(tp_btf__sock_send_length_again, struct sock *sk, int ret, int flags)
+{
+	return on_length(sk, ret, flags, CLEW_EGRESS, true);
+}
+
+SEC("?tp_btf/sock_recv_length")
+int BPF_PROG(tp_btf__sock_recv_length_again, struct sock *sk, int ret, int flags)
+{
+	return on_length(sk, ret, flags, CLEW_INGRESS, true);
 }
