@@ -51,6 +51,8 @@ Environment (options win):
   OTEL_TRACES_EXPORTER       otlp, console or none, when no OUTPUT is given
   OTEL_RESOURCE_ATTRIBUTES   k=v,k2=v2 on every span's resource
   OTEL_SERVICE_NAME          service.name of every span
+  OTEL_PROPAGATORS           trace contexts to read, in this order; default all:
+                             tracecontext,b3,b3multi,jaeger,xray,datadog
   OTEL_SDK_DISABLED          true: trace nothing, only run COMMAND
   OTEL_LOG_LEVEL             error, warn, info, debug
 

@@ -15,6 +15,9 @@ uint64_t mixed(uint64_t a, uint64_t b, uint64_t c) {
   return h * 0xd6e8feb86659fd93ULL ^ h >> 29;
 }
 
+// Of a thread or process: nothing is lost with it but what it read or sent before.
+constexpr auto is_idle = [](const auto& entry) { return entry.second.open.empty(); };
+
 }  // namespace
 
 std::string_view name_of(Evidence evidence) {
@@ -50,6 +53,7 @@ Correlator::Node* Correlator::find(const RequestKey& key) {
 Correlator::Thread* Correlator::thread_of(const Caller& caller) {
   auto found = threads_.find(caller.thread_id);
   if (found == threads_.end()) {
+    if (threads_.size() >= limits_.threads_max) std::erase_if(threads_, is_idle);
     if (threads_.size() >= limits_.threads_max) {
       full_.add();
       return nullptr;
@@ -149,6 +153,7 @@ void Correlator::request_received(const RequestKey& key, const Caller& caller, c
 void Correlator::begin(Node& node, const RequestKey& key, const Caller& caller) {
   auto found = processes_.find(caller.process_id);
   if (found == processes_.end()) {
+    if (processes_.size() >= limits_.processes_max) std::erase_if(processes_, is_idle);  // most of them have ended
     if (processes_.size() >= limits_.processes_max) return full_.add();
     found = processes_.try_emplace(caller.process_id).first;
     found->second.since_ns = caller.time_ns;

@@ -282,5 +282,19 @@ TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
   EXPECT_EQ(small.size(), 0U);
 }
 
+TEST_F(CorrelatorTest, ProcessesThatAreIdleMakeRoom) {
+  Correlator small(ids_, counters_, {.processes_max = 4});
+  for (uint32_t i = 1; i <= 100; ++i) {
+    Caller caller = thread(i, false);
+    caller.process_id = i;
+    small.request_received({.connection = i}, caller, {}, nullptr);
+    small.request_sent({.connection = 1000 + i}, caller, {}, nullptr);
+    EXPECT_EQ(name_of(small.context_of({.connection = 1000 + i}, SpanKind::kClient).evidence), "inferred") << i;
+    small.answered({.connection = i}, 2'000);
+    small.closed({.connection = i});
+  }
+  EXPECT_EQ(refused("full"), 0U);
+}
+
 }  // namespace
 }  // namespace clew::correlation
