@@ -18,6 +18,9 @@ using exchange::Exchange;
 using protocols::Sender;
 using protocols::Step;
 
+static_assert(std::ranges::equal(protocols::kContextFieldNames, correlation::propagation::kHeaderNames),
+              "parsers report the fields that are read");
+
 constexpr uint8_t kInvalidMax = 16;  // then the connection is given up
 // A response that was there this long before the first request that was seen answers an earlier one.
 // Only for sources that do not say where the other direction stood.
