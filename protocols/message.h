@@ -3,6 +3,7 @@
 // only counted, an end.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ struct HeaderField {
 };
 
 /// The header fields that carry trace contexts, in lower case: what a parser has to report of a request's head.
-inline constexpr std::string_view kContextFieldNames[] = {
+inline constexpr std::array<std::string_view, 14> kContextFieldNames = {
     "traceparent",
     "tracestate",
     "b3",

@@ -2,10 +2,10 @@
 // What every command that makes spans shares: protocols, ids, connections, and the way to the outputs.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "agent/base/counters.h"
+#include "agent/cli/environment.h"
 #include "agent/commands/outputs.h"
 #include "agent/connection/connections.h"
 #include "agent/correlation/correlator.h"
@@ -17,9 +17,7 @@ namespace clew::commands {
 
 class Pipeline {
  public:
-  using EnvironmentLookup = std::function<const char*(const char*)>;  // empty: no variable is set
-
-  Pipeline(const correlation::Seed& seed, bool capture_query, const EnvironmentLookup& environment,
+  Pipeline(const correlation::Seed& seed, bool capture_query, const cli::EnvironmentLookup& environment,
            connection::Connections::ResourceOf resource_of, connection::Connections::Propagators propagators, base::Counters& counters)
       : protocols_(protocols::make_protocols()),
         ids_(seed),

@@ -18,9 +18,6 @@ using exchange::Exchange;
 using protocols::Sender;
 using protocols::Step;
 
-static_assert(std::ranges::equal(protocols::kContextFieldNames, correlation::propagation::kHeaderNames),
-              "parsers report the fields that are read");
-
 constexpr uint8_t kInvalidMax = 16;  // then the connection is given up
 // A response that was there this long before the first request that was seen answers an earlier one.
 // Only for sources that do not say where the other direction stood.
@@ -396,7 +393,7 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   correlation::Context context =
       correlator_.context_of(key, entry.place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer);
   spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource)));
-  correlator_.closed(key);
+  correlator_.closed(key, end_ns);
 }
 
 // ---------------------------------------------------------------------------------------------- correlation
@@ -454,7 +451,10 @@ void Connections::connecting(const capture::Connecting& connecting) {
 }
 
 // An exchange that gives no span.
-void Connections::drop(Entry& entry, const Exchange& exchange) { correlator_.closed(key_of(entry.place, exchange)); }
+void Connections::drop(Entry& entry, const Exchange& exchange) {
+  const uint64_t latest = std::max(entry.halves[0].stream.time_latest(), entry.halves[1].stream.time_latest());
+  correlator_.closed(key_of(entry.place, exchange), latest);
+}
 
 // ---------------------------------------------------------------------------------------------- ends
 

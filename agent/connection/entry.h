@@ -42,7 +42,7 @@ struct Connections::Entry {
   bool waiting = false;       // in Connections::waiting_
   uint8_t invalid_count = 0;
   uint32_t model_of = 0;  // the process that `model` is of
-  correlation::ExecutionModel model = correlation::ExecutionModel::kThreads;
+  correlation::ExecutionModel model = correlation::ExecutionModel::kGeneric;
   Entry* older = nullptr;
   Entry* newer = nullptr;
 

@@ -15,9 +15,6 @@ uint64_t mixed(uint64_t a, uint64_t b, uint64_t c) {
   return h * 0xd6e8feb86659fd93ULL ^ h >> 29;
 }
 
-// Of a thread or process: nothing is lost with it but what it read or sent before.
-constexpr auto is_idle = [](const auto& entry) { return entry.second.open.empty(); };
-
 }  // namespace
 
 std::string_view name_of(Evidence evidence) {
@@ -53,7 +50,7 @@ Correlator::Node* Correlator::find(const RequestKey& key) {
 Correlator::Thread* Correlator::thread_of(const Caller& caller) {
   auto found = threads_.find(caller.thread_id);
   if (found == threads_.end()) {
-    if (threads_.size() >= limits_.threads_max) std::erase_if(threads_, is_idle);
+    if (threads_.size() >= limits_.threads_max) std::erase_if(threads_, [](const auto& entry) { return entry.second.open.empty(); });
     if (threads_.size() >= limits_.threads_max) {
       full_.add();
       return nullptr;
@@ -81,10 +78,7 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
   node.process_id = caller.process_id;
   node.thread_id = caller.thread_id;
   node.is_client = kind == exporter::SpanKind::kClient;
-  if (wire) {
-    node.has_wire = true;
-    node.wire = *wire;
-  }
+  node.wire = wire;
   if (header != nullptr) {
     node.sees_header = true;
     node.header_trace_id = header->trace_id;
@@ -149,22 +143,30 @@ void Correlator::request_received(const RequestKey& key, const Caller& caller, c
   }
 }
 
+void Correlator::flip(RequestKey& all, const RequestKey& key) {
+  all.connection ^= key.connection;
+  all.position ^= key.position;
+  all.stream_id ^= key.stream_id;
+}
+
 // The process has one more request under way.
 void Correlator::begin(Node& node, const RequestKey& key, const Caller& caller) {
   auto found = processes_.find(caller.process_id);
   if (found == processes_.end()) {
-    if (processes_.size() >= limits_.processes_max) std::erase_if(processes_, is_idle);  // most of them have ended
+    if (processes_.size() >= limits_.processes_max)
+      std::erase_if(processes_, [](const auto& entry) { return entry.second.open_count == 0; });  // most of them have ended
     if (processes_.size() >= limits_.processes_max) return full_.add();
     found = processes_.try_emplace(caller.process_id).first;
     found->second.since_ns = caller.time_ns;
   }
   Process& process = found->second;
   process.waits |= caller.blocking;
-  if (process.open.empty()) {
+  if (process.open_count == 0) {
     process.idle_ns += caller.time_ns - std::min(caller.time_ns, process.since_ns);
     process.since_ns = caller.time_ns;
   }
-  process.open.push_back(key);
+  process.open_count++;
+  flip(process.open, key);
   node.held_by_process = true;
 }
 
@@ -173,8 +175,8 @@ void Correlator::finish(Node& node, const RequestKey& key, uint64_t time_ns) {
   const auto found = processes_.find(node.process_id);
   if (found == processes_.end()) return;
   Process& process = found->second;
-  std::erase(process.open, key);
-  if (!process.open.empty()) return;
+  flip(process.open, key);
+  if (--process.open_count > 0) return;
   process.busy_ns += time_ns - std::min(time_ns, process.since_ns);
   process.since_ns = std::max(time_ns, process.since_ns);
 }
@@ -185,12 +187,12 @@ std::optional<RequestKey> Correlator::infer(const Caller& caller, double& confid
   const auto found = processes_.find(caller.process_id);
   if (found == processes_.end() || found->second.waits) return std::nullopt;
   Process& process = found->second;
-  if (process.open.empty()) {
+  if (process.open_count == 0) {
     process.idle_sent++;
     return std::nullopt;
   }
   process.busy_sent++;
-  if (process.open.size() > 1) {
+  if (process.open_count > 1) {
     ambiguous_.add();
     return std::nullopt;
   }
@@ -198,7 +200,7 @@ std::optional<RequestKey> Correlator::infer(const Caller& caller, double& confid
   const auto busy_ns = static_cast<double>(process.busy_ns + caller.time_ns - std::min(caller.time_ns, process.since_ns));
   confidence = 1 - std::min(1.0, own_rate * busy_ns / static_cast<double>(process.busy_sent));
   if (confidence < limits_.confidence_min) return std::nullopt;
-  return process.open.front();
+  return process.open;
 }
 
 void Correlator::request_completed(const RequestKey& key, const Caller& caller) {
@@ -239,7 +241,7 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
   if (node == nullptr) return;
   Evidence evidence = Evidence::kNone;
   node->cause = cause_of(key, caller, evidence);
-  if (!node->cause && caller.model == ExecutionModel::kThreads && header == nullptr) {
+  if (!node->cause && caller.model == ExecutionModel::kGeneric && header == nullptr) {
     evidence = Evidence::kInferred;
     node->cause = infer(caller, node->context.confidence);
   }
@@ -276,8 +278,9 @@ void Correlator::connecting(uint64_t connection, const Caller& caller) {
   connects_[connection] = *cause;
 }
 
-// Its thread is free of it.
-void Correlator::let_go(Node& node, const RequestKey& key) {
+// Its process and its thread are free of it.
+void Correlator::let_go(Node& node, const RequestKey& key, uint64_t time_ns) {
+  finish(node, key, time_ns);
   const auto held = threads_.find(node.thread_id);
   if (held == threads_.end()) return;
   Thread& thread = held->second;
@@ -290,23 +293,18 @@ void Correlator::answered(const RequestKey& key, uint64_t time_ns) {
   Node* const node = find(key);
   if (node == nullptr) return;
   node->answered = true;
-  if (node->is_client) return;
-  let_go(*node, key);
-  finish(*node, key, time_ns);
+  if (!node->is_client) let_go(*node, key, time_ns);
 }
 
-void Correlator::closed(const RequestKey& key) {
+void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
   const auto found = nodes_.find(key);
   if (found == nodes_.end()) return;
   Node& node = found->second;
-  if (node.has_wire) {
+  if (node.wire) {
     auto& table = node.is_client ? sent_ : received_;
-    if (const auto entry = table.find(node.wire); entry != table.end() && entry->second == key) table.erase(entry);
+    if (const auto entry = table.find(*node.wire); entry != table.end() && entry->second == key) table.erase(entry);
   }
-  if (!node.is_client) {
-    let_go(node, key);
-    finish(node, key, 0);
-  }
+  if (!node.is_client) let_go(node, key, time_ns);
   nodes_.erase(found);
 }
 

@@ -21,7 +21,7 @@ struct Caller {
   uint32_t process_id = 0;
   uint32_t thread_id = 0;
   bool blocking = false;  // the call waited for its bytes
-  ExecutionModel model = ExecutionModel::kThreads;
+  ExecutionModel model = ExecutionModel::kGeneric;
   uint64_t time_ns = 0;
 };
 
@@ -55,7 +55,7 @@ class Correlator {
   /// It is answered: what its thread does from now on is not done for it.
   void answered(const RequestKey& key, uint64_t time_ns);
   /// Its context is asked for no more.
-  void closed(const RequestKey& key);
+  void closed(const RequestKey& key, uint64_t time_ns);
 
   /// The context of a request under way. One that was never announced, or did not fit, gets ids of its own.
   Context context_of(const RequestKey& key, exporter::SpanKind kind) const;
@@ -76,13 +76,12 @@ class Correlator {
     bool held_by_thread = false;   // stands in its thread's `open`
     bool handed_on = false;        // others share its trace id: it cannot change any more
     bool answered = false;
-    bool has_wire = false;
     bool sees_header = false;         // the request carries a context
     bool passes_on = false;           // client: what it carries is what its parent had received
     std::optional<RequestKey> cause;  // client: the server's request that it was made for
     exporter::TraceId header_trace_id{};
     exporter::SpanId header_span_id{};
-    WireKey wire;
+    std::optional<WireKey> wire;
   };
   struct Thread {
     uint32_t process_id = 0;
@@ -93,9 +92,10 @@ class Correlator {
   };
   /// For programs of which nothing better is known: what they have under way, and what they send while they have nothing.
   struct Process {
-    std::vector<RequestKey> open;  // received, not answered
-    bool waits = false;            // its threads wait in blocking reads: a request belongs to a thread, not to the process
-    uint64_t since_ns = 0;         // of the latest change between busy and idle
+    size_t open_count = 0;  // received, not answered
+    RequestKey open;        // all of them, by exclusive or: where it is one, that one
+    bool waits = false;     // its threads wait in blocking reads: a request belongs to a thread, not to the process
+    uint64_t since_ns = 0;  // of the latest change between busy and idle
     uint64_t busy_ns = 0;
     uint64_t idle_ns = 0;
     uint64_t busy_sent = 0;
@@ -103,7 +103,7 @@ class Correlator {
   };
 
   Node* find(const RequestKey& key);
-  void let_go(Node& node, const RequestKey& key);
+  void let_go(Node& node, const RequestKey& key, uint64_t time_ns);
   Thread* thread_of(const Caller& caller);
   Node* add(const RequestKey& key, const Caller& caller, exporter::SpanKind kind, const std::optional<WireKey>& wire,
             const RemoteContext* header);
@@ -113,6 +113,7 @@ class Correlator {
   void turn(const Caller& caller, const RequestKey& key);
   void begin(Node& node, const RequestKey& key, const Caller& caller);
   void finish(Node& node, const RequestKey& key, uint64_t time_ns);
+  static void flip(RequestKey& all, const RequestKey& key);
   std::optional<RequestKey> infer(const Caller& caller, double& confidence);
 
   const Ids& ids_;

@@ -124,13 +124,23 @@ TEST_F(CorrelatorTest, NotInAProgramThatSendsOfItsOwnAccord) {
   Caller caller = thread(5, false);
   received(kFront, caller);
   correlator_.answered(kFront, 2'000);
-  correlator_.closed(kFront);
+  correlator_.closed(kFront, 2'000);
   for (uint64_t i = 0; i < 100; ++i) sent({.connection = 50 + i}, caller);  // ten a second while it is idle
   caller.time_ns = 10'000'000'000;
   received(kOtherFront, caller);
   caller.time_ns += 50'000'000;  // what it sends now may be one of those
   sent(kBack, caller);
   expect_root(client(kBack));
+}
+
+TEST_F(CorrelatorTest, ARequestThatIsGivenUpKeptItsProcessBusy) {
+  Caller caller = thread(5, false);
+  received(kFront, caller);
+  caller.time_ns = 100'000'000'000;
+  correlator_.closed(kFront, caller.time_ns);
+  received(kOtherFront, caller);
+  sent(kBack, caller);
+  expect_root(client(kBack));  // it was never idle: nothing is known of what it sends of its own accord
 }
 
 TEST_F(CorrelatorTest, NotWhereThreadsWaitForTheirRequests) {
@@ -165,8 +175,8 @@ TEST_F(CorrelatorTest, BothEndsOfARequestAreJoinedWhoeverIsSeenFirst) {
   sent(kBack, thread(5), kWire);
   received(kReceivedBack, thread(6), kWire);
   expect_child(server(kReceivedBack), client(kBack), Evidence::kConnection);
-  correlator_.closed(kReceivedBack);
-  correlator_.closed(kBack);
+  correlator_.closed(kReceivedBack, 2'000);
+  correlator_.closed(kBack, 2'000);
 
   received(kReceivedBack, thread(6), kWire);
   sent(kBack, thread(5), kWire);
@@ -183,7 +193,7 @@ TEST_F(CorrelatorTest, AnotherByteOfTheConnectionIsAnotherRequest) {
 
 TEST_F(CorrelatorTest, ARequestThatIsOverIsJoinedNoMore) {
   sent(kBack, thread(5), kWire);
-  correlator_.closed(kBack);
+  correlator_.closed(kBack, 2'000);
   received(kReceivedBack, thread(6), kWire);
   expect_root(server(kReceivedBack));
   EXPECT_EQ(correlator_.size(), 1U);
@@ -278,7 +288,7 @@ TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
   EXPECT_EQ(small.size(), 10U);
   EXPECT_EQ(refused("full"), 90U + 6U);
   EXPECT_EQ(small.context_of({.connection = 50}, SpanKind::kServer).trace_id, ids_.trace_id(50, 0, 0));
-  for (uint64_t i = 0; i < 100; ++i) small.closed({.connection = i});
+  for (uint64_t i = 0; i < 100; ++i) small.closed({.connection = i}, 2'000);
   EXPECT_EQ(small.size(), 0U);
 }
 
@@ -291,7 +301,7 @@ TEST_F(CorrelatorTest, ProcessesThatAreIdleMakeRoom) {
     small.request_sent({.connection = 1000 + i}, caller, {}, nullptr);
     EXPECT_EQ(name_of(small.context_of({.connection = 1000 + i}, SpanKind::kClient).evidence), "inferred") << i;
     small.answered({.connection = i}, 2'000);
-    small.closed({.connection = i});
+    small.closed({.connection = i}, 2'000);
   }
   EXPECT_EQ(refused("full"), 0U);
 }

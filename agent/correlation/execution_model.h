@@ -9,7 +9,8 @@
 namespace clew::correlation {
 
 enum class ExecutionModel : uint8_t {
-  kThreads,    // a thread that waits for a request in a blocking read serves that one until it has answered. Others are not guessed
+  kGeneric,    // nothing is known of the program. A thread that waits in a blocking read serves that request until it is answered; where no
+               // thread waits, the only request under way is inferred
   kEventLoop,  // a proxy that acts in the same turn of its loop in which it has read something
 };
 

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string_view>
 
+#include "protocols/message.h"
+
 namespace clew::correlation::propagation {
 
-/// In the order of kHeaderNames.
+/// In the order of protocols::kContextFieldNames.
 enum class HeaderName : uint8_t {
   kTraceparent,
   kTracestate,
@@ -29,22 +31,7 @@ enum class HeaderName : uint8_t {
 };
 
 /// In lower case, as HTTP/2 and gRPC write them.
-inline constexpr std::array<std::string_view, 14> kHeaderNames = {
-    "traceparent",
-    "tracestate",
-    "b3",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "uber-trace-id",
-    "x-amzn-trace-id",
-    "x-datadog-trace-id",
-    "x-datadog-parent-id",
-    "x-datadog-sampling-priority",
-    "x-datadog-tags",
-};
+inline constexpr const auto& kHeaderNames = protocols::kContextFieldNames;
 
 /// Any letter case; the name exactly, without spaces or colon. Meant for every line of a head: most are refused by their length.
 std::optional<HeaderName> recognise(std::string_view name);
