@@ -2,7 +2,8 @@
 /*
  * tp_btf/inet_sock_set_state and tcp_destroy_sock: TCP connections that begin and end, and processes that begin to listen on a wanted port.
  * Why these hooks: they name the socket and fire a few times in a connection's life only. Since 4.16. A connection can be over for
- * TCP while the application has bytes to read; then its end is told when the application reads the end or lets go of the socket.
+ * TCP while the application has bytes to read, or is in a read of the last: its end is told when the application reads the end or lets go
+ * of the socket.
  * Misses: Unix sockets (their end is seen by the EOF that the peer reads, or by the next look at the open ones).
  */
 
@@ -60,14 +61,6 @@ static __always_inline void on_connect(struct sock *sk)
 	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
 }
 
-/* A FIN counts as one; more is data. */
-static __always_inline bool has_unread(struct sock *sk)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	return tp && (s32)(tp->rcv_nxt - tp->copied_seq) > 1;
-}
-
 static __always_inline void on_state(struct scratch *s, struct connection *c, struct sock *sk, int old_state, int new_state)
 {
 	switch (new_state) {
@@ -84,8 +77,6 @@ static __always_inline void on_state(struct scratch *s, struct connection *c, st
 	case TCP_CLOSE:
 		/* straight from a state in which data could flow: a reset, sent or received, or a time-out */
 		c->reset = old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT || sk->sk_err;
-		if (!has_unread(sk))
-			emit_end(s, c, c->reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);
 		break;
 	}
 }

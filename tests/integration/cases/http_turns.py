@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who speaks when: interim responses, upgrades, tunnels, early answers, half-closed, aborted and interleaved connections."""
+from harness.case import case, check, need
 from harness.conversation import Exchange, get, head, odd, post, recv, reply, send, sleep, step
+from harness.env import built
 from harness.spans import CLIENT, SERVER
+from harness.tracer import Clew
 
 ANSWER = reply("12345")
 JUNK = "".join(chr(n * 7 % 256) for n in range(3000))
@@ -29,7 +32,6 @@ odd("turn/101-with-bytes-behind-it", [send(UPGRADE), recv(size=len(SWITCH + JUNK
 
 def tunnel(status, after):
     """CONNECT has no path: what is compared is that there is one span, its method, its status."""
-    from harness.case import case, check
     from harness.conversation import converse
 
     def one(ctx):
@@ -61,6 +63,23 @@ odd("turn/answer-begins-before-the-request-ended",
     [Exchange("POST", "/early", 200, 4000, 5), Exchange("GET", "/next", 200, 0, 5)])
 odd("turn/half-close", [send(get("/half")), step("a", "shut"), recv(eof=True)], [recv(eof=True), sleep(10), send(ANSWER), step("a", "close")],
     [Exchange("GET", "/half", 200, 0, 5)], matrix=True)
+odd("turn/half-close-read-late", [send(get("/half")), step("a", "shut"), sleep(100), recv(eof=True)],
+    [recv(eof=True), sleep(10), send(ANSWER), step("a", "close")], [Exchange("GET", "/half", 200, 0, 5)], matrix=True)
+
+
+@case("odd/turn/half-close-while-reading", matrix=True)
+def half_close_while_reading(ctx):
+    """What ends the connection arrives from another CPU while the last bytes are being read."""
+    need(built("half_close").exists(), "half_close is not built: run tests/integration/prepare")
+    count = ctx.count(5000, 30000, 300)
+    result = Clew(ctx, command=[built("half_close"), count]).ready().wait(60)
+    for kind in (SERVER, CLIENT):
+        mine = [s for s in result.spans if s.kind == kind]
+        check(len(mine) == count and len({s.path for s in mine}) == count, f"{len(mine)} spans of kind {kind}, should be {count} {result.summary()}")
+        bad = [s for s in mine if s.attributes.get("http.response.status_code") != 200 or s.incomplete]
+        check(not bad, f"{len(bad)} spans of kind {kind} are not whole, e.g. {bad[:1] and str(bad[0])} {result.summary()}")
+
+
 odd("turn/server-closes-after-each", [x for n in range(4) for x in (send(get(f"/c/{n}"), c=str(n)), recv(str(n), eof=True), step(str(n), "close"))],
     [x for n in range(4) for x in (head(str(n)), send(reply("12345", extra="Connection: close\r\n"), c=str(n)), step(str(n), "close"))],
     [Exchange("GET", f"/c/{n}", 200, 0, 5) for n in range(4)])
