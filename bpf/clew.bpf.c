@@ -13,6 +13,7 @@
 #include "maps.bpf.h"
 #include "socket/connection.bpf.h"
 #include "socket/user_buffer.bpf.h"
+#include "execution/execution.bpf.h"
 #include "socket/call.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/sys_exit.bpf.c"

@@ -25,6 +25,7 @@ enum clew_event_type {
 	CLEW_EVENT_END = 3,	   /* struct clew_event_end */
 	CLEW_EVENT_PROCESS = 4,	   /* struct clew_event_process */
 	CLEW_EVENT_CONNECT = 5,	   /* struct clew_event_connect; before the connection's own, which comes with its first bytes */
+	CLEW_EVENT_RUNTIME = 6,	   /* struct clew_event_runtime */
 };
 
 enum clew_direction {
@@ -34,10 +35,13 @@ enum clew_direction {
 /* With the direction of a data event: the call would have waited for bytes, as only a thread does that has nothing else to do. */
 #define CLEW_BLOCKING 0x80
 
+/* With it, too: a struct clew_execution stands between the event and its bytes. */
+#define CLEW_EXECUTION 0x40
+
 /* struct clew_event_data: one piece of a message head or of a body's framing, or (length 0) only the news of a position. */
 struct clew_event_data {
 	clew_u8 type;
-	clew_u8 direction; /* enum clew_direction, | CLEW_BLOCKING */
+	clew_u8 direction; /* enum clew_direction, | CLEW_BLOCKING, | CLEW_EXECUTION */
 	clew_u16 length;   /* bytes that follow, at most CLEW_WINDOW */
 	clew_u32 tgid;
 	clew_u64 time_ns; /* CLOCK_MONOTONIC */
@@ -46,6 +50,38 @@ struct clew_event_data {
 	clew_u64 advanced_to; /* >= position + length: up to here nothing else of this call will be shown */
 	clew_u32 tid;
 	clew_u32 other_position; /* low 32 bits: where the other direction stood; what lies behind it happened later */
+};
+
+/* Runtimes that run several requests on one thread and show which one it is. */
+enum clew_runtime {
+	CLEW_RUNTIME_NONE = 0,
+	CLEW_RUNTIME_GO = 1,
+	CLEW_RUNTIME_NODE = 2,
+	CLEW_RUNTIME_CPYTHON = 3,
+};
+
+/* What was read of the runtime in the moment of the call. */
+struct clew_execution {
+	clew_u32 runtime; /* enum clew_runtime */
+	clew_u32 padding;
+	clew_u64 words[3]; /* the runtime's: see bpf/execution */
+};
+
+/* Something happened inside a runtime, told by a probe. */
+struct clew_event_runtime {
+	clew_u8 type;
+	clew_u8 what; /* the runtime's */
+	clew_u8 padding[2];
+	clew_u32 tgid;
+	clew_u64 time_ns;
+	clew_u32 tid;
+	clew_u32 padding2;
+	struct clew_execution execution;
+};
+
+/* Value of the map `runtimes`: where its data lie in that process. */
+struct clew_runtime_layout {
+	clew_u64 values[8]; /* the runtime's: see bpf/execution */
 };
 
 #define CLEW_FAMILY_UNIX 1
@@ -166,6 +202,7 @@ enum clew_selected_by {
 };
 struct clew_process {
 	clew_u32 selected_by;
+	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
 };
 
 /* What the iterator over open sockets writes, once per socket. */
@@ -185,6 +222,8 @@ struct clew_open_socket {
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_data) == 48, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_connection) == 288, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_connect) == 32, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_execution) == 32, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_runtime) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_end) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_process) == 40, "layout");
 #endif

@@ -24,6 +24,15 @@ struct {
 	__type(value, struct clew_process);
 } processes SEC(".maps");
 
+/* tgid → where its runtime's data lie. Written by user space and at fork; deleted at exec and at exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, struct clew_runtime_layout);
+} runtimes SEC(".maps");
+
 /* socket → what is known of its connection. Made at the first call of a selected process, freed by the kernel with the socket. */
 struct connection {
 	u64 id;
@@ -35,8 +44,8 @@ struct connection {
 	u8 existing; /* was open before clew looked: its beginning is unknown (Unix sockets) */
 	u8 ended;    /* bit 0, 1: that direction; 7: END_CLOSED or END_RESET was sent */
 	u8 has_base[2];
-	u8 reset; /* ended by a reset or an error, while bytes were still to be read */
-	u8 padding[1];
+	u8 reset;	 /* ended by a reset or an error, while bytes were still to be read */
+	u8 runtime;	 /* enum clew_runtime, of the process */
 	u32 base[2];	 /* TCP: sequence number of byte 0 */
 	u64 position[2]; /* bytes so far */
 	u64 last_time_ns[2];
@@ -67,7 +76,7 @@ struct {
 	__uint(max_entries, 8 << 20);
 } events SEC(".maps");
 
-#define SCRATCH_HEADROOM 64
+#define SCRATCH_HEADROOM 96 /* a data event and an execution */
 
 enum scratch_user {
 	SCRATCH_SEND = 0, /* programs that can interrupt one another have one each */
@@ -100,6 +109,7 @@ struct scratch {
 	u32 gathered;
 	u32 gather_failed;
 	u32 padding;
+	struct clew_execution execution;			       /* of the call under way */
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
 	union {

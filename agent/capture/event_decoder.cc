@@ -37,6 +37,8 @@ Endpoint endpoint(uint8_t family, uint16_t port, const clew_u8 (&address)[16], c
   return e;
 }
 
+Execution execution_of(const clew_execution& e) { return {.runtime = e.runtime, .words = {e.words[0], e.words[1], e.words[2]}}; }
+
 }  // namespace
 
 EventDecoder::EventDecoder(Sink& sink, ProcessSink& processes, base::Counters& counters)
@@ -51,14 +53,23 @@ bool EventDecoder::decode(std::span<const std::byte> event) {
     case CLEW_EVENT_END: return end(event);
     case CLEW_EVENT_PROCESS: return process(event);
     case CLEW_EVENT_CONNECT: return connect(event);
+    case CLEW_EVENT_RUNTIME: return runtime(event);
     default: return false;
   }
 }
 
 bool EventDecoder::data(std::span<const std::byte> event) {
   clew_event_data e;
-  if (!load(event, e) || event.size() < sizeof e + e.length || (e.direction & ~CLEW_BLOCKING) > 1) return false;
+  if (!load(event, e) || (e.direction & ~(CLEW_BLOCKING | CLEW_EXECUTION)) > 1) return false;
   Bytes bytes;
+  std::span<const std::byte> rest = event.subspan(sizeof e);
+  if ((e.direction & CLEW_EXECUTION) != 0) {
+    clew_execution execution;
+    if (!load(rest, execution)) return false;
+    bytes.execution = execution_of(execution);
+    rest = rest.subspan(sizeof execution);
+  }
+  if (rest.size() < e.length) return false;
   bytes.connection = e.connection;
   bytes.direction = static_cast<Direction>(e.direction & 1);
   bytes.blocking = (e.direction & CLEW_BLOCKING) != 0;
@@ -66,7 +77,7 @@ bool EventDecoder::data(std::span<const std::byte> event) {
   bytes.time_ns = unix_time(e.time_ns);
   bytes.process_id = e.tgid;
   bytes.thread_id = e.tid;
-  bytes.bytes = {reinterpret_cast<const char*>(event.data()) + sizeof e, e.length};
+  bytes.bytes = {reinterpret_cast<const char*>(rest.data()), e.length};
   bytes.advanced_to = e.advanced_to;
   bytes.other_position = e.other_position;
   sink_.bytes(bytes);
@@ -121,6 +132,14 @@ bool EventDecoder::connect(std::span<const std::byte> event) {
   clew_event_connect e;
   if (!load(event, e)) return false;
   sink_.connecting({.connection = e.connection, .process_id = e.tgid, .thread_id = e.tid, .time_ns = unix_time(e.time_ns)});
+  return true;
+}
+
+bool EventDecoder::runtime(std::span<const std::byte> event) {
+  clew_event_runtime e;
+  if (!load(event, e)) return false;
+  sink_.noted(
+      {.what = e.what, .execution = execution_of(e.execution), .process_id = e.tgid, .thread_id = e.tid, .time_ns = unix_time(e.time_ns)});
   return true;
 }
 

@@ -45,6 +45,7 @@ class EventDecoder {
   bool end(std::span<const std::byte> event);
   bool process(std::span<const std::byte> event);
   bool connect(std::span<const std::byte> event);
+  bool runtime(std::span<const std::byte> event);
 
   Sink& sink_;
   ProcessSink& processes_;

@@ -133,6 +133,20 @@ void KernelSource::deselect(uint32_t process_id) {
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
+base::Result<void> KernelSource::set_runtime(uint32_t process_id, uint32_t runtime, const std::array<uint64_t, 8>& layout) {
+  clew_runtime_layout values{};
+  std::ranges::copy(layout, values.values);
+  clew_process process{};
+  const int processes = bpf_map__fd(skeleton_->maps.processes);
+  if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
+  process.runtime = runtime;
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.runtimes), &process_id, &values, BPF_ANY) != 0 ||
+      bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
+    return base::fail(fmt::format("cannot follow the executions of process {}: {}", process_id, std::strerror(errno)));
+  __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
+  return {};
+}
+
 bool KernelSource::selected_by_tree(uint32_t process_id) const {
   clew_process value{};
   return bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.processes), &process_id, &value) == 0 &&

@@ -2,6 +2,7 @@
 // The live source: loads the BPF programs, selects processes, drains the ring buffer. One thread.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -55,6 +56,8 @@ class KernelSource {
 
   base::Result<void> select(uint32_t process_id, SelectedBy by);
   void deselect(uint32_t process_id);
+  /// Where the data of its runtime lie, so that its executions can be read. `runtime`: enum clew_runtime.
+  base::Result<void> set_runtime(uint32_t process_id, uint32_t runtime, const std::array<uint64_t, 8>& layout);
   /// By --pid or COMMAND, itself or an ancestor: whatever it executes.
   bool selected_by_tree(uint32_t process_id) const;
 

@@ -38,6 +38,12 @@ struct Connection {
   uint64_t time_ns = 0;
 };
 
+/// What a runtime shows of the execution (goroutine, task, callback) that made a call.
+struct Execution {
+  uint32_t runtime = 0;  // enum clew_runtime
+  std::array<uint64_t, 3> words{};
+};
+
 /// Bytes of one direction. Positions count the bytes of that direction since the connection began; the source gives each direction's
 /// bytes in order. A gap between the end of one and the position of the next was passed over in the kernel (a body) or lost: the
 /// parser's own framing says which.
@@ -48,7 +54,8 @@ struct Bytes {
   uint64_t time_ns = 0;  // Unix time in nanoseconds
   uint32_t process_id = 0;
   uint32_t thread_id = 0;
-  bool blocking = false;   // the call would have waited for bytes
+  bool blocking = false;  // the call would have waited for bytes
+  Execution execution{};
   std::string_view bytes;  // empty: only says that the direction has advanced to `position` at `time_ns`
   /// Up to here the direction has advanced with this call; what lies behind `bytes` will not be shown. 0: nothing behind them.
   uint64_t advanced_to = 0;
@@ -61,6 +68,15 @@ struct Bytes {
 /// A thread has called connect(); the connection is announced later, with its first bytes.
 struct Connecting {
   uint64_t connection = 0;
+  uint32_t process_id = 0;
+  uint32_t thread_id = 0;
+  uint64_t time_ns = 0;
+};
+
+/// Something happened inside a runtime, told by a probe.
+struct RuntimeNote {
+  uint8_t what = 0;  // the runtime's
+  Execution execution{};
   uint32_t process_id = 0;
   uint32_t thread_id = 0;
   uint64_t time_ns = 0;
@@ -88,6 +104,7 @@ class Sink {
   virtual void bytes(const Bytes& bytes) = 0;
   virtual void end(const End& end) = 0;
   virtual void connecting(const Connecting& /*connecting*/) {}
+  virtual void noted(const RuntimeNote& /*note*/) {}
 };
 
 }  // namespace clew::capture

@@ -16,6 +16,15 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
     return;
   }
   selected_.insert(process_id);
+  read_runtime(process_id);
+}
+
+// How its executions are told apart, if its runtime shows them.
+void LiveProcesses::read_runtime(uint32_t process_id) {
+  const runtime::Layout layout = runtime::find_layout(proc_, process_id);
+  messages_.debug(fmt::format("process {}: {}", process_id, layout.description));
+  if (layout.runtime == 0) return;
+  if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
 }
 
 // --pid means later children; that a server's workers are there already surprises people.
@@ -81,6 +90,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (source_ != nullptr) decide(id, change.selected);
       if (change.selected || selected_.contains(id)) {
         table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is
+        if (source_ != nullptr && change.selected) read_runtime(id);
         if (new_program_) new_program_(id);
       }
       break;

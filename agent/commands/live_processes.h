@@ -12,6 +12,7 @@
 #include "agent/discovery/process_table.h"
 #include "agent/discovery/scan.h"
 #include "agent/discovery/selection.h"
+#include "agent/runtime/layout.h"
 
 namespace clew::commands {
 
@@ -35,11 +36,13 @@ class LiveProcesses final : public capture::ProcessSink {
  private:
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
+  void read_runtime(uint32_t process_id);
   void mention_children(const discovery::ProcFs& proc, uint32_t process_id) const;
 
   discovery::Selection& selection_;
   discovery::ProcessTable& table_;
   const Messages& messages_;
+  discovery::ProcFs proc_ = discovery::ProcFs::of_this_machine();
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;
   std::unordered_set<uint32_t> selected_;

@@ -213,7 +213,10 @@ std::optional<int> Trace::prepare() {
     }
     recordings_.push_back(std::move(*writer));
   }
-  processes_->on_new_program([this](uint32_t process_id) { recorded_processes_.erase(process_id); });
+  processes_->on_new_program([this](uint32_t process_id) {
+    recorded_processes_.erase(process_id);
+    pipeline_->connections().new_program(process_id);
+  });
 
   const uint64_t offset = clock_offset();
   decoder_->set_clock_offset(offset);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/connection/entry.h"
+#include "agent/correlation/execution_model.h"
 #include "agent/correlation/propagation/extract.h"
 
 namespace clew::connection {
@@ -121,6 +122,7 @@ void Connections::bytes(const capture::Bytes& bytes) {
   half.process_id = bytes.process_id;
   half.thread_id = bytes.thread_id;
   half.blocking = bytes.blocking;
+  half.execution = bytes.execution;
   half.other_position = bytes.other_position;
   if (!half.started) {  // joined in the middle: what was before is none of ours
     half.started = true;
@@ -310,7 +312,10 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     Exchange* exchange = entry.exchanges.open_response(step.stream_id);
     if (exchange == nullptr) return;
     entry.confirmed = true;
-    if (entry.place.is_client) correlator_.response_received(key_of(entry.place, *exchange), caller_of(entry, direction));
+    if (entry.place.is_client)
+      correlator_.response_received(key_of(entry.place, *exchange), caller_of(entry, direction));
+    else
+      correlator_.response_sent(key_of(entry.place, *exchange), caller_of(entry, direction));
     exchange->response.head = std::move(step.head);
     exchange->response.first_byte_ns = first_byte_ns;
     exchange->response.last_byte_ns = half.stream.time_of_last();
@@ -425,7 +430,8 @@ correlation::Caller Connections::caller_of(Entry& entry, Direction direction) {
   return {.process_id = half.process_id,
           .thread_id = half.thread_id,
           .blocking = half.blocking,
-          .model = entry.model,
+          .model = half.execution.runtime != 0 ? correlation::model_of(half.execution.runtime) : entry.model,
+          .execution = half.execution.words,
           .time_ns = half.stream.time_latest()};
 }
 
@@ -448,6 +454,14 @@ void Connections::connecting(const capture::Connecting& connecting) {
                           .thread_id = connecting.thread_id,
                           .model = correlation::model_of(*resource_of_(connecting.process_id, {}, connecting.time_ns)),
                           .time_ns = connecting.time_ns});
+}
+
+void Connections::noted(const capture::RuntimeNote& note) {
+  correlator_.noted(note.what, {.process_id = note.process_id,
+                                .thread_id = note.thread_id,
+                                .model = correlation::model_of(note.execution.runtime),
+                                .execution = note.execution.words,
+                                .time_ns = note.time_ns});
 }
 
 // An exchange that gives no span.

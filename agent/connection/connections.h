@@ -44,7 +44,10 @@ class Connections final : public capture::Sink {
   void bytes(const capture::Bytes& bytes) override;
   void end(const capture::End& end) override;
   void connecting(const capture::Connecting& connecting) override;
+  void noted(const capture::RuntimeNote& note) override;
 
+  /// Another program runs in the process now, or under its number.
+  void new_program(uint32_t process_id) { correlator_.new_program(process_id); }
   /// Delivers what has waited long enough. Call every few hundred milliseconds of source time.
   void tick(uint64_t now_ns);
   /// Ends everything that is open: the source is over or clew stops.

@@ -26,6 +26,7 @@ struct Connections::Entry {
     uint32_t process_id = 0;                                // of the last call
     uint32_t thread_id = 0;
     bool blocking = false;
+    capture::Execution execution;
   };
 
   capture::Connection info;
@@ -42,7 +43,7 @@ struct Connections::Entry {
   bool waiting = false;       // in Connections::waiting_
   uint8_t invalid_count = 0;
   uint32_t model_of = 0;  // the process that `model` is of
-  correlation::ExecutionModel model = correlation::ExecutionModel::kGeneric;
+  correlation::ExecutionModel model = correlation::ExecutionModel::kThreads;
   Entry* older = nullptr;
   Entry* newer = nullptr;
 

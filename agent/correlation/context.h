@@ -49,4 +49,16 @@ struct WireKey {
   bool operator==(const WireKey&) const = default;
 };
 
+struct KeyHash {
+  static uint64_t mixed(uint64_t a, uint64_t b, uint64_t c) {
+    uint64_t h = a * 0x9e3779b97f4a7c15ULL ^ (b + 0x7f4a7c15ULL) * 0xbf58476d1ce4e5b9ULL ^ c * 0x94d049bb133111ebULL;
+    h ^= h >> 31;
+    return h * 0xd6e8feb86659fd93ULL ^ h >> 29;
+  }
+  size_t operator()(const RequestKey& key) const { return mixed(key.connection, key.position, key.stream_id); }
+  size_t operator()(const WireKey& key) const {
+    return mixed(uint64_t{key.request_base} << 32 | key.response_base, key.position, key.stream_id);
+  }
+};
+
 }  // namespace clew::correlation

@@ -9,12 +9,6 @@ namespace {
 
 constexpr std::string_view kMetric = "clew_correlation_refused_total";
 
-uint64_t mixed(uint64_t a, uint64_t b, uint64_t c) {
-  uint64_t h = a * 0x9e3779b97f4a7c15ULL ^ (b + 0x7f4a7c15ULL) * 0xbf58476d1ce4e5b9ULL ^ c * 0x94d049bb133111ebULL;
-  h ^= h >> 31;
-  return h * 0xd6e8feb86659fd93ULL ^ h >> 29;
-}
-
 }  // namespace
 
 std::string_view name_of(Evidence evidence) {
@@ -29,40 +23,37 @@ std::string_view name_of(Evidence evidence) {
   return {};
 }
 
-size_t Correlator::KeyHash::operator()(const RequestKey& key) const { return mixed(key.connection, key.position, key.stream_id); }
-size_t Correlator::KeyHash::operator()(const WireKey& key) const {
-  return mixed(uint64_t{key.request_base} << 32 | key.response_base, key.position, key.stream_id);
-}
-
 Correlator::Correlator(const Ids& ids, base::Counters& counters, Limits limits)
-    : ids_(ids),
-      limits_(limits),
-      full_(counters.get(kMetric, "reason=\"full\"")),
-      late_(counters.get(kMetric, "reason=\"late\"")),
-      ambiguous_(counters.get(kMetric, "reason=\"ambiguous\"")) {}
+    : ids_(ids), limits_(limits), full_(counters.get(kMetric, "reason=\"full\"")), late_(counters.get(kMetric, "reason=\"late\"")) {
+  limits_.execution.full = &full_;
+  limits_.execution.ambiguous = &counters.get(kMetric, "reason=\"ambiguous\"");
+}
 
 Correlator::Node* Correlator::find(const RequestKey& key) {
   const auto found = nodes_.find(key);
   return found == nodes_.end() ? nullptr : &found->second;
 }
 
-// The state of the caller's thread; null where the bound is reached.
-Correlator::Thread* Correlator::thread_of(const Caller& caller) {
-  auto found = threads_.find(caller.thread_id);
-  if (found == threads_.end()) {
-    if (threads_.size() >= limits_.threads_max) std::erase_if(threads_, [](const auto& entry) { return entry.second.open.empty(); });
-    if (threads_.size() >= limits_.threads_max) {
+// The rule of the caller's process; null where the bound is reached.
+Execution* Correlator::execution_of(const Caller& caller) {
+  auto found = processes_.find(caller.process_id);
+  if (found == processes_.end()) {
+    if (processes_.size() >= limits_.processes_max)
+      std::erase_if(processes_, [](const auto& entry) { return entry.second.execution->idle(); });  // most of them have ended
+    if (processes_.size() >= limits_.processes_max) {
       full_.add();
       return nullptr;
     }
-    found = threads_.try_emplace(caller.thread_id).first;
+    found = processes_.try_emplace(caller.process_id).first;
   }
-  Thread& thread = found->second;
-  if (thread.process_id != caller.process_id) {  // a new thread of an old number
-    thread = Thread{};
-    thread.process_id = caller.process_id;
+  Process& process = found->second;
+  // Of a runtime nothing may be read in one call or another: that does not make it another program.
+  const bool changed = process.model != caller.model && caller.model != ExecutionModel::kThreads;
+  if (process.execution == nullptr || changed) {
+    process.model = caller.model;
+    process.execution = make_execution(caller.model, limits_.execution);
   }
-  return &thread;
+  return process.execution.get();
 }
 
 Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, exporter::SpanKind kind, const std::optional<WireKey>& wire,
@@ -76,7 +67,6 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
   node.context = {.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
                   .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
   node.process_id = caller.process_id;
-  node.thread_id = caller.thread_id;
   node.is_client = kind == exporter::SpanKind::kClient;
   node.wire = wire;
   if (header != nullptr) {
@@ -112,15 +102,6 @@ void Correlator::join(Node& server, Node& client) {
   hang_below(server, client, Evidence::kConnection);
 }
 
-// The loop has read something that belongs to `key`: what it sends in this turn is for it.
-void Correlator::turn(const Caller& caller, const RequestKey& key) {
-  Thread* const thread = thread_of(caller);
-  if (thread == nullptr) return;
-  thread->last = key;
-  thread->last_ns = caller.time_ns;
-  thread->used = false;
-}
-
 void Correlator::request_received(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire,
                                   const RemoteContext* header) {
   Node* const node = add(key, caller, exporter::SpanKind::kServer, wire, header);
@@ -130,125 +111,30 @@ void Correlator::request_received(const RequestKey& key, const Caller& caller, c
     if (const auto sent = sent_.find(*wire); sent != sent_.end())
       if (Node* const client = find(sent->second)) join(*node, *client);
   }
-  if (caller.model == ExecutionModel::kEventLoop) {
-    turn(caller, key);
-    return;
-  }
-  begin(*node, key, caller);
-  if (caller.blocking) {
-    if (Thread* const thread = thread_of(caller)) {
-      thread->open.push_back(key);
-      node->held_by_thread = true;
-    }
-  }
-}
-
-void Correlator::flip(RequestKey& all, const RequestKey& key) {
-  all.connection ^= key.connection;
-  all.position ^= key.position;
-  all.stream_id ^= key.stream_id;
-}
-
-// The process has one more request under way.
-void Correlator::begin(Node& node, const RequestKey& key, const Caller& caller) {
-  auto found = processes_.find(caller.process_id);
-  if (found == processes_.end()) {
-    if (processes_.size() >= limits_.processes_max)
-      std::erase_if(processes_, [](const auto& entry) { return entry.second.open_count == 0; });  // most of them have ended
-    if (processes_.size() >= limits_.processes_max) return full_.add();
-    found = processes_.try_emplace(caller.process_id).first;
-    found->second.since_ns = caller.time_ns;
-  }
-  Process& process = found->second;
-  process.waits |= caller.blocking;
-  if (process.open_count == 0) {
-    process.idle_ns += caller.time_ns - std::min(caller.time_ns, process.since_ns);
-    process.since_ns = caller.time_ns;
-  }
-  process.open_count++;
-  flip(process.open, key);
-  node.held_by_process = true;
-}
-
-void Correlator::finish(Node& node, const RequestKey& key, uint64_t time_ns) {
-  if (!std::exchange(node.held_by_process, false)) return;
-  const auto found = processes_.find(node.process_id);
-  if (found == processes_.end()) return;
-  Process& process = found->second;
-  flip(process.open, key);
-  if (--process.open_count > 0) return;
-  process.busy_ns += time_ns - std::min(time_ns, process.since_ns);
-  process.since_ns = std::max(time_ns, process.since_ns);
-}
-
-// The one request that the process has under way, if it hardly ever sends one of its own accord: how many of those that it sends while
-// it is busy are so is told by the rate at which it sends them while it is idle, and taken for at least one in a second.
-std::optional<RequestKey> Correlator::infer(const Caller& caller, double& confidence) {
-  const auto found = processes_.find(caller.process_id);
-  if (found == processes_.end() || found->second.waits) return std::nullopt;
-  Process& process = found->second;
-  if (process.open_count == 0) {
-    process.idle_sent++;
-    return std::nullopt;
-  }
-  process.busy_sent++;
-  if (process.open_count > 1) {
-    ambiguous_.add();
-    return std::nullopt;
-  }
-  const double own_rate = (static_cast<double>(process.idle_sent) + 1) / (static_cast<double>(process.idle_ns) + 1e9);
-  const auto busy_ns = static_cast<double>(process.busy_ns + caller.time_ns - std::min(caller.time_ns, process.since_ns));
-  confidence = 1 - std::min(1.0, own_rate * busy_ns / static_cast<double>(process.busy_sent));
-  if (confidence < limits_.confidence_min) return std::nullopt;
-  return process.open;
+  if (Execution* const execution = execution_of(caller)) execution->received(key, caller);
 }
 
 void Correlator::request_completed(const RequestKey& key, const Caller& caller) {
-  if (caller.model == ExecutionModel::kEventLoop && nodes_.contains(key)) turn(caller, key);
-}
-
-std::optional<RequestKey> Correlator::cause_of(const RequestKey& key, const Caller& caller, Evidence& evidence) {
-  if (caller.model == ExecutionModel::kEventLoop) {
-    evidence = Evidence::kCausal;
-    if (const auto begun = connects_.find(key.connection); begun != connects_.end()) {
-      const RequestKey cause = begun->second;
-      connects_.erase(begun);
-      return cause;
-    }
-  }
-  const auto found = threads_.find(caller.thread_id);
-  if (found == threads_.end() || found->second.process_id != caller.process_id) return std::nullopt;
-  Thread& thread = found->second;
-  if (caller.model == ExecutionModel::kEventLoop) {
-    if (!thread.last || thread.used || caller.time_ns > thread.last_ns + limits_.loop_turn_ns_max) return std::nullopt;
-    thread.used = true;
-    return thread.last;
-  }
-  evidence = Evidence::kExecution;
-  if (thread.open.empty()) return std::nullopt;
-  // Requests of one connection are answered in their order; those of two are served in nobody knows which.
-  for (const RequestKey& open : thread.open) {
-    if (open.connection == thread.open.front().connection) continue;
-    ambiguous_.add();
-    return std::nullopt;
-  }
-  return thread.open.front();
+  const Node* const node = find(key);
+  if (node == nullptr || node->done) return;
+  if (Execution* const execution = execution_of(caller)) execution->completed(key, caller);
 }
 
 void Correlator::request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire,
                               const RemoteContext* header) {
   Node* const node = add(key, caller, exporter::SpanKind::kClient, wire, header);
   if (node == nullptr) return;
-  Evidence evidence = Evidence::kNone;
-  node->cause = cause_of(key, caller, evidence);
-  if (!node->cause && caller.model == ExecutionModel::kGeneric && header == nullptr) {
-    evidence = Evidence::kInferred;
-    node->cause = infer(caller, node->context.confidence);
-  }
-  if (Node* const cause = node->cause ? find(*node->cause) : nullptr; cause != nullptr && !cause->answered) {
-    node->passes_on =
-        header != nullptr && cause->sees_header && cause->header_trace_id == header->trace_id && cause->header_span_id == header->span_id;
-    if (header == nullptr || node->passes_on) hang_below(*node, *cause, evidence);
+  Execution* const execution = execution_of(caller);
+  if (const auto cause = execution != nullptr ? execution->sent(key, caller) : std::nullopt) {
+    node->cause = cause->request;
+    if (Node* const parent = find(cause->request); parent != nullptr && !parent->done) {
+      node->passes_on = header != nullptr && parent->sees_header && parent->header_trace_id == header->trace_id &&
+                        parent->header_span_id == header->span_id;
+      if (header == nullptr || node->passes_on) {
+        hang_below(*node, *parent, cause->evidence);
+        node->context.confidence = cause->confidence;
+      }
+    }
   }
   if (!wire) return;
   sent_[*wire] = key;
@@ -256,44 +142,37 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
     if (Node* const server = find(received->second)) join(*server, *node);
 }
 
+void Correlator::response_sent(const RequestKey& key, const Caller& caller) {
+  const Node* const node = find(key);
+  if (node == nullptr || node->done) return;
+  if (Execution* const execution = execution_of(caller)) execution->responding(key, caller);
+}
+
 void Correlator::response_received(const RequestKey& key, const Caller& caller) {
-  if (caller.model != ExecutionModel::kEventLoop) return;
   const Node* const node = find(key);
   const Node* const cause = node != nullptr && node->cause ? find(*node->cause) : nullptr;
-  if (cause != nullptr && !cause->answered)
-    turn(caller, *node->cause);
-  else if (const auto found = threads_.find(caller.thread_id); found != threads_.end())
-    found->second.last.reset();
+  if (Execution* const execution = execution_of(caller))
+    execution->answered(key, caller, cause != nullptr && !cause->done ? node->cause : std::nullopt);
 }
 
 void Correlator::connecting(uint64_t connection, const Caller& caller) {
-  if (caller.model != ExecutionModel::kEventLoop) return;
-  Evidence evidence = Evidence::kNone;
-  const auto cause = cause_of({.connection = connection}, caller, evidence);
-  if (!cause) return;
-  if (connects_.size() >= limits_.connects_max) {
-    full_.add(connects_.size());
-    connects_.clear();
-  }
-  connects_[connection] = *cause;
+  if (Execution* const execution = execution_of(caller)) execution->connecting(connection, caller);
 }
 
-// Its process and its thread are free of it.
-void Correlator::let_go(Node& node, const RequestKey& key, uint64_t time_ns) {
-  finish(node, key, time_ns);
-  const auto held = threads_.find(node.thread_id);
-  if (held == threads_.end()) return;
-  Thread& thread = held->second;
-  if (std::exchange(node.held_by_thread, false)) std::erase(thread.open, key);
-  if (thread.last == key) thread.last.reset();
-  if (thread.open.empty() && !thread.last) threads_.erase(held);
+void Correlator::noted(uint32_t what, const Caller& caller) {
+  if (Execution* const execution = execution_of(caller)) execution->noted(what, caller);
+}
+
+void Correlator::new_program(uint32_t process_id) { processes_.erase(process_id); }
+
+// Its process is free of it.
+void Correlator::finish(Node& node, const RequestKey& key, uint64_t time_ns) {
+  if (node.is_client || std::exchange(node.done, true)) return;
+  if (const auto process = processes_.find(node.process_id); process != processes_.end()) process->second.execution->done(key, time_ns);
 }
 
 void Correlator::answered(const RequestKey& key, uint64_t time_ns) {
-  Node* const node = find(key);
-  if (node == nullptr) return;
-  node->answered = true;
-  if (!node->is_client) let_go(*node, key, time_ns);
+  if (Node* const node = find(key)) finish(*node, key, time_ns);
 }
 
 void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
@@ -304,7 +183,7 @@ void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
     auto& table = node.is_client ? sent_ : received_;
     if (const auto entry = table.find(*node.wire); entry != table.end() && entry->second == key) table.erase(entry);
   }
-  if (!node.is_client) let_go(node, key, time_ns);
+  finish(node, key, time_ns);
   nodes_.erase(found);
 }
 

@@ -282,7 +282,7 @@ TEST_F(CorrelatorTest, ABodyThatIsCompleteIsSomethingRead) {
 }
 
 TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
-  Correlator small(ids_, counters_, {.requests_max = 10, .threads_max = 4, .connects_max = 4});
+  Correlator small(ids_, counters_, {.requests_max = 10, .execution = {.threads_max = 4}});
   for (uint64_t i = 0; i < 100; ++i)
     small.request_received({.connection = i}, thread(static_cast<uint32_t>(i)), WireKey{.position = i}, nullptr);
   EXPECT_EQ(small.size(), 10U);

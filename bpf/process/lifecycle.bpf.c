@@ -24,6 +24,7 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	u32 parent_tgid = parent->tgid, child_tgid = child->tgid;
+	struct clew_runtime_layout *layout, layout_copy;
 	struct clew_process *p, copy;
 	struct scratch *s;
 
@@ -34,6 +35,12 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	if (!p || !s)
 		return 0;
 	copy = *p;
+	layout = copy.runtime ? bpf_map_lookup_elem(&runtimes, &parent_tgid) : NULL;
+	if (layout) { /* the child has the same memory */
+		layout_copy = *layout;
+		if (bpf_map_update_elem(&runtimes, &child_tgid, &layout_copy, BPF_ANY))
+			copy.runtime = CLEW_RUNTIME_NONE;
+	}
 	if (bpf_map_update_elem(&processes, &child_tgid, &copy, BPF_ANY))
 		lose(s, CLEW_LOSS_PROCESS_MAP, 1);
 	mark_filter(child_tgid);
@@ -45,11 +52,16 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
 {
 	u32 tgid = task->tgid;
-	bool selected = maybe_selected(tgid) && bpf_map_lookup_elem(&processes, &tgid);
+	struct clew_process *p = maybe_selected(tgid) ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	bool selected = p != NULL;
 	struct scratch *s;
 
 	if (!selected && !watch_exec)
 		return 0;
+	if (p && p->runtime) {
+		p->runtime = CLEW_RUNTIME_NONE;
+		bpf_map_delete_elem(&runtimes, &tgid);
+	}
 	s = scratch_of(SCRATCH_PROCESS);
 	if (s)
 		report_process(s, CLEW_PROCESS_EXEC, tgid, 0, selected);
@@ -67,6 +79,7 @@ int BPF_PROG(tp_btf__sched_process_exit, struct task_struct *task)
 	if (!bpf_map_lookup_elem(&processes, &tgid))
 		return 0;
 	bpf_map_delete_elem(&processes, &tgid);
+	bpf_map_delete_elem(&runtimes, &tgid);
 	s = scratch_of(SCRATCH_PROCESS);
 	if (s)
 		report_process(s, CLEW_PROCESS_EXIT, tgid, 0, false);

@@ -8,12 +8,14 @@
 static __always_inline struct connection *find_connection(struct scratch *s, struct sock *sk, u32 tgid, bool *is_new)
 {
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	struct clew_process *p;
 
 	if (c && c->tgid == tgid && c->epoch == selection_epoch) {
 		*is_new = c->id == 0;
 		return c;
 	}
-	if (!bpf_map_lookup_elem(&processes, &tgid) || !is_stream(sk))
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (!p || !is_stream(sk))
 		return NULL;
 	if (!c) {
 		c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -23,6 +25,7 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 		}
 	}
 	c->tgid = tgid;
+	c->runtime = (u8)p->runtime;
 	c->epoch = selection_epoch;
 	*is_new = c->id == 0;
 	return c;

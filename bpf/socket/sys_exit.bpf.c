@@ -130,6 +130,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	u32 tgid = (u32)(pid_tgid >> 32), flags, fd = (u32)regs->di;
 	struct tcp_positions tcp, *positions = NULL;
 	struct socket_of_call socket;
+	struct clew_process *p;
 	struct connection *c;
 	struct scratch *s;
 	struct sock *sk;
@@ -140,7 +141,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		return 0;
 	if (flags & (MSG_OOB | (direction == CLEW_INGRESS ? MSG_PEEK | MSG_ERRQUEUE : 0)))
 		return 0;
-	if (!bpf_map_lookup_elem(&processes, &tgid))
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (!p)
 		return 0;
 	if (nr == NR_splice) {
 		if (!socket_of((u32)regs->dx, &socket)) {
@@ -175,6 +177,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	if (c->id == 0)
 		begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions, direction, (u32)moved);
 	c->tgid = tgid;
+	c->runtime = (u8)p->runtime;
 	s->blocking = (flags & MSG_DONTWAIT) || (socket.file_flags & O_NONBLOCK) ? 0 : CLEW_BLOCKING;
 	if (many) {
 		struct many m = {

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/correlation/execution/event_loop.h"
+
+#include <utility>
+
+namespace clew::correlation {
+
+// The loop has read something that belongs to `request`: what it sends in this turn is for it.
+void EventLoop::turn(const RequestKey& request, const Caller& caller) {
+  if (threads_.size() >= settings_.threads_max && !threads_.contains(caller.thread_id)) return settings_.full->add();
+  threads_[caller.thread_id] = {.request = request, .time_ns = caller.time_ns};
+}
+
+std::optional<RequestKey> EventLoop::take(const Caller& caller) {
+  const auto found = threads_.find(caller.thread_id);
+  if (found == threads_.end()) return std::nullopt;
+  Turn& turn = found->second;
+  if (caller.time_ns > turn.time_ns + settings_.loop_turn_ns_max || std::exchange(turn.used, true)) return std::nullopt;
+  return turn.request;
+}
+
+std::optional<Cause> EventLoop::sent(const RequestKey& request, const Caller& caller) {
+  std::optional<RequestKey> cause;
+  if (auto begun = connects_.extract(request.connection))
+    cause = begun.mapped();
+  else
+    cause = take(caller);
+  if (!cause) return std::nullopt;
+  return Cause{.request = *cause, .evidence = Evidence::kCausal};
+}
+
+void EventLoop::answered(const RequestKey& /*request*/, const Caller& caller, const std::optional<RequestKey>& cause) {
+  if (cause)
+    turn(*cause, caller);
+  else
+    threads_.erase(caller.thread_id);
+}
+
+void EventLoop::connecting(uint64_t connection, const Caller& caller) {
+  const auto cause = take(caller);
+  if (!cause) return;
+  if (connects_.size() >= settings_.connects_max) {
+    settings_.full->add(connects_.size());
+    connects_.clear();
+  }
+  connects_[connection] = *cause;
+}
+
+void EventLoop::done(const RequestKey& request, uint64_t /*time_ns*/) {
+  std::erase_if(threads_, [&request](const auto& entry) { return entry.second.request == request; });  // one, or a few
+}
+
+}  // namespace clew::correlation

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rule for a program: the one list of them.
+#include "agent/correlation/execution/event_loop.h"
+#include "agent/correlation/execution/execution.h"
+#include "agent/correlation/execution/threads.h"
+
+namespace clew::correlation {
+
+std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionSettings& settings) {
+  switch (model) {
+    case ExecutionModel::kThreads: break;
+    case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
+  }
+  return std::make_unique<Threads>(settings);
+}
+
+}  // namespace clew::correlation

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/correlation/execution/threads.h"
+
+#include <algorithm>
+
+namespace clew::correlation {
+
+void Threads::received(const RequestKey& request, const Caller& caller) {
+  waits_ |= caller.blocking;
+  if (open_.empty()) {
+    if (since_ns_ != 0) idle_ns_ += caller.time_ns - std::min(caller.time_ns, since_ns_);
+    since_ns_ = caller.time_ns;
+  }
+  uint32_t thread = 0;
+  if (caller.blocking) {
+    if (threads_.size() < settings_.threads_max || threads_.contains(caller.thread_id)) {
+      threads_[caller.thread_id].push_back(request);
+      thread = caller.thread_id;
+    } else {
+      settings_.full->add();
+    }
+  }
+  open_[request] = thread;
+}
+
+void Threads::done(const RequestKey& request, uint64_t time_ns) {
+  const auto found = open_.find(request);
+  if (found == open_.end()) return;
+  if (const auto held = threads_.find(found->second); found->second != 0 && held != threads_.end()) {
+    std::erase(held->second, request);
+    if (held->second.empty()) threads_.erase(held);
+  }
+  open_.erase(found);
+  if (!open_.empty()) return;
+  busy_ns_ += time_ns - std::min(time_ns, since_ns_);
+  since_ns_ = std::max(time_ns, since_ns_);
+}
+
+std::optional<Cause> Threads::sent(const RequestKey& /*request*/, const Caller& caller) {
+  const auto found = threads_.find(caller.thread_id);
+  if (found == threads_.end()) return infer(caller);
+  // Requests of one connection are answered in their order; those of two are served in nobody knows which.
+  const std::vector<RequestKey>& open = found->second;
+  for (const RequestKey& other : open) {
+    if (other.connection == open.front().connection) continue;
+    settings_.ambiguous->add();
+    return std::nullopt;
+  }
+  return Cause{.request = open.front(), .evidence = Evidence::kExecution};
+}
+
+// The one request that the process has under way, if it hardly ever sends one of its own accord: how many of those that it sends while
+// it is busy are so is told by the rate at which it sends them while it is idle, and taken for at least one in a second.
+std::optional<Cause> Threads::infer(const Caller& caller) {
+  if (waits_) return std::nullopt;
+  if (open_.empty()) {
+    if (since_ns_ == 0) since_ns_ = caller.time_ns;
+    idle_sent_++;
+    return std::nullopt;
+  }
+  busy_sent_++;
+  if (open_.size() > 1) {
+    settings_.ambiguous->add();
+    return std::nullopt;
+  }
+  const double own_rate = (static_cast<double>(idle_sent_) + 1) / (static_cast<double>(idle_ns_) + 1e9);
+  const auto busy_ns = static_cast<double>(busy_ns_ + caller.time_ns - std::min(caller.time_ns, since_ns_));
+  const double confidence = 1 - std::min(1.0, own_rate * busy_ns / static_cast<double>(busy_sent_));
+  if (confidence < settings_.confidence_min) return std::nullopt;
+  return Cause{.request = open_.begin()->first, .evidence = Evidence::kInferred, .confidence = confidence};
+}
+
+}  // namespace clew::correlation
