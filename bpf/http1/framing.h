@@ -69,6 +69,11 @@ struct http1_text {
 	u8 bytes[HTTP1_LINE];
 };
 
+/* As many bytes, wherever a line begins among them. */
+struct http1_block {
+	u8 bytes[3 * HTTP1_LINE];
+};
+
 #define HTTP1_NO_CAPTURE 0xffffffffu
 
 /*
@@ -119,6 +124,22 @@ static __always_inline u64 http1_u64(const u8 *p)
  * to it, and so that their stack is their own (512 bytes are all there is before 6.13).
  */
 
+/* The top bit of each byte that is LF; above the first one, of others, too. */
+static __always_inline u64 http1_lf_mask(u64 word)
+{
+	u64 x = word ^ 0x0a0a0a0a0a0a0a0aull;
+
+	return (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
+}
+
+/* Index of the first marked byte: bytes up to it have their lowest bit below the mark, count them. */
+static __always_inline u32 http1_first_byte(u64 mask)
+{
+	u64 below = ((mask & -mask) - 1) & 0x0101010101010101ull;
+
+	return (u32)((below * 0x0101010101010101ull) >> 56) - 1;
+}
+
 /* Index of the first LF, or HTTP1_LINE. */
 HTTP1_GLOBAL u32 http1_find_lf(const struct http1_text *t)
 {
@@ -126,17 +147,47 @@ HTTP1_GLOBAL u32 http1_find_lf(const struct http1_text *t)
 		return HTTP1_LINE;
 #pragma unroll
 	for (u32 i = 0; i < HTTP1_LINE; i += 8) {
-		u64 x = http1_u64(t->bytes + i) ^ 0x0a0a0a0a0a0a0a0aull;
-		u64 m = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
+		u64 m = http1_lf_mask(http1_u64(t->bytes + i));
 
-		if (m) {
-			/* bytes up to and with the first marked one have their lowest bit below it: count them */
-			u64 below = ((m & -m) - 1) & 0x0101010101010101ull;
-
-			return i + (u32)((below * 0x0101010101010101ull) >> 56) - 1;
-		}
+		if (m)
+			return i + http1_first_byte(m);
 	}
 	return HTTP1_LINE;
+}
+
+/* A header line that frames the body, or the end of the head? 16 bytes are readable at `p`. */
+static __always_inline bool http1_frames(const u8 *p)
+{
+	u64 first = http1_u64(p) | HTTP1_FOLD;
+
+	if (p[0] == '\r' || p[0] == '\n' || first == (HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') | HTTP1_FOLD))
+		return true;
+	return first == (HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-') | HTTP1_FOLD) &&
+	       (http1_u64(p + 7) | HTTP1_FOLD) == (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD);
+}
+
+/* Of `available` bytes of a head, from the beginning of a line on: how many belong to whole lines that frame nothing. At most HTTP1_LINE.
+ */
+HTTP1_GLOBAL u32 http1_pass_fields(const struct http1_block *b, u32 available)
+{
+	u32 start = 0;
+
+	if (!b || available < 16 || http1_frames(b->bytes))
+		return 0;
+	for (u32 i = 0; i < HTTP1_LINE; i += 8) {
+		u64 m = http1_lf_mask(http1_u64(b->bytes + i));
+		u32 end;
+
+		if (!m)
+			continue;
+		end = i + http1_first_byte(m) + 1;
+		if (end > available)
+			break;
+		start = end;
+		if (end + 16 > available || http1_frames(b->bytes + (end & 127)) || (m & (m - 1)))
+			break; /* a short rest is looked at line by line, as are lines of a few bytes */
+	}
+	return start;
 }
 
 static __always_inline void http1_capture(struct http1_view *v, u32 from, u32 to)
@@ -548,6 +599,22 @@ static __always_inline long http1_step(struct http1_view *v)
 			return 1;
 		}
 		w->line_start = w->offset;
+	}
+	if (d->state == HTTP1_HEAD && w->offset == w->line_start && d->line_length == 0) {
+		n = http1_pass_fields((const struct http1_block *)(v->data + HTTP1_INDEX(w->offset - w->window)),
+				      w->window_end - w->offset);
+		if (n) {
+			http1_capture(v, w->offset, w->offset + n);
+			w->offset += n;
+			w->line_start = w->offset;
+			d->head_length += n;
+			if (d->head_length > HTTP1_HEAD_MAX) {
+				d->state = HTTP1_START;
+				return 0;
+			}
+			if (w->offset >= w->window_end)
+				return 0;
+		}
 	}
 	available = w->window_end - w->offset;
 	n = http1_find_lf((const struct http1_text *)(v->data + HTTP1_INDEX(w->offset - w->window)));
