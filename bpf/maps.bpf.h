@@ -7,6 +7,7 @@
 const volatile clew_u32 ring_bytes = 8 << 20; /* size of `events`, for the early wake-up */
 const volatile clew_u8 watch_exec = 0;	      /* report exec of every process: a rule by path, cgroup or container needs it */
 const volatile clew_u8 by_address = 0;	      /* sys_exit backend: connections lie in connections_by_address */
+const volatile clew_u64 unix_secret = 0;      /* hides the addresses that Unix sockets are named by */
 const volatile clew_u8 watch_cgroup = 0;      /* report moves between cgroups */
 
 /* Changed by user space while running. */
@@ -95,6 +96,7 @@ struct scratch {
 	struct http1_walk walk;
 	u64 now_ns;
 	u64 position; /* of its first byte in the direction */
+	u64 address;
 	u32 other_position;
 	u32 blocking; /* CLEW_BLOCKING or 0 */
 	u32 tgid;

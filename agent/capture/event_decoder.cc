@@ -93,7 +93,7 @@ bool EventDecoder::connection(std::span<const std::byte> event) {
   c.peer = endpoint(e.family, e.peer_port, e.peer_address, e.peer_path, e.peer_path_length);
   c.role = e.role <= CLEW_ROLE_SERVER ? static_cast<Role>(e.role) : Role::kUnknown;
   c.from_start = e.from_start != 0;
-  c.has_base = e.family != CLEW_FAMILY_UNIX;
+  c.has_base = e.family != CLEW_FAMILY_UNIX || (e.base[0] != 0 && e.base[1] != 0);
   std::copy(std::begin(e.base), std::end(e.base), c.base.begin());
   c.time_ns = unix_time(e.time_ns);
   sink_.connection(c);

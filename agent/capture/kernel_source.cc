@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   if (!socket_tracepoints) bpf_map__set_max_entries(skeleton->maps.connections_by_address, kConnectionsByAddress);
   bpf_program__set_autoload(skeleton->progs.tp_btf__cgroup_attach_task, settings.watch_cgroup);
   skeleton->rodata->ring_bytes = settings.ring_bytes;
+  getrandom(&skeleton->rodata->unix_secret, sizeof skeleton->rodata->unix_secret, 0);  // zero will do
   skeleton->rodata->watch_exec = settings.watch_exec;
   skeleton->rodata->watch_cgroup = settings.watch_cgroup;
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);

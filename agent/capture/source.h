@@ -31,7 +31,8 @@ struct Connection {
   Endpoint peer;
   Role role = Role::kUnknown;
   bool from_start = false;  // position 0 of both directions will be seen
-  /// TCP: sequence number of the first byte, by Direction. The other end knows the same two, the other way round.
+  /// By Direction, TCP: sequence number of the first byte; Unix sockets: a number for the sender. The other end knows the same two, the
+  /// other way round.
   std::array<uint32_t, 2> base{};
   bool has_base = false;
   bool passive = false;  // a packet capture: no process; every exchange gives one SERVER span

@@ -3,6 +3,8 @@
 import urllib.request
 
 from harness.case import case, check
+from harness.conversation import converse, post, recv, reply, send
+from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from servers import python_http
 
@@ -53,3 +55,19 @@ def chosen(ctx):
     clew.wait_spans(2)
     parents = {span.path.split("/")[2]: span.parent_id for span in clew.stop().spans}
     check(parents == {"w3c": "", "b3-single": PARENT}, f"parents {parents}")
+
+
+@case("context/both-ends-of-a-connection", matrix=True)
+def both_ends(ctx):
+    """No header, nothing injected: the server's parent is the client's span, over TCP and over Unix sockets."""
+    for address in ("127.0.0.1", "::1", f"unix:{ctx.work}/s.sock", f"unix:@{ctx.work}/name"):
+        answer = reply("answer")
+        client = [step for n in range(5) for step in (send(post(f"/{n}", "body" * n)), recv(size=len(answer)))]
+        server = [step for n in range(5) for step in (recv(size=len(post(f"/{n}", "body" * n))), send(answer))]
+        result, *_ = converse(ctx, client, server, address)
+        by_path = {kind: {span.path: span for span in result.spans if span.kind == kind} for kind in (SERVER, CLIENT)}
+        check(len(by_path[SERVER]) == len(by_path[CLIENT]) == 5, f"{address}: {len(result.spans)} spans {result.summary()}")
+        for path, span in by_path[SERVER].items():
+            parent = by_path[CLIENT][path]
+            check((span.trace_id, span.parent_id) == (parent.trace_id, parent.span_id), f"{address} {path}: {span.parent_id} is not {parent.span_id}")
+            check(span.attributes.get("clew.parent.evidence") == "connection", f"{address} {path}: {span.attributes}")
