@@ -176,31 +176,33 @@ class Reader {
                                                         "parentbased_jaeger_remote",
                                                         "xray"};
     const std::string name = lower(get("OTEL_TRACES_SAMPLER"));
-    const std::string argument = get("OTEL_TRACES_SAMPLER_ARG");
-    if (name.empty() || name == "always_on" || name == "parentbased_always_on") return;
+    if (name.empty()) return;
     if (std::ranges::find(kKnown, name) == kKnown.end()) {
       warn("OTEL_TRACES_SAMPLER={} ignored{}", name, did_you_mean(name, kKnown));
       return;
     }
-    if (name == "always_off" || name == "parentbased_always_off") {
-      warn(
-          "OTEL_TRACES_SAMPLER={} asks for no spans, but this version cannot sample and keeps every span; OTEL_SDK_DISABLED=true gives "
-          "none",
-          name);
+    if (name.ends_with("jaeger_remote") || name == "xray") {
+      warn("OTEL_TRACES_SAMPLER={} asks a server, which clew cannot: every trace is kept that no parent refuses", name);
       return;
     }
-    if (name.ends_with("traceidratio") && keeps_all(argument)) return;
-    warn("OTEL_TRACES_SAMPLER={}{}{}: this version cannot sample yet and keeps every span; sample in the collector instead", name,
-         argument.empty() ? "" : " with OTEL_TRACES_SAMPLER_ARG=", argument);
+    using Kind = sampling::SamplerSettings::Kind;
+    result_.sampler.parent_based = name.starts_with("parentbased_");
+    result_.sampler.kind = name.ends_with("always_on")    ? Kind::kAlwaysOn
+                           : name.ends_with("always_off") ? Kind::kAlwaysOff
+                                                          : Kind::kTraceIdRatio;
+    if (result_.sampler.kind == Kind::kTraceIdRatio) read_ratio(get("OTEL_TRACES_SAMPLER_ARG"));
   }
 
   /// The ratio's default is 1.0; a bad one counts as unset.
-  static bool keeps_all(const std::string& ratio_text) {
+  void read_ratio(const std::string& text) {
+    if (text.empty()) return;
     double ratio = 1;
-    const char* end = ratio_text.data() + ratio_text.size();
-    const auto parsed = std::from_chars(ratio_text.data(), end, ratio);
-    const bool valid = parsed.ec == std::errc{} && parsed.ptr == end && ratio >= 0 && ratio <= 1;
-    return !valid || ratio == 1;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, ratio);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && ratio >= 0 && ratio <= 1)
+      result_.sampler.ratio = ratio;
+    else
+      warn("OTEL_TRACES_SAMPLER_ARG={} ignored: a ratio lies between 0 and 1; every trace is kept", text);
   }
 
   const EnvironmentLookup& lookup_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/sampling/sampler.h"
 
 namespace clew::cli {
 
@@ -30,7 +31,8 @@ struct Environment {
   bool traces_exporter_set = false;  // OTEL_TRACES_EXPORTER says where spans go when no option does
   bool exporter_otlp = false;
   bool exporter_console = false;
-  bool otlp_endpoint_set = false;  // OTEL_EXPORTER_OTLP_ENDPOINT or …_TRACES_ENDPOINT is there
+  bool otlp_endpoint_set = false;     // OTEL_EXPORTER_OTLP_ENDPOINT or …_TRACES_ENDPOINT is there
+  sampling::SamplerSettings sampler;  // OTEL_TRACES_SAMPLER and its argument
   std::vector<std::string> warnings;
 };
 

@@ -118,17 +118,23 @@ TEST(ReadEnvironment, AnUnknownExporterIsIgnoredWithTheNearestName) {
   EXPECT_THAT(environment.warnings, ElementsAre(HasSubstr("did you mean otlp?")));
 }
 
-TEST(ReadEnvironment, SamplersThatKeepEverythingAreFine) {
-  for (const char* sampler : {"always_on", "parentbased_always_on", "traceidratio", "parentbased_traceidratio"})
-    EXPECT_THAT(read({{"OTEL_TRACES_SAMPLER", sampler}}).warnings, IsEmpty()) << sampler;
-  EXPECT_THAT(read({{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "1.0"}}).warnings, IsEmpty());
+TEST(ReadEnvironment, ASamplerIsReadWithItsRatio) {
+  using Kind = sampling::SamplerSettings::Kind;
+  const sampling::SamplerSettings unset = read({}).sampler;
+  EXPECT_TRUE(unset.kind == Kind::kAlwaysOn && unset.parent_based);
+  const sampling::SamplerSettings off = read({{"OTEL_TRACES_SAMPLER", "always_off"}}).sampler;
+  EXPECT_TRUE(off.kind == Kind::kAlwaysOff && !off.parent_based);
+  const Environment ratio = read({{"OTEL_TRACES_SAMPLER", "ParentBased_TraceIdRatio"}, {"OTEL_TRACES_SAMPLER_ARG", "0.1"}});
+  EXPECT_TRUE(ratio.sampler.kind == Kind::kTraceIdRatio && ratio.sampler.parent_based);
+  EXPECT_EQ(ratio.sampler.ratio, 0.1);
+  EXPECT_THAT(ratio.warnings, IsEmpty());
 }
 
-TEST(ReadEnvironment, OtherSamplersGiveOneHonestWarning) {
-  EXPECT_THAT(read({{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "0.1"}}).warnings,
-              ElementsAre(HasSubstr("keeps every span")));
-  EXPECT_THAT(read({{"OTEL_TRACES_SAMPLER", "xray"}}).warnings, ElementsAre(HasSubstr("keeps every span")));
-  EXPECT_THAT(read({{"OTEL_TRACES_SAMPLER", "always_off"}}).warnings, ElementsAre(HasSubstr("OTEL_SDK_DISABLED=true")));
+TEST(ReadEnvironment, ASamplerThatIsNotUnderstoodKeepsEverythingAndSaysSo) {
+  const Environment bad = read({{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "1.5"}});
+  EXPECT_EQ(bad.sampler.ratio, 1);
+  EXPECT_THAT(bad.warnings, ElementsAre(HasSubstr("between 0 and 1")));
+  EXPECT_THAT(read({{"OTEL_TRACES_SAMPLER", "xray"}}).warnings, ElementsAre(HasSubstr("asks a server")));
   EXPECT_THAT(read({{"OTEL_TRACES_SAMPLER", "alwayson"}}).warnings, ElementsAre(HasSubstr("did you mean always_on?")));
 }
 

@@ -15,15 +15,21 @@
 
 namespace clew::commands {
 
+/// How trace contexts are read and which traces are kept.
+struct TraceSettings {
+  connection::Connections::Propagators propagators;
+  sampling::SamplerSettings sampler;
+};
+
 class Pipeline {
  public:
   Pipeline(const correlation::Seed& seed, bool capture_query, const cli::EnvironmentLookup& environment,
-           connection::Connections::ResourceOf resource_of, connection::Connections::Propagators propagators, base::Counters& counters)
+           connection::Connections::ResourceOf resource_of, const TraceSettings& traces, base::Counters& counters)
       : protocols_(protocols::make_protocols()),
         ids_(seed),
-        correlator_(ids_, counters),
+        correlator_(ids_, counters, {.sampler = traces.sampler}),
         builder_(capture_query),
-        connections_(protocols_, builder_, std::move(resource_of), correlator_, std::move(propagators), counters, {}) {
+        connections_(protocols_, builder_, std::move(resource_of), correlator_, traces.propagators, counters, {}) {
     if (!environment) return;
     for (const auto& protocol : protocols_) protocol->configure(environment);
   }

@@ -69,15 +69,14 @@ class FlushingSink final : public capture::Sink {
 // A recording, played into a pipeline of its own: it brings its seed.
 class RecordedRun final : public replay::RecordingSink, public capture::ProcessSink {
  public:
-  RecordedRun(const cli::ReplayOptions& options, const cli::EnvironmentLookup& environment,
-              connection::Connections::Propagators propagators, Outputs& outputs, base::Counters& counters)
-      : options_(options), environment_(environment), propagators_(std::move(propagators)), outputs_(outputs), counters_(counters) {}
+  RecordedRun(const cli::ReplayOptions& options, const cli::EnvironmentLookup& environment, const TraceSettings& traces, Outputs& outputs,
+              base::Counters& counters)
+      : options_(options), environment_(environment), traces_(traces), outputs_(outputs), counters_(counters) {}
 
   void seed(const correlation::Seed& seed) override {
     pipeline_.emplace(
         seed, options_.output.capture_query, environment_,
-        [this](uint32_t process_id, const exchange::Place& place, uint64_t) { return resource(process_id, place); }, propagators_,
-        counters_);
+        [this](uint32_t process_id, const exchange::Place& place, uint64_t) { return resource(process_id, place); }, traces_, counters_);
     decoder_.emplace(pipeline_->connections(), *this, counters_);
   }
   void clock_offset(uint64_t offset_ns) override {
@@ -115,7 +114,7 @@ class RecordedRun final : public replay::RecordingSink, public capture::ProcessS
 
   const cli::ReplayOptions& options_;
   const cli::EnvironmentLookup& environment_;
-  connection::Connections::Propagators propagators_;
+  const TraceSettings& traces_;
   Outputs& outputs_;
   base::Counters& counters_;
   std::unordered_map<uint32_t, std::shared_ptr<const exporter::Resource>> resources_;
@@ -133,7 +132,7 @@ correlation::Seed seed_of(const std::string& path) {
 }
 
 base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions& options, const cli::EnvironmentLookup& environment,
-                               const connection::Connections::Propagators& propagators, Outputs& outputs, base::Counters& counters) {
+                               const TraceSettings& traces, Outputs& outputs, base::Counters& counters) {
   std::string first(16, '\0');
   if (path != "-") {
     std::ifstream file(path, std::ios::binary);
@@ -142,7 +141,7 @@ base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions
     first.resize(static_cast<size_t>(file.gcount()));
   }
   if (path == "-" || replay::looks_like_recording(first)) {
-    RecordedRun run(options, environment, propagators, outputs, counters);
+    RecordedRun run(options, environment, traces, outputs, counters);
     auto result = replay::replay_recording(path, run);
     if (!result) run.end();
     return result;
@@ -157,7 +156,7 @@ base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions
         if (slot == nullptr) slot = resource_of_address(place.server);
         return slot;
       },
-      propagators, counters);
+      traces, counters);
   FlushingSink sink(pipeline, outputs);
   auto summary = replay::replay_pcap(path, sink, counters);
   pipeline.connections().finish(summary ? summary->last_packet_ns : 0);
@@ -177,7 +176,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   signal(SIGPIPE, SIG_IGN);
   const auto started = std::chrono::steady_clock::now();
   base::Counters counters;
-  const connection::Connections::Propagators propagators = read_propagators(environment, messages);
+  const TraceSettings traces{read_propagators(environment, messages), options.environment.sampler};
   auto outputs = Outputs::open(options.replay.output, environment,
                                {counters, messages.for_exporters(), exporter::WhenFull::kWait, [] { stopped = 1; }});
   if (!outputs) {
@@ -188,7 +187,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   bool failed = false;
   for (const std::string& path : options.replay.files) {
     if (stopped != 0) break;
-    if (const auto result = replay_file(path, options.replay, environment, propagators, *outputs, counters); !result) {
+    if (const auto result = replay_file(path, options.replay, environment, traces, *outputs, counters); !result) {
       messages.always(result.error().message);
       failed = true;
     }

@@ -179,7 +179,7 @@ std::optional<int> Trace::prepare() {
   pipeline_.emplace(
       seed_, trace.output.capture_query, environment_,
       [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); },
-      read_propagators(environment_, messages_), counters_);
+      TraceSettings{read_propagators(environment_, messages_), options_.environment.sampler}, counters_);
   decoder_.emplace(pipeline_->connections(), *processes_, counters_);
 
   for (const uint32_t id : trace.select.process_ids) {

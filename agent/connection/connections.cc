@@ -44,6 +44,7 @@ Connections::Connections(const protocols::ProtocolList& protocols, const exchang
       correlator_(correlator),
       propagators_(std::move(propagators)),
       counters_(counters),
+      unsampled_(counters.get("clew_spans_not_sampled_total")),
       limits_(limits) {}
 
 Connections::~Connections() = default;
@@ -393,10 +394,15 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
       spans_by_kind_[slot] = &counters_.get(
           "clew_spans_total", std::string("protocol=\"").append(entry.protocol->name()).append("\",kind=\"").append(kind).append("\""));
   }
-  spans_by_kind_[entry.place.is_client ? 1 : 0]->add();
   const correlation::RequestKey key = key_of(entry.place, exchange);
   correlation::Context context =
       correlator_.context_of(key, entry.place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer);
+  if ((context.flags & exporter::kFlagSampled) == 0) {
+    unsampled_.add();
+    correlator_.closed(key, end_ns);
+    return;
+  }
+  spans_by_kind_[entry.place.is_client ? 1 : 0]->add();
   spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource)));
   correlator_.closed(key, end_ns);
 }

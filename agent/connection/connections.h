@@ -89,6 +89,7 @@ class Connections final : public capture::Sink {
   correlation::Correlator& correlator_;
   Propagators propagators_;
   base::Counters& counters_;
+  base::Counter& unsampled_;
   Limits limits_;
   std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
   Entry* oldest_ = nullptr;  // list in order of last use

@@ -24,7 +24,11 @@ std::string_view name_of(Evidence evidence) {
 }
 
 Correlator::Correlator(const Ids& ids, base::Counters& counters, Limits limits)
-    : ids_(ids), limits_(limits), full_(counters.get(kMetric, "reason=\"full\"")), late_(counters.get(kMetric, "reason=\"late\"")) {
+    : ids_(ids),
+      limits_(limits),
+      sampler_(limits.sampler),
+      full_(counters.get(kMetric, "reason=\"full\"")),
+      late_(counters.get(kMetric, "reason=\"late\"")) {
   limits_.execution.full = &full_;
   limits_.execution.ambiguous = &counters.get(kMetric, "reason=\"ambiguous\"");
 }
@@ -64,8 +68,7 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
   }
   Node& node = nodes_[key];
   node = Node{};
-  node.context = {.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
-                  .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
+  node.context = root(key, kind);
   node.process_id = caller.process_id;
   node.is_client = kind == exporter::SpanKind::kClient;
   node.wire = wire;
@@ -76,8 +79,12 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
     node.context.trace_id = header->trace_id;
     node.context.parent_span_id = header->span_id;
     node.context.evidence = Evidence::kHeader;
-    node.context.flags = (header->flags & 0xff) | exporter::kFlagHasIsRemote | exporter::kFlagIsRemote;
     node.context.trace_state = header->trace_state;
+    const bool sampled = header->sampled == propagation::Sampled::kDeferred
+                             ? sampler_.root(header->trace_id, node.context.trace_state)
+                             : sampler_.child((header->flags & exporter::kFlagSampled) != 0, header->trace_id, node.context.trace_state);
+    node.context.flags = (header->flags & 0xff & ~exporter::kFlagSampled) | (sampled ? exporter::kFlagSampled : 0) |
+                         exporter::kFlagHasIsRemote | exporter::kFlagIsRemote;
   }
   return &node;
 }
@@ -187,10 +194,17 @@ void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
   nodes_.erase(found);
 }
 
+// A trace of its own.
+Context Correlator::root(const RequestKey& key, exporter::SpanKind kind) const {
+  Context context{.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
+                  .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
+  if (!sampler_.root(context.trace_id, context.trace_state)) context.flags &= ~exporter::kFlagSampled;
+  return context;
+}
+
 Context Correlator::context_of(const RequestKey& key, exporter::SpanKind kind) const {
-  if (const auto found = nodes_.find(key); found != nodes_.end()) return found->second.context;
-  return {.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
-          .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
+  const auto found = nodes_.find(key);
+  return found != nodes_.end() ? found->second.context : root(key, kind);
 }
 
 }  // namespace clew::correlation

@@ -13,6 +13,7 @@
 #include "agent/correlation/execution/execution.h"
 #include "agent/correlation/ids.h"
 #include "agent/correlation/propagation/context.h"
+#include "agent/sampling/sampler.h"
 
 namespace clew::correlation {
 
@@ -25,6 +26,7 @@ class Correlator {
     size_t requests_max = 262'144;  // under way; the next get no context but their own ids
     size_t processes_max = 16'384;
     ExecutionSettings execution{};
+    sampling::SamplerSettings sampler{};
   };
 
   Correlator(const Ids& ids, base::Counters& counters, Limits limits);
@@ -76,6 +78,7 @@ class Correlator {
   };
 
   Node* find(const RequestKey& key);
+  Context root(const RequestKey& key, exporter::SpanKind kind) const;
   Execution* execution_of(const Caller& caller);
   void finish(Node& node, const RequestKey& key, uint64_t time_ns);
   Node* add(const RequestKey& key, const Caller& caller, exporter::SpanKind kind, const std::optional<WireKey>& wire,
@@ -85,6 +88,7 @@ class Correlator {
 
   const Ids& ids_;
   Limits limits_;
+  sampling::Sampler sampler_;
   std::unordered_map<RequestKey, Node, KeyHash> nodes_;
   std::unordered_map<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
   std::unordered_map<WireKey, RequestKey, KeyHash> received_;  // by servers, under way

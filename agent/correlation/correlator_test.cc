@@ -281,6 +281,44 @@ TEST_F(CorrelatorTest, ABodyThatIsCompleteIsSomethingRead) {
   expect_child(client(kBack), server(kFront), Evidence::kCausal);
 }
 
+TEST_F(CorrelatorTest, ATraceThatTheCallerDoesNotKeepIsNotKept) {
+  RemoteContext remote = header();
+  remote.sampled = propagation::Sampled::kNo;
+  remote.flags = 0;
+  received(kFront, thread(5), {}, &remote);
+  sent(kBack, thread(5));
+  EXPECT_EQ(server(kFront).flags & exporter::kFlagSampled, 0U);
+  EXPECT_EQ(client(kBack).flags & exporter::kFlagSampled, 0U);
+}
+
+TEST_F(CorrelatorTest, ACallerThatLeavesItOpenIsKept) {
+  RemoteContext remote = header();
+  remote.sampled = propagation::Sampled::kDeferred;
+  remote.flags = 0;
+  received(kFront, thread(5), {}, &remote);
+  EXPECT_EQ(server(kFront).flags & exporter::kFlagSampled, exporter::kFlagSampled);
+}
+
+TEST_F(CorrelatorTest, AWholeTraceIsKeptOrNot) {
+  Correlator half(ids_, counters_, {.sampler = {.kind = sampling::SamplerSettings::Kind::kTraceIdRatio, .ratio = 0.5}});
+  int kept = 0;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    const RequestKey front{.connection = 2 * i};
+    const RequestKey back{.connection = 2 * i + 1};
+    half.request_received(front, thread(5), {}, nullptr);
+    half.request_sent(back, thread(5), {}, nullptr);
+    const Context one = half.context_of(front, SpanKind::kServer);
+    const Context other = half.context_of(back, SpanKind::kClient);
+    EXPECT_EQ(one.flags & exporter::kFlagSampled, other.flags & exporter::kFlagSampled);
+    EXPECT_EQ(one.trace_state, other.trace_state);
+    EXPECT_EQ(one.trace_state, (one.flags & exporter::kFlagSampled) != 0 ? "ot=th:8" : "");
+    kept += static_cast<int>(one.flags & exporter::kFlagSampled);
+    half.closed(back, 2'000);
+    half.closed(front, 2'000);
+  }
+  EXPECT_NEAR(kept, 500, 80);
+}
+
 TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
   Correlator small(ids_, counters_, {.requests_max = 10, .execution = {.threads_max = 4}});
   for (uint64_t i = 0; i < 100; ++i)

@@ -17,6 +17,7 @@ struct Help {
 constexpr std::array kHelp = {
     Help{"clew_events_total", "Events taken in, by source."},
     Help{"clew_spans_total", "Spans made, by protocol and kind."},
+    Help{"clew_spans_not_sampled_total", "Requests without a span because of the sampler or a parent."},
     Help{"clew_lost_total", "What was lost, by place and reason."},
     Help{"clew_bpf_run_seconds_total", "Time spent in BPF programs, by program."},
     Help{"clew_export_spans_total", "Spans handed to an exporter, by what became of them."},

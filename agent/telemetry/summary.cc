@@ -51,6 +51,9 @@ std::string summary(const std::vector<base::Counters::Sample>& samples, std::chr
   for (const Row& row : spans) total += row.value;
   std::string text = fmt::format("clew: {} span{} in {}\n", total, total == 1 ? "" : "s", readable(ran));
   text += table(spans, "clew:   ");
+  for (const LabelledCounter& counter : counters)
+    if (counter.name == "clew_spans_not_sampled_total" && counter.value != 0)
+      text += fmt::format("clew: {} more not sampled\n", counter.value);
   text += losses.empty() ? "clew: nothing lost\n" : "clew: lost\n" + table(losses, "clew:   ");
   return text;
 }

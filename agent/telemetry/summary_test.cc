@@ -36,6 +36,12 @@ TEST(Summary, NamesEveryLoss) {
             "clew:   stream hole            1\n");
 }
 
+TEST(Summary, NamesWhatWasNotSampled) {
+  base::Counters counters;
+  counters.get("clew_spans_not_sampled_total").add(7);
+  EXPECT_EQ(summary(counters.snapshot(), 250ms), "clew: 0 spans in 250 ms\nclew: 7 more not sampled\nclew: nothing lost\n");
+}
+
 TEST(Summary, OfNothingIsNothing) { EXPECT_EQ(summary({}, 250ms), "clew: 0 spans in 250 ms\nclew: nothing lost\n"); }
 
 TEST(Readable, TakesTheUnitThatFits) {

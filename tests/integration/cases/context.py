@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trace contexts that requests bring along."""
+import time
 import urllib.request
 
+from harness import env
 from harness.case import case, check
 from harness.conversation import converse, post, recv, reply, send
 from harness.spans import CLIENT, SERVER
@@ -71,3 +73,28 @@ def both_ends(ctx):
             parent = by_path[CLIENT][path]
             check((span.trace_id, span.parent_id) == (parent.trace_id, parent.span_id), f"{address} {path}: {span.parent_id} is not {parent.span_id}")
             check(span.attributes.get("clew.parent.evidence") == "connection", f"{address} {path}: {span.attributes}")
+
+
+def sampled(ctx, server, environment: dict, count: int, headers: dict):
+    clew = Clew(ctx, *server.select, environment=environment).ready()
+    for n in range(count):
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{server.port}/r/{n}", headers=headers), timeout=20).read()
+    time.sleep(env.seconds(0.5))
+    return clew.stop()
+
+
+@case("context/sampler")
+def sampler(ctx):
+    """What the caller does not keep is not kept; a share of the rest; all that is left out is counted."""
+    server, no = python_http.start(ctx), {"traceparent": f"00-{TRACE}-{PARENT}-00"}
+    result = sampled(ctx, server, {}, 20, no)
+    check(not result.spans and "20 more not sampled" in result.stderr, f"{len(result.spans)} spans of a trace that is not kept {result.summary()}")
+    result = sampled(ctx, server, {"OTEL_TRACES_SAMPLER": "always_on"}, 20, no)
+    check(len(result.spans) == 20, f"{len(result.spans)} of 20 spans with always_on {result.summary()}")
+    count = ctx.count(400, 4000, 100)
+    result = sampled(ctx, server, {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"}, count, {})
+    kept = len(result.spans)
+    check(abs(kept - count / 4) < 5 * (count * 0.25 * 0.75) ** 0.5, f"{kept} of {count} spans with the ratio 0.25 {result.summary()}")
+    check(f"{count - kept} more not sampled" in result.stderr, f"what is not kept is not counted: {result.summary()}")
+    check(all(s.trace_state == "ot=th:c" for s in result.spans), f"tracestate {result.spans[0].trace_state}")
+    ctx.note(f"{kept} of {count} kept at 0.25")

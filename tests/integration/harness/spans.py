@@ -34,6 +34,7 @@ class Span:
     attributes: dict
     resource: dict
     scope: str
+    trace_state: str = ""
 
     @property
     def path(self) -> str:
@@ -96,7 +97,7 @@ def parse(text: str) -> list[Span]:
                 for s in scope_spans["spans"]:
                     spans.append(Span(s["traceId"], s["spanId"], s.get("parentSpanId", ""), s["name"], s["kind"],
                                       int(s["startTimeUnixNano"]), int(s["endTimeUnixNano"]), s.get("status", {}).get("code", 0),
-                                      attributes(s.get("attributes")), resource, scope))
+                                      attributes(s.get("attributes")), resource, scope, s.get("traceState", "")))
     return spans
 
 
