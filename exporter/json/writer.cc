@@ -27,31 +27,46 @@ char* put_array(char* at, const std::vector<std::string_view>& values) {
   return lit(at, "]}}");
 }
 
-/// Room for the value in JSON and for the key's frame.
-size_t value_bound(const Attributes::View& attribute, const std::vector<std::string_view>& array) {
-  size_t bound = string_bound(attribute.text.size()) + 96;
-  for (std::string_view value : array) bound += string_bound(value.size()) + 32;
+/// Most that stands around the text of an attribute, and of an element of an array.
+constexpr size_t kFrame = 96;
+
+size_t bound_of(const Attributes::View& attribute, const std::vector<std::string_view>& array) {
+  size_t bound = string_bound(attribute.key.size()) + string_bound(attribute.text.size()) + kFrame;
+  for (std::string_view value : array) bound += string_bound(value.size()) + kFrame;
   return bound;
 }
 
+char* put_key(char* at, const Attributes::View& attribute) {
+  at = lit(at, R"({"key":)");
+  if (!attribute.has_literal_key) return put_string(at, attribute.key);
+  *at++ = '"';
+  std::memcpy(at, attribute.key.data(), attribute.key.size());
+  at += attribute.key.size();
+  *at++ = '"';
+  return at;
+}
+
+/// The value, and the end of the attribute with its comma.
 char* put_value(char* at, const Attributes::View& attribute, const std::vector<std::string_view>& array) {
   switch (attribute.type) {
     case Attributes::Type::kString:
-      at = lit(at, R"({"stringValue":)");
+      at = lit(at, R"(,"value":{"stringValue":)");
       at = put_string(at, attribute.text);
-      *at++ = '}';
-      return at;
+      return lit(at, "}},");
     case Attributes::Type::kInt:
-      at = lit(at, R"({"intValue":")");
+      at = lit(at, R"(,"value":{"intValue":")");
       at = put_decimal(at, attribute.integer);
-      return lit(at, "\"}");
+      return lit(at, "\"}},");
     case Attributes::Type::kDouble:
-      at = lit(at, R"({"doubleValue":)");
+      at = lit(at, R"(,"value":{"doubleValue":)");
       at = put_double(at, attribute.number);
-      *at++ = '}';
-      return at;
-    case Attributes::Type::kBool: return attribute.integer != 0 ? lit(at, R"({"boolValue":true})") : lit(at, R"({"boolValue":false})");
-    case Attributes::Type::kStringArray: return put_array(at, array);
+      return lit(at, "}},");
+    case Attributes::Type::kBool:
+      return attribute.integer != 0 ? lit(at, R"(,"value":{"boolValue":true}},)") : lit(at, R"(,"value":{"boolValue":false}},)");
+    case Attributes::Type::kStringArray:
+      at = lit(at, R"(,"value":)");
+      at = put_array(at, array);
+      return lit(at, "},");
   }
   return at;
 }
@@ -60,17 +75,15 @@ char* put_value(char* at, const Attributes::View& attribute, const std::vector<s
 void write_attributes(const Attributes& attributes, Buffer& out) {
   if (attributes.empty()) return;
   out.append(R"("attributes":[)");
+  std::vector<std::string_view> array;
   for (size_t i = 0; i < attributes.size(); ++i) {
     const Attributes::View attribute = attributes[i];
-    std::vector<std::string_view> array;
-    if (attribute.type == Attributes::Type::kStringArray) array = attributes.array(i);
-    char* at = out.reserve(string_bound(attribute.key.size()) + value_bound(attribute, array));
-    at = lit(at, R"({"key":)");
-    at = put_string(at, attribute.key);
-    at = lit(at, R"(,"value":)");
-    at = put_value(at, attribute, array);
-    at = lit(at, "},");
-    out.set_end(at);
+    if (attribute.type == Attributes::Type::kStringArray)
+      array = attributes.array(i);
+    else
+      array.clear();
+    char* const at = put_key(out.reserve(bound_of(attribute, array)), attribute);
+    out.set_end(put_value(at, attribute, array));
   }
   out.drop_last();
   out.append("],");

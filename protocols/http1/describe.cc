@@ -133,6 +133,18 @@ void add_outcome(const MessageHead* response, const ExchangeFacts& facts, Descri
   }
 }
 
+/// Of a server span with all that the agent adds.
+constexpr size_t kAttributesMax = 19;
+
+/// About as much text as the attributes have; less costs another allocation, no more.
+size_t text_size(const MessageHead* request, const ExchangeFacts& facts) {
+  constexpr size_t kWords = 64;  // methods, schemes, versions, evidence
+  size_t size = kWords + 2 * facts.client_address.size() + facts.server_address.size();
+  if (request != nullptr)
+    for (const Field field : {Field::kMethod, Field::kTarget, Field::kHost, Field::kUserAgent}) size += (*request)[field].size();
+  return size;
+}
+
 }  // namespace
 
 Description describe(const ExchangeFacts& facts, const std::vector<std::string>& known_methods) {
@@ -140,7 +152,7 @@ Description describe(const ExchangeFacts& facts, const std::vector<std::string>&
   const MessageHead* const response = as_message(facts.response);
   Description out;
   out.name = "HTTP";
-  out.attributes.reserve(20, 256);
+  out.attributes.reserve(kAttributesMax, text_size(request, facts));
   if (request != nullptr) {
     const std::string_view method = (*request)[Field::kMethod];
     const bool is_known = std::find(known_methods.begin(), known_methods.end(), method) != known_methods.end();

@@ -23,10 +23,4 @@ std::unique_ptr<MessageHead> MessageHead::make(const Fields& fields, uint16_t st
   return head;
 }
 
-std::string_view MessageHead::operator[](Field field) const {
-  const auto index = static_cast<size_t>(field);
-  const uint32_t begin = index == 0 ? 0 : ends_[index - 1];
-  return {text() + begin, ends_[index] - begin};
-}
-
 }  // namespace clew::protocols::http1

@@ -23,7 +23,11 @@ class MessageHead final : public Head {
   static std::unique_ptr<MessageHead> make(const Fields& fields, uint16_t status, uint8_t minor_version);
 
   /// Empty: the head did not have it. Of a field that came several times it is the first.
-  std::string_view operator[](Field field) const;
+  std::string_view operator[](Field field) const {
+    const auto index = static_cast<size_t>(field);
+    const uint32_t begin = index == 0 ? 0 : ends_[index - 1];
+    return {text() + begin, ends_[index] - begin};
+  }
   /// 0 in a request.
   uint16_t status() const { return status_; }
   /// The x of HTTP/1.x.
