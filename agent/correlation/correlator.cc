@@ -73,8 +73,8 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
   }
   Node& node = nodes_[key];
   node = Node{};
-  node.context = {.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
-                  .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
+  const RequestIds ids = ids_.of(key.connection, key.position, key.stream_id, kind);
+  node.context = {.trace_id = ids.trace_id, .span_id = ids.span_id};
   node.process_id = caller.process_id;
   node.thread_id = caller.thread_id;
   node.is_client = kind == exporter::SpanKind::kClient;
@@ -310,8 +310,8 @@ void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
 
 Context Correlator::context_of(const RequestKey& key, exporter::SpanKind kind) const {
   if (const auto found = nodes_.find(key); found != nodes_.end()) return found->second.context;
-  return {.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
-          .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
+  const RequestIds ids = ids_.of(key.connection, key.position, key.stream_id, kind);
+  return {.trace_id = ids.trace_id, .span_id = ids.span_id};
 }
 
 }  // namespace clew::correlation

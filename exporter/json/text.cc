@@ -140,9 +140,9 @@ char* put_string(char* at, std::string_view text) {
 char* put_decimal_unsigned(char* at, uint64_t value) {
   std::array<char, 2 * kDecimalMax> digits{};  // the number ends in the middle, so that kDecimalMax bytes may be copied
   char* begin = digits.data() + kDecimalMax;
-  const auto put_pair = [&begin](uint64_t pair) { std::memcpy(begin -= 2, &kDecimalPairs[2 * pair], 2); };
+  const auto put_pair = [&begin](size_t pair) { std::memcpy(begin -= 2, &kDecimalPairs[2 * pair], 2); };
   for (; value >= 10000; value /= 10000) {
-    const uint64_t four = value % 10000;
+    const auto four = static_cast<uint32_t>(value % 10000);
     put_pair(four % 100);
     put_pair(four / 100);
   }

@@ -26,7 +26,6 @@ std::string_view unquote(std::string_view value) {
 }  // namespace
 
 std::string_view forwarded_parameter(std::string_view forwarded, std::string_view name) {
-  if (forwarded.empty()) return {};
   for (;;) {
     const size_t length = piece_length(forwarded);
     const std::string_view pair = trim(forwarded.substr(0, length));

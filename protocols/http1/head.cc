@@ -13,6 +13,7 @@ std::unique_ptr<MessageHead> MessageHead::make(const Fields& fields, uint16_t st
   std::unique_ptr<MessageHead> head(new (TextBytes{text_bytes}) MessageHead);
   head->status_ = status;
   head->minor_version_ = minor_version;
+  if (text_bytes == 0) return head;
   char* const text = head->text();
   uint32_t end = 0;
   for (size_t i = 0; i < kFieldCount; ++i) {
