@@ -38,35 +38,27 @@ Attributes::Slice Attributes::store_array(const std::vector<std::string_view>& v
   return {offset, text_size_ - offset};
 }
 
-Attributes::Entry& Attributes::push_named(std::string_view key, Type type) {
+void Attributes::push_named(std::string_view key, Type type, uint64_t value) {
   const Slice stored = store(key);
-  Entry& entry = push(type);
+  Entry& entry = push(type, value);
   entry.key_offset = stored.offset;
   entry.key_length = stored.length;
   entry.has_literal_key = false;
-  return entry;
 }
 
-void Attributes::add(Key key, const std::vector<std::string_view>& values) {
-  const Slice text = store_array(values);
-  push(key, Type::kStringArray).text = text;
-}
+void Attributes::add(Key key, const std::vector<std::string_view>& values) { push(key, Type::kStringArray, store_array(values).bits()); }
 
-void Attributes::add_named(std::string_view key, std::string_view value) {
-  const Slice text = store(value);
-  push_named(key, Type::kString).text = text;
-}
-void Attributes::add_named(std::string_view key, int64_t value) { push_named(key, Type::kInt).integer = value; }
-void Attributes::add_named(std::string_view key, bool value) { push_named(key, Type::kBool).integer = value ? 1 : 0; }
-void Attributes::add_named(std::string_view key, double value) { push_named(key, Type::kDouble).number = value; }
+void Attributes::add_named(std::string_view key, std::string_view value) { push_named(key, Type::kString, store(value).bits()); }
+void Attributes::add_named(std::string_view key, int64_t value) { push_named(key, Type::kInt, static_cast<uint64_t>(value)); }
+void Attributes::add_named(std::string_view key, bool value) { push_named(key, Type::kBool, value ? 1 : 0); }
+void Attributes::add_named(std::string_view key, double value) { push_named(key, Type::kDouble, std::bit_cast<uint64_t>(value)); }
 void Attributes::add_named(std::string_view key, const std::vector<std::string_view>& values) {
-  const Slice text = store_array(values);
-  push_named(key, Type::kStringArray).text = text;
+  push_named(key, Type::kStringArray, store_array(values).bits());
 }
 
 std::vector<std::string_view> Attributes::array(size_t index) const {
   std::vector<std::string_view> values;
-  std::string_view rest = slice(entries()[index].text);
+  std::string_view rest = slice(Slice::from_bits(entries()[index].value));
   while (!rest.empty()) {
     const size_t end = rest.find('\0');
     values.push_back(rest.substr(0, end));

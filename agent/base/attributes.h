@@ -3,6 +3,7 @@
 // It is built once per span, at up to a hundred thousand spans a second, hence no string per value.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,7 +30,7 @@ class Attributes {
   enum class Type : uint8_t { kString, kInt, kDouble, kBool, kStringArray };
 
   /// One attribute as read back. Views live as long as the list is neither changed nor moved.
-  /// `text` is set for kString; `integer` for kInt and kBool; `number` for kDouble. A kStringArray is read through array().
+  /// `text` is for kString, `integer` for kInt and kBool, `number` for kDouble. A kStringArray is read through array().
   struct View {
     std::string_view key;
     bool has_literal_key;  // it was given as a Key
@@ -48,17 +49,14 @@ class Attributes {
   }
   ~Attributes() = default;
 
-  void add(Key key, std::string_view value) {
-    const Slice text = store(value);
-    push(key, Type::kString).text = text;
-  }
+  void add(Key key, std::string_view value) { push(key, Type::kString, store(value).bits()); }
   void add(Key key, const char* value) { add(key, std::string_view(value)); }
-  void add(Key key, int64_t value) { push(key, Type::kInt).integer = value; }
+  void add(Key key, int64_t value) { push(key, Type::kInt, static_cast<uint64_t>(value)); }
   void add(Key key, int value) { add(key, static_cast<int64_t>(value)); }
   void add(Key key, uint32_t value) { add(key, static_cast<int64_t>(value)); }
   void add(Key key, uint64_t value) { add(key, static_cast<int64_t>(value)); }
-  void add(Key key, double value) { push(key, Type::kDouble).number = value; }
-  void add(Key key, bool value) { push(key, Type::kBool).integer = value ? 1 : 0; }
+  void add(Key key, double value) { push(key, Type::kDouble, std::bit_cast<uint64_t>(value)); }
+  void add(Key key, bool value) { push(key, Type::kBool, value ? 1 : 0); }
   void add(Key key, const std::vector<std::string_view>& values);
 
   /// The same with a name that is known only at run time (OTEL_RESOURCE_ATTRIBUTES): the name is copied.
@@ -77,18 +75,13 @@ class Attributes {
   bool empty() const { return entry_count_ == 0; }
   View operator[](size_t index) const {
     const Entry& entry = entries()[index];
-    View view{};
-    view.key = entry.has_literal_key ? std::string_view(entry.literal_key, entry.key_length) : slice({entry.key_offset, entry.key_length});
-    view.has_literal_key = entry.has_literal_key;
-    view.type = entry.type;
-    switch (entry.type) {
-      case Type::kString: view.text = slice(entry.text); break;
-      case Type::kInt:
-      case Type::kBool: view.integer = entry.integer; break;
-      case Type::kDouble: view.number = entry.number; break;
-      case Type::kStringArray: break;
-    }
-    return view;
+    return {
+        .key = entry.has_literal_key ? std::string_view(entry.literal_key, entry.key_length) : slice({entry.key_offset, entry.key_length}),
+        .has_literal_key = entry.has_literal_key,
+        .type = entry.type,
+        .text = entry.type == Type::kString ? slice(Slice::from_bits(entry.value)) : std::string_view(),
+        .integer = static_cast<int64_t>(entry.value),
+        .number = std::bit_cast<double>(entry.value)};
   }
   std::vector<std::string_view> array(size_t index) const;
   /// The index of the first attribute of that name, or size().
@@ -100,36 +93,34 @@ class Attributes {
   struct Slice {
     uint32_t offset;
     uint32_t length;
+    uint64_t bits() const { return uint64_t{offset} << 32U | length; }
+    static Slice from_bits(uint64_t bits) { return {static_cast<uint32_t>(bits >> 32U), static_cast<uint32_t>(bits)}; }
   };
   struct Entry {
     union {
       const char* literal_key;
       uint32_t key_offset;  // in the arena
     };
-    union {
-      Slice text;  // kStringArray: the values, each followed by a NUL
-      int64_t integer;
-      double number;
-    };
+    uint64_t value;  // as bits: a number, or a Slice. kStringArray: of the values, each followed by a NUL
     uint32_t key_length;
     Type type;
     bool has_literal_key;
   };
   static_assert(std::is_trivially_copyable_v<Entry> && sizeof(Entry) == 24);
 
-  Entry& push(Key key, Type type) {
-    Entry& entry = push(type);
+  void push(Key key, Type type, uint64_t value) {
+    Entry& entry = push(type, value);
     entry.literal_key = key.text.data();
     entry.key_length = static_cast<uint32_t>(key.text.size());
     entry.has_literal_key = true;
-    return entry;
   }
-  Entry& push_named(std::string_view key, Type type);
+  void push_named(std::string_view key, Type type, uint64_t value);
   /// An entry without a key.
-  Entry& push(Type type) {
+  Entry& push(Type type, uint64_t value) {
     if (entry_count_ == entries_max_) grow(entry_count_ + 1, text_size_);
     Entry& entry = entries()[entry_count_++];
     entry.type = type;
+    entry.value = value;
     return entry;
   }
   Slice store_array(const std::vector<std::string_view>& values);

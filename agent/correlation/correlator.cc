@@ -50,7 +50,7 @@ Correlator::Node* Correlator::find(const RequestKey& key) {
 Correlator::Thread* Correlator::thread_of(const Caller& caller) {
   auto found = threads_.find(caller.thread_id);
   if (found == threads_.end()) {
-    if (threads_.size() >= limits_.threads_max) std::erase_if(threads_, [](const auto& entry) { return entry.second.open.empty(); });
+    if (threads_.size() >= limits_.threads_max) threads_.erase_if([](const auto& entry) { return entry.second.open.empty(); });
     if (threads_.size() >= limits_.threads_max) {
       full_.add();
       return nullptr;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/counters.h"
+#include "agent/base/flat_map.h"
 #include "agent/correlation/context.h"
 #include "agent/correlation/execution_model.h"
 #include "agent/correlation/ids.h"
@@ -119,9 +120,9 @@ class Correlator {
   const Ids& ids_;
   Limits limits_;
   std::unordered_map<RequestKey, Node, KeyHash> nodes_;
-  std::unordered_map<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
-  std::unordered_map<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
-  std::unordered_map<uint32_t, Thread> threads_;
+  base::FlatMap<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
+  base::FlatMap<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
+  base::FlatMap<uint32_t, Thread, std::hash<uint32_t>> threads_;
   std::unordered_map<uint32_t, Process> processes_;
   std::unordered_map<uint64_t, RequestKey> connects_;  // connection → cause
   base::Counter& full_;

@@ -138,22 +138,28 @@ char* put_string(char* at, std::string_view text) {
 }
 
 char* put_decimal_unsigned(char* at, uint64_t value) {
+  if (value < 10) {
+    *at = static_cast<char>('0' + value);
+    return at + 1;
+  }
   std::array<char, 2 * kDecimalMax> digits{};  // the number ends in the middle, so that kDecimalMax bytes may be copied
   char* begin = digits.data() + kDecimalMax;
-  const auto put_pair = [&begin](size_t pair) { std::memcpy(begin -= 2, &kDecimalPairs[2 * pair], 2); };
-  for (; value >= 10000; value /= 10000) {
-    const auto four = static_cast<uint32_t>(value % 10000);
+  const auto put_pair = [&begin](uint32_t pair) { std::memcpy(begin -= 2, &kDecimalPairs[size_t{2} * pair], 2); };
+  const auto put_four = [&put_pair](uint32_t four) {
     put_pair(four % 100);
     put_pair(four / 100);
+  };
+  for (; value >= 100'000'000; value /= 100'000'000) {
+    const auto eight = static_cast<uint32_t>(value % 100'000'000);
+    put_four(eight % 10000);
+    put_four(eight / 10000);
   }
-  if (value >= 100) {
-    put_pair(value % 100);
-    value /= 100;
-  }
-  if (value >= 10)
-    put_pair(value);
+  auto rest = static_cast<uint32_t>(value);
+  for (; rest >= 100; rest /= 100) put_pair(rest % 100);
+  if (rest >= 10)
+    put_pair(rest);
   else
-    *--begin = static_cast<char>('0' + value);
+    *--begin = static_cast<char>('0' + rest);
   std::memcpy(at, begin, kDecimalMax);
   return at + (digits.data() + kDecimalMax - begin);
 }
