@@ -58,6 +58,7 @@ const KnownField* find_field(std::string_view line, size_t& colon) {
   for (uint32_t mask = kFieldsOfLetter[letter_of(line.front())]; mask != 0; mask &= mask - 1) {
     const KnownField& field = kHeaderFields[static_cast<size_t>(__builtin_ctz(mask))];
     colon = field.name.size();
+    if (line.size() <= colon || line[colon] > ':') continue;  // a letter: the name goes on
     // "Name :" is malformed, but those who take it take it for the name without the space.
     while (colon < line.size() && is_space(line[colon])) ++colon;
     if (colon < line.size() && line[colon] == ':' && equals_ignoring_case(line.substr(0, field.name.size()), field.name)) return &field;
