@@ -84,9 +84,13 @@ std::string_view without_cr(const char* begin, const char* lf) {
 
 void take_field(std::string_view line, bool strict, HeadScan& scan) {
   if (strict && !is_well_formed(line)) scan.has_malformed_line = true;
+  // The first line only, as others would continue the one before: it counts if there is white space behind the name, too.
+  const bool is_indented = is_space(line.front());
+  if (is_indented) line = trim(line);
+  if (line.empty()) return;
   size_t colon = 0;
   const KnownField* const wanted = find_field(line, colon);
-  if (wanted == nullptr) return;
+  if (wanted == nullptr || (is_indented && !is_space(line[colon - 1]))) return;
   const std::string_view value = trim(line.substr(colon + 1));
   switch (wanted->use) {
     case Use::kKeep: {
