@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
-#include <vector>
 
 #include "protocols/message.h"
 
@@ -39,8 +39,9 @@ struct Step {
   bool is_request = false;
   bool is_interim = false;
   std::unique_ptr<Head> head;
-  /// kHead of a request only: its fields of kContextFieldNames, in their order, as views into `bytes`.
-  std::vector<HeaderField> context_fields;
+  /// kHead of a request only: its fields of kContextFieldNames, in their order, as views into `bytes`. The list is the parser's own,
+  /// until the next call.
+  std::span<const HeaderField> context_fields;
   /// kEnd only: bytes of the body, without framing.
   uint64_t body_bytes = 0;
   /// kInvalid only: why, as a literal ("bad_chunk_size").

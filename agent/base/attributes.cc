@@ -1,54 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/base/attributes.h"
 
+#include <algorithm>
+
 namespace clew::base {
 
+Attributes::Attributes(const Attributes& other) : entry_count_(other.entry_count_), text_size_(other.text_size_) {
+  if (other.block_ == nullptr) return;
+  block_ = std::make_unique_for_overwrite<char[]>(entry_count_ * sizeof(Entry) + text_size_);
+  entries_max_ = entry_count_;
+  text_max_ = text_size_;
+  std::memcpy(block_.get(), other.block_.get(), entry_count_ * sizeof(Entry));
+  std::memcpy(text(), other.text(), text_size_);
+}
+
+void Attributes::grow(size_t entries, size_t text_bytes) {
+  if (block_ != nullptr && entries > entries_max_) entries = std::max<size_t>(entries, entries_max_ * size_t{2});
+  if (block_ != nullptr && text_bytes > text_max_) text_bytes = std::max<size_t>(text_bytes, text_max_ * size_t{2});
+  entries = std::max<size_t>(entries, entries_max_);
+  text_bytes = std::max<size_t>(text_bytes, text_max_);
+  auto block = std::make_unique_for_overwrite<char[]>(entries * sizeof(Entry) + text_bytes);
+  if (block_ != nullptr) {
+    std::memcpy(block.get(), block_.get(), entry_count_ * sizeof(Entry));
+    std::memcpy(block.get() + entries * sizeof(Entry), text(), text_size_);
+  }
+  block_ = std::move(block);
+  entries_max_ = static_cast<uint32_t>(entries);
+  text_max_ = static_cast<uint32_t>(text_bytes);
+}
+
 Attributes::Slice Attributes::store_array(const std::vector<std::string_view>& values) {
-  const auto offset = static_cast<uint32_t>(text_.size());
+  const uint32_t offset = text_size_;
   for (std::string_view value : values) {
-    text_.append(value);
-    text_.push_back('\0');
+    store(value);
+    store({"", 1});
   }
-  return {offset, static_cast<uint32_t>(text_.size()) - offset};
+  return {offset, text_size_ - offset};
 }
 
-Attributes::Entry& Attributes::push_named(std::string_view key, Type type) {
-  Entry& entry = entries_.emplace_back();
-  entry.literal_key = nullptr;
-  entry.key = store(key);
-  entry.type = type;
-  entry.integer = 0;
-  return entry;
+void Attributes::push_named(std::string_view key, Type type, uint64_t value) {
+  const Slice stored = store(key);
+  Entry& entry = push(type, value);
+  entry.key_offset = stored.offset;
+  entry.key_length = stored.length;
+  entry.has_literal_key = false;
 }
 
-void Attributes::add(Key key, const std::vector<std::string_view>& values) { push(key, Type::kStringArray).text = store_array(values); }
+void Attributes::add(Key key, const std::vector<std::string_view>& values) { push(key, Type::kStringArray, store_array(values).bits()); }
 
-void Attributes::add_named(std::string_view key, std::string_view value) { push_named(key, Type::kString).text = store(value); }
-void Attributes::add_named(std::string_view key, int64_t value) { push_named(key, Type::kInt).integer = value; }
-void Attributes::add_named(std::string_view key, bool value) { push_named(key, Type::kBool).integer = value ? 1 : 0; }
-void Attributes::add_named(std::string_view key, double value) { push_named(key, Type::kDouble).number = value; }
+void Attributes::add_named(std::string_view key, std::string_view value) { push_named(key, Type::kString, store(value).bits()); }
+void Attributes::add_named(std::string_view key, int64_t value) { push_named(key, Type::kInt, static_cast<uint64_t>(value)); }
+void Attributes::add_named(std::string_view key, bool value) { push_named(key, Type::kBool, value ? 1 : 0); }
+void Attributes::add_named(std::string_view key, double value) { push_named(key, Type::kDouble, std::bit_cast<uint64_t>(value)); }
 void Attributes::add_named(std::string_view key, const std::vector<std::string_view>& values) {
-  push_named(key, Type::kStringArray).text = store_array(values);
-}
-
-Attributes::View Attributes::operator[](size_t index) const {
-  const Entry& entry = entries_[index];
-  View view{};
-  view.key = entry.literal_key != nullptr ? std::string_view(entry.literal_key, entry.key.length) : slice(entry.key);
-  view.type = entry.type;
-  switch (entry.type) {
-    case Type::kString: view.text = slice(entry.text); break;
-    case Type::kInt:
-    case Type::kBool: view.integer = entry.integer; break;
-    case Type::kDouble: view.number = entry.number; break;
-    case Type::kStringArray: break;
-  }
-  return view;
+  push_named(key, Type::kStringArray, store_array(values).bits());
 }
 
 std::vector<std::string_view> Attributes::array(size_t index) const {
   std::vector<std::string_view> values;
-  std::string_view rest = slice(entries_[index].text);
+  std::string_view rest = slice(Slice::from_bits(entries()[index].value));
   while (!rest.empty()) {
     const size_t end = rest.find('\0');
     values.push_back(rest.substr(0, end));
@@ -58,9 +68,9 @@ std::vector<std::string_view> Attributes::array(size_t index) const {
 }
 
 size_t Attributes::find(std::string_view key) const {
-  for (size_t i = 0; i < entries_.size(); ++i)
+  for (size_t i = 0; i < size(); ++i)
     if ((*this)[i].key == key) return i;
-  return entries_.size();
+  return size();
 }
 
 }  // namespace clew::base

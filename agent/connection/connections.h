@@ -53,7 +53,11 @@ class Connections final : public capture::Sink {
   /// Ends everything that is open: the source is over or clew stops.
   void finish(uint64_t now_ns);
   /// The spans finished since the last call.
-  std::vector<exporter::Span> take_spans() { return std::exchange(spans_, {}); }
+  std::vector<exporter::Span> take_spans() {
+    std::vector<exporter::Span> next;
+    next.reserve(spans_.size());  // about as many again
+    return std::exchange(spans_, std::move(next));
+  }
   size_t spans_waiting() const { return spans_.size(); }
   size_t size() const { return by_id_.size(); }
 

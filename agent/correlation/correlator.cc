@@ -7,6 +7,7 @@
 namespace clew::correlation {
 namespace {
 
+constexpr size_t kSpareMax = 256;
 constexpr std::string_view kMetric = "clew_correlation_refused_total";
 
 }  // namespace
@@ -66,7 +67,15 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
     full_.add();
     return nullptr;
   }
-  Node& node = nodes_[key];
+  auto found = nodes_.find(key);
+  if (found == nodes_.end() && !spare_.empty()) {
+    spare_.back().key() = key;
+    found = nodes_.insert(std::move(spare_.back())).position;
+    spare_.pop_back();
+  } else if (found == nodes_.end()) {
+    found = nodes_.try_emplace(key).first;
+  }
+  Node& node = found->second;
   node = Node{};
   node.context = root(key, kind);
   node.process_id = caller.process_id;
@@ -191,13 +200,16 @@ void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
     if (const auto entry = table.find(*node.wire); entry != table.end() && entry->second == key) table.erase(entry);
   }
   finish(node, key, time_ns);
-  nodes_.erase(found);
+  if (spare_.size() < kSpareMax)
+    spare_.push_back(nodes_.extract(found));
+  else
+    nodes_.erase(found);
 }
 
 // A trace of its own.
 Context Correlator::root(const RequestKey& key, exporter::SpanKind kind) const {
-  Context context{.trace_id = ids_.trace_id(key.connection, key.position, key.stream_id),
-                  .span_id = ids_.span_id(key.connection, key.position, key.stream_id, kind)};
+  const RequestIds ids = ids_.of(key.connection, key.position, key.stream_id, kind);
+  Context context{.trace_id = ids.trace_id, .span_id = ids.span_id};
   if (!sampler_.root(context.trace_id, context.trace_state)) context.flags &= ~exporter::kFlagSampled;
   return context;
 }

@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "agent/base/counters.h"
+#include "agent/base/flat_map.h"
 #include "agent/correlation/context.h"
 #include "agent/correlation/execution/execution.h"
 #include "agent/correlation/ids.h"
@@ -89,9 +91,11 @@ class Correlator {
   const Ids& ids_;
   Limits limits_;
   sampling::Sampler sampler_;
-  std::unordered_map<RequestKey, Node, KeyHash> nodes_;
-  std::unordered_map<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
-  std::unordered_map<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
+  using Nodes = std::unordered_map<RequestKey, Node, KeyHash>;
+  Nodes nodes_;
+  std::vector<Nodes::node_type> spare_;  // room for the next ones: they come and go with every request
+  base::FlatMap<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
+  base::FlatMap<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
   std::unordered_map<uint32_t, Process> processes_;
   base::Counter& full_;
   base::Counter& late_;

@@ -65,7 +65,7 @@ class CorrelatorTest : public testing::Test {
 TEST_F(CorrelatorTest, ARequestAloneIsARoot) {
   received(kFront, thread(5));
   expect_root(server(kFront));
-  EXPECT_EQ(server(kFront).trace_id, ids_.trace_id(1, 0, 0));
+  EXPECT_EQ(server(kFront).trace_id, ids_.of(1, 0, 0, SpanKind::kServer).trace_id);
 }
 
 TEST_F(CorrelatorTest, AHeaderNamesTheParent) {
@@ -325,7 +325,7 @@ TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
     small.request_received({.connection = i}, thread(static_cast<uint32_t>(i)), WireKey{.position = i}, nullptr);
   EXPECT_EQ(small.size(), 10U);
   EXPECT_EQ(refused("full"), 90U + 6U);
-  EXPECT_EQ(small.context_of({.connection = 50}, SpanKind::kServer).trace_id, ids_.trace_id(50, 0, 0));
+  EXPECT_EQ(small.context_of({.connection = 50}, SpanKind::kServer).trace_id, ids_.of(50, 0, 0, SpanKind::kServer).trace_id);
   for (uint64_t i = 0; i < 100; ++i) small.closed({.connection = i}, 2'000);
   EXPECT_EQ(small.size(), 0U);
 }

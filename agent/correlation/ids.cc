@@ -22,27 +22,36 @@ struct SipState {
     v1 = std::rotl(v1, 17) ^ v2;
     v2 = std::rotl(v2, 32);
   }
+  void take(uint64_t word) {
+    v3 ^= word;
+    round();
+    round();
+    v0 ^= word;
+  }
 };
 
-// SipHash-2-4 of four words.
-uint64_t siphash(const std::array<uint64_t, 2>& key, const std::array<uint64_t, 4>& words) {
-  SipState s{key[0] ^ 0x736f6d6570736575ULL, key[1] ^ 0x646f72616e646f6dULL, key[0] ^ 0x6c7967656e657261ULL,
-             key[1] ^ 0x7465646279746573ULL};
-  for (uint64_t word : words) {
-    s.v3 ^= word;
-    s.round();
-    s.round();
-    s.v0 ^= word;
+// SipHash-2-4 of texts of four words that have the first three in common.
+class SipHash {
+ public:
+  SipHash(const std::array<uint64_t, 2>& key, const std::array<uint64_t, 3>& words)
+      : begun_{key[0] ^ 0x736f6d6570736575ULL, key[1] ^ 0x646f72616e646f6dULL, key[0] ^ 0x6c7967656e657261ULL,
+               key[1] ^ 0x7465646279746573ULL} {
+    for (uint64_t word : words) begun_.take(word);
   }
-  const uint64_t length = uint64_t{words.size() * 8} << 56;
-  s.v3 ^= length;
-  s.round();
-  s.round();
-  s.v0 ^= length;
-  s.v2 ^= 0xff;
-  for (int i = 0; i < 4; ++i) s.round();
-  return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
+
+  uint64_t operator()(uint64_t last_word) const {
+    SipState s = begun_;
+    s.take(last_word);
+    s.take(kLength << 56);
+    s.v2 ^= 0xff;
+    for (int i = 0; i < 4; ++i) s.round();
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+  }
+
+ private:
+  static constexpr uint64_t kLength = 4 * sizeof(uint64_t);
+  SipState begun_;
+};
 
 template <size_t N>
 void store(std::array<uint8_t, N>& id, size_t at, uint64_t value) {
@@ -52,17 +61,13 @@ void store(std::array<uint8_t, N>& id, size_t at, uint64_t value) {
 
 }  // namespace
 
-exporter::TraceId Ids::trace_id(uint64_t connection, uint64_t position, uint64_t stream_id) const {
-  exporter::TraceId id{};
-  store(id, 0, siphash(seed_.key, {connection, position, stream_id, 1}));
-  store(id, 8, siphash(seed_.key, {connection, position, stream_id, 2}));
-  return id;
-}
-
-exporter::SpanId Ids::span_id(uint64_t connection, uint64_t position, uint64_t stream_id, exporter::SpanKind kind) const {
-  exporter::SpanId id{};
-  store(id, 0, siphash(seed_.key, {connection, position, stream_id, 16 + static_cast<uint64_t>(kind)}));
-  return id;
+RequestIds Ids::of(uint64_t connection, uint64_t position, uint64_t stream_id, exporter::SpanKind kind) const {
+  const SipHash hash(seed_.key, {connection, position, stream_id});
+  RequestIds ids;
+  store(ids.trace_id, 0, hash(1));
+  store(ids.trace_id, 8, hash(2));
+  store(ids.span_id, 0, hash(16 + static_cast<uint64_t>(kind)));
+  return ids;
 }
 
 }  // namespace clew::correlation

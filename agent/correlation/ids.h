@@ -15,13 +15,19 @@ struct Seed {
   std::array<uint64_t, 2> key{};
 };
 
+/// What a request is called, unless it hangs below another.
+struct RequestIds {
+  exporter::TraceId trace_id{};
+  exporter::SpanId span_id{};
+};
+
 class Ids {
  public:
   explicit Ids(const Seed& seed) : seed_(seed) {}
 
-  /// `position` is the first byte of the request in its direction; `stream_id` tells requests apart that share it (HTTP/2).
-  exporter::TraceId trace_id(uint64_t connection, uint64_t position, uint64_t stream_id) const;
-  exporter::SpanId span_id(uint64_t connection, uint64_t position, uint64_t stream_id, exporter::SpanKind kind) const;
+  /// `position` is the first byte of the request in its direction; `stream_id` tells requests apart that share it (HTTP/2). Both ends
+  /// have the same trace id, and span ids by their `kind`.
+  RequestIds of(uint64_t connection, uint64_t position, uint64_t stream_id, exporter::SpanKind kind) const;
 
  private:
   Seed seed_;

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -149,6 +151,46 @@ bool deliver(const RecordHeader& header, std::string_view payload, RecordingSink
   }
 }
 
+// A file, or stdin as "-", read in large pieces and shown without copies.
+class Input {
+ public:
+  explicit Input(const std::string& path) : fd_(path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+  ~Input() {
+    if (fd_ > STDIN_FILENO) close(fd_);
+  }
+
+  bool is_open() const { return fd_ >= 0; }
+  // The next `bytes` bytes, at most kPayloadMax, or what there is before the end or an error. Valid until the next call.
+  std::string_view peek(size_t bytes) {
+    if (end_ - begin_ < bytes) fill(bytes);
+    return {buffer_.get() + begin_, std::min(bytes, end_ - begin_)};
+  }
+  // Of those that were shown.
+  void pass(size_t bytes) { begin_ += bytes; }
+
+ private:
+  static constexpr size_t kBufferBytes = kPayloadMax + kFileBuffer;
+
+  void fill(size_t bytes) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    while (end_ < bytes) {
+      const ssize_t got = read(fd_, buffer_.get() + end_, std::min(kFileBuffer, kBufferBytes - end_));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return;
+      end_ += static_cast<size_t>(got);
+    }
+  }
+
+  int fd_;
+  std::unique_ptr<char[]> buffer_ = std::make_unique_for_overwrite<char[]>(kBufferBytes);
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
 }  // namespace
 
 base::Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::string& path, const correlation::Seed& seed,
@@ -192,36 +234,30 @@ bool looks_like_recording(std::string_view first_bytes) {
 }
 
 base::Result<void> replay_recording(const std::string& path, RecordingSink& sink) {
-  std::FILE* raw = path == "-" ? stdin : std::fopen(path.c_str(), "rbe");
-  if (raw == nullptr) return base::fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-  struct Close {
-    void operator()(std::FILE* file) const {
-      if (file != stdin) std::fclose(file);
-    }
-  };
-  const std::unique_ptr<std::FILE, Close> file(raw);
-  std::setvbuf(raw, nullptr, _IOFBF, kFileBuffer);
-
-  std::array<char, kRecordingMagicBytes> magic{};
-  if (std::fread(magic.data(), magic.size(), 1, raw) != 1 || magic != kMagic)
+  Input input(path);
+  if (!input.is_open()) return base::fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  if (input.peek(kMagic.size()) != std::string_view(kMagic.data(), kMagic.size()))
     return base::fail(fmt::format("{}: not a recording of clew", path));
+  input.pass(kMagic.size());
   uint64_t position = kRecordingMagicBytes;
   bool finished = false;
-  std::string payload;
   for (;;) {
     RecordHeader header{};
-    const size_t got = std::fread(&header, 1, sizeof header, raw);
-    if (got == 0 && std::feof(raw)) break;
-    if (got != sizeof header)
-      return base::fail(fmt::format("{}: cut short at byte {}: {} of {} bytes of a record's header", path, position, got, sizeof header));
+    const std::string_view head = input.peek(sizeof header);
+    if (head.empty()) break;
+    if (head.size() != sizeof header)
+      return base::fail(
+          fmt::format("{}: cut short at byte {}: {} of {} bytes of a record's header", path, position, head.size(), sizeof header));
+    std::memcpy(&header, head.data(), sizeof header);
     if (header.length > kPayloadMax)
       return base::fail(fmt::format("{}: damaged at byte {}: a record of {} bytes", path, position, header.length));
-    payload.resize(header.length);
-    const size_t body = header.length == 0 ? 0 : std::fread(payload.data(), 1, header.length, raw);
-    if (body != header.length)
-      return base::fail(fmt::format("{}: cut short at byte {}: {} of {} bytes of a record", path, position, body, header.length));
+    input.pass(sizeof header);
+    const std::string_view payload = input.peek(header.length);
+    if (payload.size() != header.length)
+      return base::fail(fmt::format("{}: cut short at byte {}: {} of {} bytes of a record", path, position, payload.size(), header.length));
     if (!deliver(header, payload, sink))
       return base::fail(fmt::format("{}: damaged at byte {}: a record of kind {} that makes no sense", path, position, header.kind));
+    input.pass(header.length);
     finished = header.kind == kFinish;
     position += sizeof header + header.length;
   }

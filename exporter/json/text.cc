@@ -29,6 +29,57 @@ bool has_special(uint64_t word) {
   const uint64_t backslashes = (word ^ (kEachByte * '\\')) - kEachByte;
   return ((controls | quotes | backslashes | word) & kHighBits) != 0;
 }
+bool has_special(uint32_t word) { return has_special(kEachByte << 37U | word); }
+
+/// Sixteen bytes in a register of SSE2 or NEON. As signed numbers all that are not ASCII are below the controls.
+using Bytes16 [[gnu::vector_size(16)]] = int8_t;
+using Words16 [[gnu::vector_size(16)]] = int64_t;
+bool has_special(Bytes16 bytes) {
+  const auto special = (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
+  const auto words = reinterpret_cast<Words16>(special);
+  return (words[0] | words[1]) != 0;
+}
+
+/// Copies as many bytes as a T has. False: there are special ones among them.
+template <class T>
+bool copy_plain(char* at, const char* from) {
+  T bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  std::memcpy(at, &bytes, sizeof bytes);
+  return !has_special(bytes);
+}
+
+/// The same with a text of any length that is not shorter: the last copy overlaps the one before.
+template <class T>
+bool copy_plain(char* at, std::string_view text) {
+  const size_t last = text.size() - sizeof(T);
+  for (size_t i = 0; i < last; i += sizeof(T))
+    if (!copy_plain<T>(at + i, text.data() + i)) return false;
+  return copy_plain<T>(at + last, text.data() + last);
+}
+
+bool is_special(char c) { return static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\'; }
+
+/// Copies the text. False: there is something in it that must be escaped, or is not ASCII.
+bool copy_plain(char* at, std::string_view text) {
+  if (text.size() >= 16) return copy_plain<Bytes16>(at, text);
+  if (text.size() >= 8) return copy_plain<uint64_t>(at, text);
+  if (text.size() >= 4) return copy_plain<uint32_t>(at, text);
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (is_special(text[i])) return false;
+    at[i] = text[i];
+  }
+  return true;
+}
+
+constexpr auto kDecimalPairs = [] {
+  std::array<char, 200> pairs{};
+  for (size_t i = 0; i < 100; ++i) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
 
 char* put(char* at, std::string_view text) {
   std::memcpy(at, text.data(), text.size());
@@ -54,7 +105,7 @@ char* put_character(char* at, std::string_view& text) {
     length = utf8_sequence(text);
     at = put(at, length == 0 ? kReplacement : text.substr(0, length));
     length += length == 0;
-  } else if (c < 0x20 || c == '"' || c == '\\') {
+  } else if (is_special(text[0])) {
     at = put_escaped(at, c);
   } else {
     *at++ = static_cast<char>(c);
@@ -63,35 +114,61 @@ char* put_character(char* at, std::string_view& text) {
   return at;
 }
 
+/// Text that is not plain all through.
+char* put_mixed(char* at, std::string_view text) {
+  while (text.size() >= 8) {
+    if (!copy_plain<uint64_t>(at, text.data())) {
+      at = put_character(at, text);
+      continue;
+    }
+    at += 8;
+    text.remove_prefix(8);
+  }
+  while (!text.empty()) at = put_character(at, text);
+  return at;
+}
+
 }  // namespace
 
 char* put_string(char* at, std::string_view text) {
   *at++ = '"';
-  while (text.size() >= 8) {
-    const uint64_t word = load_word(text.data());
-    if (has_special(word)) {
-      at = put_character(at, text);
-      continue;
-    }
-    std::memcpy(at, &word, 8);
-    at += 8;
-    text.remove_prefix(8);
-  }
-  while (!text.empty()) {
-    const auto c = static_cast<unsigned char>(text[0]);
-    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') {
-      at = put_character(at, text);
-      continue;
-    }
-    *at++ = text[0];
-    text.remove_prefix(1);
-  }
+  at = copy_plain(at, text) ? at + text.size() : put_mixed(at, text);
   *at++ = '"';
   return at;
 }
 
-char* put_decimal(char* at, int64_t value) { return std::to_chars(at, at + 20, value).ptr; }
-char* put_decimal_unsigned(char* at, uint64_t value) { return std::to_chars(at, at + 20, value).ptr; }
+char* put_decimal_unsigned(char* at, uint64_t value) {
+  if (value < 10) {
+    *at = static_cast<char>('0' + value);
+    return at + 1;
+  }
+  std::array<char, 2 * kDecimalMax> digits{};  // the number ends in the middle, so that kDecimalMax bytes may be copied
+  char* begin = digits.data() + kDecimalMax;
+  const auto put_pair = [&begin](uint32_t pair) { std::memcpy(begin -= 2, &kDecimalPairs[size_t{2} * pair], 2); };
+  const auto put_four = [&put_pair](uint32_t four) {
+    put_pair(four % 100);
+    put_pair(four / 100);
+  };
+  for (; value >= 100'000'000; value /= 100'000'000) {
+    const auto eight = static_cast<uint32_t>(value % 100'000'000);
+    put_four(eight % 10000);
+    put_four(eight / 10000);
+  }
+  auto rest = static_cast<uint32_t>(value);
+  for (; rest >= 100; rest /= 100) put_pair(rest % 100);
+  if (rest >= 10)
+    put_pair(rest);
+  else
+    *--begin = static_cast<char>('0' + rest);
+  std::memcpy(at, begin, kDecimalMax);
+  return at + (digits.data() + kDecimalMax - begin);
+}
+
+char* put_decimal(char* at, int64_t value) {
+  if (value >= 0) return put_decimal_unsigned(at, static_cast<uint64_t>(value));
+  *at++ = '-';
+  return put_decimal_unsigned(at, -static_cast<uint64_t>(value));
+}
 
 char* put_double(char* at, double value) {
   if (std::isnan(value)) return put(at, "\"NaN\"");

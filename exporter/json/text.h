@@ -15,8 +15,10 @@ constexpr size_t string_bound(size_t n) { return 6 * n + 2; }
 /// Writes `text` as a JSON string, with U+FFFD for what is not UTF-8; returns the end. Needs string_bound(size) bytes.
 char* put_string(char* at, std::string_view text);
 
-char* put_decimal(char* at, int64_t value);            // at most 20 bytes
-char* put_decimal_unsigned(char* at, uint64_t value);  // at most 20 bytes
+/// Room that a number takes, and may use also if it is shorter.
+inline constexpr size_t kDecimalMax = 20;
+char* put_decimal(char* at, int64_t value);            // kDecimalMax + 1 bytes
+char* put_decimal_unsigned(char* at, uint64_t value);  // kDecimalMax bytes
 /// As OTLP/JSON wants it: NaN and the infinities are strings. At most 32 bytes.
 char* put_double(char* at, double value);
 char* put_hex(char* at, const uint8_t* bytes, size_t count);  // 2 * count bytes

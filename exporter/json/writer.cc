@@ -16,44 +16,29 @@ char* lit(char* at, const char (&literal)[N]) {
   return at + N - 1;
 }
 
-char* put_array(char* at, const std::vector<std::string_view>& values) {
-  at = lit(at, R"({"arrayValue":{"values":[)");
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) *at++ = ',';
-    at = lit(at, R"({"stringValue":)");
-    at = put_string(at, values[i]);
-    *at++ = '}';
-  }
-  return lit(at, "]}}");
-}
+/// Most that stands around the text of an attribute, or of an element of an array.
+constexpr size_t kFrame = 96;
 
-/// Room for the value in JSON and for the key's frame.
-size_t value_bound(const Attributes::View& attribute, const std::vector<std::string_view>& array) {
-  size_t bound = string_bound(attribute.text.size()) + 96;
-  for (std::string_view value : array) bound += string_bound(value.size()) + 32;
-  return bound;
-}
-
-char* put_value(char* at, const Attributes::View& attribute, const std::vector<std::string_view>& array) {
-  switch (attribute.type) {
-    case Attributes::Type::kString:
-      at = lit(at, R"({"stringValue":)");
-      at = put_string(at, attribute.text);
-      *at++ = '}';
-      return at;
-    case Attributes::Type::kInt:
-      at = lit(at, R"({"intValue":")");
-      at = put_decimal(at, attribute.integer);
-      return lit(at, "\"}");
-    case Attributes::Type::kDouble:
-      at = lit(at, R"({"doubleValue":)");
-      at = put_double(at, attribute.number);
-      *at++ = '}';
-      return at;
-    case Attributes::Type::kBool: return attribute.integer != 0 ? lit(at, R"({"boolValue":true})") : lit(at, R"({"boolValue":false})");
-    case Attributes::Type::kStringArray: return put_array(at, array);
-  }
+char* put_key(char* at, const Attributes::View& attribute) {
+  at = lit(at, R"({"key":)");
+  if (!attribute.has_literal_key) return put_string(at, attribute.key);
+  *at++ = '"';
+  std::memcpy(at, attribute.key.data(), attribute.key.size());
+  at += attribute.key.size();
+  *at++ = '"';
   return at;
+}
+
+void write_array(const std::vector<std::string_view>& values, Buffer& out) {
+  out.append(R"(,"value":{"arrayValue":{"values":[)");
+  for (std::string_view value : values) {
+    char* at = out.reserve(string_bound(value.size()) + kFrame);
+    at = lit(at, R"({"stringValue":)");
+    at = put_string(at, value);
+    out.set_end(lit(at, "},"));
+  }
+  if (!values.empty()) out.drop_last();
+  out.append("]}}},");
 }
 
 /// "attributes":[…], with the comma; nothing if there are none.
@@ -62,14 +47,31 @@ void write_attributes(const Attributes& attributes, Buffer& out) {
   out.append(R"("attributes":[)");
   for (size_t i = 0; i < attributes.size(); ++i) {
     const Attributes::View attribute = attributes[i];
-    std::vector<std::string_view> array;
-    if (attribute.type == Attributes::Type::kStringArray) array = attributes.array(i);
-    char* at = out.reserve(string_bound(attribute.key.size()) + value_bound(attribute, array));
-    at = lit(at, R"({"key":)");
-    at = put_string(at, attribute.key);
-    at = lit(at, R"(,"value":)");
-    at = put_value(at, attribute, array);
-    at = lit(at, "},");
+    char* at = put_key(out.reserve(string_bound(attribute.key.size()) + string_bound(attribute.text.size()) + kFrame), attribute);
+    switch (attribute.type) {
+      case Attributes::Type::kString:
+        at = lit(at, R"(,"value":{"stringValue":)");
+        at = put_string(at, attribute.text);
+        at = lit(at, "}},");
+        break;
+      case Attributes::Type::kInt:
+        at = lit(at, R"(,"value":{"intValue":")");
+        at = put_decimal(at, attribute.integer);
+        at = lit(at, "\"}},");
+        break;
+      case Attributes::Type::kDouble:
+        at = lit(at, R"(,"value":{"doubleValue":)");
+        at = put_double(at, attribute.number);
+        at = lit(at, "}},");
+        break;
+      case Attributes::Type::kBool:
+        at = attribute.integer != 0 ? lit(at, R"(,"value":{"boolValue":true}},)") : lit(at, R"(,"value":{"boolValue":false}},)");
+        break;
+      case Attributes::Type::kStringArray:
+        out.set_end(at);
+        write_array(attributes.array(i), out);
+        continue;
+    }
     out.set_end(at);
   }
   out.drop_last();

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace clew::protocols::http1 {
@@ -32,12 +34,30 @@ inline constexpr std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// ASCII only; `lower` is in lower case already.
-inline constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) {
+/// Are they equal but for the case of letters? `lower` is made of lower-case letters, digits and '-': of those only letters have the
+/// bit 0x40, and a letter may differ by 0x20 only.
+template <class Word>
+bool equals_ignoring_case(const char* text, const char* lower) {
+  Word a;
+  Word b;
+  std::memcpy(&a, text, sizeof a);
+  std::memcpy(&b, lower, sizeof b);
+  constexpr auto kLetters = static_cast<Word>(0x4040404040404040ULL);
+  return ((a ^ b) & ~((b & kLetters) >> 1)) == 0;
+}
+
+/// The same with whole texts. The last word overlaps the one before.
+inline bool equals_ignoring_case(std::string_view text, std::string_view lower) {
   if (text.size() != lower.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i)
-    if (to_lower(text[i]) != lower[i]) return false;
-  return true;
+  const auto in_words_of = [&]<class Word>(Word /*size*/) {
+    const size_t last = text.size() - sizeof(Word);
+    for (size_t i = 0; i < last; i += sizeof(Word))
+      if (!equals_ignoring_case<Word>(text.data() + i, lower.data() + i)) return false;
+    return equals_ignoring_case<Word>(text.data() + last, lower.data() + last);
+  };
+  if (text.size() >= sizeof(uint64_t)) return in_words_of(uint64_t{});
+  if (text.size() >= sizeof(uint32_t)) return in_words_of(uint32_t{});
+  return text.empty() || in_words_of(uint8_t{});
 }
 
 }  // namespace clew::protocols::http1

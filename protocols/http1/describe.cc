@@ -37,7 +37,7 @@ uint16_t default_port(std::string_view scheme) {
 /// Where the client wanted to go, from the first source that says it.
 Authority find_server(const MessageHead& request, const Target& target, bool is_client_side) {
   Authority found;
-  if (!is_client_side) {
+  if (!is_client_side && request.is_forwarded()) {
     found = parse_authority(forwarded_parameter(request[Field::kForwarded], "host"));
     if (found.host.empty()) found = parse_authority(first_of_list(request[Field::kXForwardedHost]));
   }
@@ -47,12 +47,15 @@ Authority find_server(const MessageHead& request, const Target& target, bool is_
 }
 
 std::string_view find_scheme(const MessageHead& request, const Target& target) {
-  if (const auto proto = forwarded_parameter(request[Field::kForwarded], "proto"); is_scheme(proto)) return proto;
-  if (const auto proto = first_of_list(request[Field::kXForwardedProto]); is_scheme(proto)) return proto;
+  if (request.is_forwarded()) {
+    if (const auto proto = forwarded_parameter(request[Field::kForwarded], "proto"); is_scheme(proto)) return proto;
+    if (const auto proto = first_of_list(request[Field::kXForwardedProto]); is_scheme(proto)) return proto;
+  }
   return is_scheme(target.scheme) ? target.scheme : "http";
 }
 
 std::string_view find_client(const MessageHead& request, const ExchangeFacts& facts) {
+  if (!request.is_forwarded()) return facts.client_address;
   if (const auto node = node_address(forwarded_parameter(request[Field::kForwarded], "for")); !node.empty()) return node;
   if (const auto node = node_address(first_of_list(request[Field::kXForwardedFor])); !node.empty()) return node;
   return facts.client_address;
@@ -133,18 +136,30 @@ void add_outcome(const MessageHead* response, const ExchangeFacts& facts, Descri
   }
 }
 
+/// Of a server span with all that the agent adds.
+constexpr size_t kAttributesMax = 19;
+
+/// About as much text as the attributes have; less costs another allocation, no more.
+size_t text_size(const MessageHead* request, const ExchangeFacts& facts) {
+  constexpr size_t kWords = 64;  // methods, schemes, versions, evidence
+  size_t size = kWords + 2 * facts.client_address.size() + facts.server_address.size();
+  if (request != nullptr)
+    for (const Field field : {Field::kMethod, Field::kTarget, Field::kHost, Field::kUserAgent}) size += (*request)[field].size();
+  return size;
+}
+
 }  // namespace
 
 Description describe(const ExchangeFacts& facts, const std::vector<std::string>& known_methods) {
   const MessageHead* const request = as_message(facts.request);
   const MessageHead* const response = as_message(facts.response);
   Description out;
-  out.name = "HTTP";
-  out.attributes.reserve(20, 256);
+  std::string_view name = "HTTP";
+  out.attributes.reserve(kAttributesMax, text_size(request, facts));
   if (request != nullptr) {
     const std::string_view method = (*request)[Field::kMethod];
     const bool is_known = std::find(known_methods.begin(), known_methods.end(), method) != known_methods.end();
-    if (is_known) out.name = method;
+    if (is_known) name = method;
     out.attributes.add("http.request.method", is_known ? method : "_OTHER");
     if (!is_known) out.attributes.add("http.request.method_original", method);
     const Target target = parse_target((*request)[Field::kTarget], method == "CONNECT");
@@ -157,10 +172,11 @@ Description describe(const ExchangeFacts& facts, const std::vector<std::string>&
   add_outcome(response, facts, out);
   if (response != nullptr) out.attributes.add("http.response.body.size", facts.response_body_bytes);
   if (const MessageHead* const head = request != nullptr ? request : response; head != nullptr) {
-    constexpr std::array kVersions =
+    static constexpr std::array kVersions =
         std::to_array<std::string_view>({"1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9"});
     out.attributes.add("network.protocol.version", kVersions[head->minor_version()]);
   }
+  out.name = name;
   return out;
 }
 

@@ -9,10 +9,11 @@ namespace clew::protocols::http1 {
 
 std::unique_ptr<MessageHead> MessageHead::make(const Fields& fields, uint16_t status, uint8_t minor_version) {
   size_t text_bytes = 0;
-  for (std::string_view field : fields) text_bytes += field.size();
+  for (const std::string_view& field : fields) text_bytes += field.size();
   std::unique_ptr<MessageHead> head(new (TextBytes{text_bytes}) MessageHead);
   head->status_ = status;
   head->minor_version_ = minor_version;
+  if (text_bytes == 0) return head;
   char* const text = head->text();
   uint32_t end = 0;
   for (size_t i = 0; i < kFieldCount; ++i) {
@@ -21,12 +22,6 @@ std::unique_ptr<MessageHead> MessageHead::make(const Fields& fields, uint16_t st
     head->ends_[i] = end;
   }
   return head;
-}
-
-std::string_view MessageHead::operator[](Field field) const {
-  const auto index = static_cast<size_t>(field);
-  const uint32_t begin = index == 0 ? 0 : ends_[index - 1];
-  return {text() + begin, ends_[index] - begin};
 }
 
 }  // namespace clew::protocols::http1

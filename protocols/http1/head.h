@@ -12,7 +12,7 @@
 
 namespace clew::protocols::http1 {
 
-/// Text that is kept. To keep one more header field, add it here and to kHeaderFields in head_scan.cc.
+/// Text that is kept. To keep one more header field, add it here and to kOwnFields in head_scan.cc. What proxies add comes last.
 enum class Field : uint8_t { kMethod, kTarget, kHost, kUserAgent, kForwarded, kXForwardedFor, kXForwardedHost, kXForwardedProto };
 inline constexpr size_t kFieldCount = 8;
 using Fields = std::array<std::string_view, kFieldCount>;
@@ -23,7 +23,13 @@ class MessageHead final : public Head {
   static std::unique_ptr<MessageHead> make(const Fields& fields, uint16_t status, uint8_t minor_version);
 
   /// Empty: the head did not have it. Of a field that came several times it is the first.
-  std::string_view operator[](Field field) const;
+  std::string_view operator[](Field field) const {
+    const auto index = static_cast<size_t>(field);
+    const uint32_t begin = index == 0 ? 0 : ends_[index - 1];
+    return {text() + begin, ends_[index] - begin};
+  }
+  /// Has it one of the fields that proxies add?
+  bool is_forwarded() const { return ends_.back() != ends_[static_cast<size_t>(Field::kForwarded) - 1]; }
   /// 0 in a request.
   uint16_t status() const { return status_; }
   /// The x of HTTP/1.x.

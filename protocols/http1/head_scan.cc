@@ -43,22 +43,34 @@ constexpr auto kHeaderFields = [] {
   return all;
 }();
 
-constexpr size_t kNameLengthMax = 31;
-/// Bit i of the mask at a length: kHeaderFields[i] has a name of that length.
-constexpr std::array<uint32_t, kNameLengthMax + 1> kFieldsOfLength = [] {
+constexpr size_t letter_of(char c) { return static_cast<uint8_t>(c) & 0x1fU; }  // the same for both cases
+/// Bit i of the mask of a letter: kHeaderFields[i] begins with it.
+constexpr std::array<uint32_t, 32> kFieldsOfLetter = [] {
   static_assert(kHeaderFields.size() <= 32);
-  std::array<uint32_t, kNameLengthMax + 1> masks{};
-  for (size_t i = 0; i < kHeaderFields.size(); ++i) masks[kHeaderFields[i].name.size()] |= 1U << i;
+  std::array<uint32_t, 32> masks{};
+  for (size_t i = 0; i < kHeaderFields.size(); ++i) masks[letter_of(kHeaderFields[i].name.front())] |= 1U << i;
   return masks;
 }();
 
-const KnownField* find_field(std::string_view name) {
-  if (name.size() > kNameLengthMax) return nullptr;
-  for (uint32_t mask = kFieldsOfLength[name.size()]; mask != 0; mask &= mask - 1) {
+/// The field that a line holds, and where its colon is; null if it is none of those that matter. Most lines are told by their first
+/// letter and by what stands where the name of such a field would end.
+const KnownField* find_field(std::string_view line, size_t& colon) {
+  for (uint32_t mask = kFieldsOfLetter[letter_of(line.front())]; mask != 0; mask &= mask - 1) {
     const KnownField& field = kHeaderFields[static_cast<size_t>(__builtin_ctz(mask))];
-    if (equals_ignoring_case(name, field.name)) return &field;
+    colon = field.name.size();
+    if (line.size() <= colon || line[colon] > ':') continue;  // a letter: the name goes on
+    // "Name :" is malformed, but those who take it take it for the name without the space.
+    while (colon < line.size() && is_space(line[colon])) ++colon;
+    if (colon < line.size() && line[colon] == ':' && equals_ignoring_case(line.substr(0, field.name.size()), field.name)) return &field;
   }
   return nullptr;
+}
+
+bool is_well_formed(std::string_view line) {
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view name = is_space(line[colon - 1]) ? trim(line.substr(0, colon)) : line.substr(0, colon);
+  return std::all_of(name.begin(), name.end(), is_token_byte);
 }
 
 const char* find_lf(const char* from, const char* end) {
@@ -71,16 +83,14 @@ std::string_view without_cr(const char* begin, const char* lf) {
 }
 
 void take_field(std::string_view line, bool strict, HeadScan& scan) {
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos || colon == 0) {
-    scan.has_malformed_line = true;
-    return;
-  }
-  // "Name :" is malformed, but those who take it take it for the name without the space.
-  const std::string_view name = is_space(line[colon - 1]) ? trim(line.substr(0, colon)) : line.substr(0, colon);
-  if (strict && !std::all_of(name.begin(), name.end(), is_token_byte)) scan.has_malformed_line = true;
-  const KnownField* const wanted = find_field(name);
-  if (wanted == nullptr) return;
+  if (strict && !is_well_formed(line)) scan.has_malformed_line = true;
+  // The first line only, as others would continue the one before: it counts if there is white space behind the name, too.
+  const bool is_indented = is_space(line.front());
+  if (is_indented) line = trim(line);
+  if (line.empty()) return;
+  size_t colon = 0;
+  const KnownField* const wanted = find_field(line, colon);
+  if (wanted == nullptr || (is_indented && !is_space(line[colon - 1]))) return;
   const std::string_view value = trim(line.substr(colon + 1));
   switch (wanted->use) {
     case Use::kKeep: {
@@ -95,7 +105,7 @@ void take_field(std::string_view line, bool strict, HeadScan& scan) {
     case Use::kUpgrade: scan.has_upgrade = true; break;
     case Use::kContext:
       if (!scan.start_line.method.empty() && scan.context_fields.size() < HeadScan::kContextFieldsMax)
-        scan.context_fields.push_back({name, value});
+        scan.context_fields.push_back({line.substr(0, wanted->name.size()), value});
       break;
   }
 }

@@ -32,7 +32,7 @@ struct HeadScan {
   Status status = Status::kIncomplete;
   bool has_start_line = false;  // its line is whole and good, even if the head is not whole
   bool has_upgrade = false;
-  /// A line that is no header field; nginx and CPython pass over such lines, and so does the scan.
+  /// A line that is no header field; nginx and CPython pass over such lines, and so does the scan. Looked for with `strict` only.
   bool has_malformed_line = false;
   size_t length = 0;        // kComplete: of the head with its empty line
   std::string_view reason;  // kInvalid: a literal
@@ -48,8 +48,8 @@ struct HeadProgress {
   bool has_start_line = false;
 };
 
-/// `bytes` begin with a message; `progress` is what the scan of fewer of the same bytes left. `strict` looks at the names of all
-/// fields for has_malformed_line.
+/// `bytes` begin with a message; `progress` is what the scan of fewer of the same bytes left. `strict` looks at all lines
+/// for has_malformed_line.
 HeadScan scan_head(Sender sender, std::string_view bytes, bool strict, HeadProgress& progress);
 
 }  // namespace clew::protocols::http1

@@ -100,7 +100,10 @@ Http1Parser::Http1Parser(bool from_start) {
 Step Http1Parser::parse(Sender sender, std::string_view bytes) {
   Direction& d = direction(sender);
   switch (d.state) {
-    case State::kStart: return parse_start(sender, d, bytes);
+    case State::kStart:
+      if (!bytes.empty() || opaque_) return parse_start(sender, d, bytes);
+      d.awaiting = false;
+      break;
     case State::kLength: d.state = State::kEnd; return skip(0, d.left);
     case State::kEnd:
       if (!d.orphan) return end_message(d, 0);
@@ -163,7 +166,7 @@ Step Http1Parser::take_head(Sender sender, Direction& d, HeadScan& scan, size_t 
   s.is_request = is_request;
   s.is_interim = !is_request && is_interim(scan.start_line.status);
   s.head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
-  s.context_fields = std::move(scan.context_fields);
+  if (!scan.context_fields.empty()) s.context_fields = context_fields_ = std::move(scan.context_fields);
   return s;
 }
 

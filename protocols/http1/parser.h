@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "protocols/http1/head_scan.h"
 #include "protocols/http1/outstanding.h"
@@ -29,7 +30,9 @@ class Http1Parser final : public Parser {
   size_t resync(Sender sender, std::string_view bytes) override;
   void restart(Sender sender) override { direction(sender) = {}; }
   bool finish(Sender sender) override;
-  size_t memory_bytes() const override { return sizeof *this + outstanding_.memory_bytes(); }
+  size_t memory_bytes() const override {
+    return sizeof *this + outstanding_.memory_bytes() + context_fields_.capacity() * sizeof(HeaderField);
+  }
 
  private:
   enum class State : uint8_t {
@@ -69,6 +72,7 @@ class Http1Parser final : public Parser {
 
   Direction directions_[2];
   Outstanding outstanding_;
+  std::vector<HeaderField> context_fields_;  // of the latest request that had some
   bool opaque_ = false;
 };
 

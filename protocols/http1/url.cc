@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "protocols/http1/characters.h"
 
@@ -78,10 +79,13 @@ bool is_secret_key(std::string_view key) {
   return std::binary_search(kSecretKeys.begin(), kSecretKeys.end(), std::string_view(decoded.data(), length));
 }
 
-bool is_host_byte(char c) {
-  const auto byte = static_cast<uint8_t>(c);
-  return is_alpha(c) || is_digit(c) || byte >= 0x80 || std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
-}
+constexpr auto kHostBytes = [] {
+  std::array<bool, 256> table{};
+  for (size_t c = 0; c < 256; ++c) table[c] = is_digit(static_cast<char>(c)) || is_alpha(static_cast<char>(c)) || c >= 0x80;
+  for (char c : std::string_view("-._~!$&'()*+;=%")) table[static_cast<uint8_t>(c)] = true;
+  return table;
+}();
+bool is_host_byte(char c) { return kHostBytes[static_cast<uint8_t>(c)]; }
 
 bool is_address_byte(char c) { return hex_value(c) >= 0 || c == ':' || c == '.' || c == '%' || is_alpha(c) || is_digit(c); }
 
@@ -93,13 +97,14 @@ bool parse_port(std::string_view text, uint16_t& port) {
 }
 
 std::string_view without_userinfo(std::string_view text) {
-  const size_t at = text.rfind('@');
-  return at == std::string_view::npos ? text : text.substr(at + 1);
+  const void* const at = text.empty() ? nullptr : memrchr(text.data(), '@', text.size());
+  return at == nullptr ? text : text.substr(static_cast<size_t>(static_cast<const char*>(at) - text.data()) + 1);
 }
 
 }  // namespace
 
 Authority parse_authority(std::string_view text) {
+  if (text.empty()) return {};
   text = without_userinfo(text);
   Authority authority;
   std::string_view after;
@@ -110,10 +115,10 @@ Authority parse_authority(std::string_view text) {
     after = text.substr(close + 1);
     if (!std::all_of(authority.host.begin(), authority.host.end(), is_address_byte)) return {};
   } else {
-    const size_t colon = text.find(':');
-    authority.host = text.substr(0, colon);
-    if (colon != std::string_view::npos) after = text.substr(colon);
-    if (!std::all_of(authority.host.begin(), authority.host.end(), is_host_byte)) return {};
+    size_t length = 0;
+    while (length < text.size() && is_host_byte(text[length])) ++length;
+    authority.host = text.substr(0, length);
+    after = text.substr(length);
   }
   if (authority.host.empty()) return {};
   if (!after.empty() && (after.front() != ':' || !parse_port(after.substr(1), authority.port))) return {};
@@ -127,7 +132,8 @@ Target parse_target(std::string_view target, bool is_connect) {
     parts.authority = without_userinfo(target);
     return parts;
   }
-  if (const size_t colon = target.find("://"); !target.starts_with('/') && colon != std::string_view::npos && is_alpha(target[0])) {
+  if (const size_t colon = target.starts_with('/') ? std::string_view::npos : target.find("://");
+      colon != std::string_view::npos && is_alpha(target[0])) {
     const size_t end = std::min(target.find_first_of("/?", colon + 3), target.size());
     const std::string_view authority = target.substr(colon + 3, end - colon - 3);
     parts.scheme = target.substr(0, colon);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/correlation/execution/event_loop.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace clew::correlation {
 
 // The loop has read something that belongs to `request`: what it sends in this turn is for it.
 void EventLoop::turn(const RequestKey& request, const Caller& caller) {
+  if (threads_.size() >= settings_.threads_max) std::erase_if(threads_, [](const auto& entry) { return !entry.second.request; });
   if (threads_.size() >= settings_.threads_max && !threads_.contains(caller.thread_id)) return settings_.full->add();
   threads_[caller.thread_id] = {.request = request, .time_ns = caller.time_ns};
 }
@@ -15,7 +17,7 @@ std::optional<RequestKey> EventLoop::take(const Caller& caller) {
   const auto found = threads_.find(caller.thread_id);
   if (found == threads_.end()) return std::nullopt;
   Turn& turn = found->second;
-  if (caller.time_ns > turn.time_ns + settings_.loop_turn_ns_max || std::exchange(turn.used, true)) return std::nullopt;
+  if (!turn.request || caller.time_ns > turn.time_ns + settings_.loop_turn_ns_max || std::exchange(turn.used, true)) return std::nullopt;
   return turn.request;
 }
 
@@ -30,10 +32,8 @@ std::optional<Cause> EventLoop::sent(const RequestKey& request, const Caller& ca
 }
 
 void EventLoop::answered(const RequestKey& /*request*/, const Caller& caller, const std::optional<RequestKey>& cause) {
-  if (cause)
-    turn(*cause, caller);
-  else
-    threads_.erase(caller.thread_id);
+  if (cause) return turn(*cause, caller);
+  if (const auto found = threads_.find(caller.thread_id); found != threads_.end()) found->second.request.reset();
 }
 
 void EventLoop::connecting(uint64_t connection, const Caller& caller) {
@@ -47,7 +47,12 @@ void EventLoop::connecting(uint64_t connection, const Caller& caller) {
 }
 
 void EventLoop::done(const RequestKey& request, uint64_t /*time_ns*/) {
-  std::erase_if(threads_, [&request](const auto& entry) { return entry.second.request == request; });  // one, or a few
+  for (auto& [id, turn] : threads_)  // one, or a few
+    if (turn.request == request) turn.request.reset();
+}
+
+bool EventLoop::idle() const {
+  return std::ranges::none_of(threads_, [](const auto& entry) { return entry.second.request.has_value(); });
 }
 
 }  // namespace clew::correlation

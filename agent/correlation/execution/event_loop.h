@@ -18,11 +18,11 @@ class EventLoop final : public Execution {
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;
   void connecting(uint64_t connection, const Caller& caller) override;
-  bool idle() const override { return threads_.empty(); }
+  bool idle() const override;
 
  private:
   struct Turn {
-    RequestKey request;
+    std::optional<RequestKey> request;  // none: that thread serves nobody now
     uint64_t time_ns = 0;
     bool used = false;  // a request was made for it in this turn
   };

@@ -5,14 +5,21 @@
 
 namespace clew::correlation {
 
+void Threads::flip(const RequestKey& request) {
+  all_open_.connection ^= request.connection;
+  all_open_.position ^= request.position;
+  all_open_.stream_id ^= request.stream_id;
+}
+
 void Threads::received(const RequestKey& request, const Caller& caller) {
   waits_ |= caller.blocking;
-  if (open_.empty()) {
+  if (open_.size() == 0) {
     if (since_ns_ != 0) idle_ns_ += caller.time_ns - std::min(caller.time_ns, since_ns_);
     since_ns_ = caller.time_ns;
   }
   uint32_t thread = 0;
   if (caller.blocking) {
+    if (threads_.size() >= settings_.threads_max) std::erase_if(threads_, [](const auto& entry) { return entry.second.empty(); });
     if (threads_.size() < settings_.threads_max || threads_.contains(caller.thread_id)) {
       threads_[caller.thread_id].push_back(request);
       thread = caller.thread_id;
@@ -20,25 +27,26 @@ void Threads::received(const RequestKey& request, const Caller& caller) {
       settings_.full->add();
     }
   }
-  open_[request] = thread;
+  if (const auto [entry, is_new] = open_.try_emplace(request); is_new) {
+    entry->second = thread;
+    flip(request);
+  }
 }
 
 void Threads::done(const RequestKey& request, uint64_t time_ns) {
   const auto found = open_.find(request);
   if (found == open_.end()) return;
-  if (const auto held = threads_.find(found->second); found->second != 0 && held != threads_.end()) {
-    std::erase(held->second, request);
-    if (held->second.empty()) threads_.erase(held);
-  }
+  if (const auto held = threads_.find(found->second); held != threads_.end()) std::erase(held->second, request);
   open_.erase(found);
-  if (!open_.empty()) return;
+  flip(request);
+  if (open_.size() != 0) return;
   busy_ns_ += time_ns - std::min(time_ns, since_ns_);
   since_ns_ = std::max(time_ns, since_ns_);
 }
 
 std::optional<Cause> Threads::sent(const RequestKey& /*request*/, const Caller& caller) {
   const auto found = threads_.find(caller.thread_id);
-  if (found == threads_.end()) return infer(caller);
+  if (found == threads_.end() || found->second.empty()) return infer(caller);
   // Requests of one connection are answered in their order; those of two are served in nobody knows which.
   const std::vector<RequestKey>& open = found->second;
   for (const RequestKey& other : open) {
@@ -53,7 +61,7 @@ std::optional<Cause> Threads::sent(const RequestKey& /*request*/, const Caller& 
 // it is busy are so is told by the rate at which it sends them while it is idle, and taken for at least one in a second.
 std::optional<Cause> Threads::infer(const Caller& caller) {
   if (waits_) return std::nullopt;
-  if (open_.empty()) {
+  if (open_.size() == 0) {
     if (since_ns_ == 0) since_ns_ = caller.time_ns;
     idle_sent_++;
     return std::nullopt;
@@ -67,7 +75,7 @@ std::optional<Cause> Threads::infer(const Caller& caller) {
   const auto busy_ns = static_cast<double>(busy_ns_ + caller.time_ns - std::min(caller.time_ns, since_ns_));
   const double confidence = 1 - std::min(1.0, own_rate * busy_ns / static_cast<double>(busy_sent_));
   if (confidence < settings_.confidence_min) return std::nullopt;
-  return Cause{.request = open_.begin()->first, .evidence = Evidence::kInferred, .confidence = confidence};
+  return Cause{.request = all_open_, .evidence = Evidence::kInferred, .confidence = confidence};
 }
 
 }  // namespace clew::correlation

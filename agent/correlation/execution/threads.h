@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/base/flat_map.h"
 #include "agent/correlation/execution/execution.h"
 
 namespace clew::correlation {
@@ -16,13 +17,15 @@ class Threads final : public Execution {
   void received(const RequestKey& request, const Caller& caller) override;
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
-  bool idle() const override { return open_.empty(); }
+  bool idle() const override { return open_.size() == 0; }
 
  private:
+  void flip(const RequestKey& request);
   std::optional<Cause> infer(const Caller& caller);
 
   ExecutionSettings settings_;
-  std::unordered_map<RequestKey, uint32_t, KeyHash> open_;         // received, not answered → its thread, 0: none waited for it
+  RequestKey all_open_;  // of `open_`, by exclusive or: where it is one, that one
+  base::FlatMap<RequestKey, uint32_t, KeyHash> open_;              // received, not answered → its thread, 0: none waited for it
   std::unordered_map<uint32_t, std::vector<RequestKey>> threads_;  // read by blocking calls, not answered yet
   bool waits_ = false;     // its threads wait in blocking reads: a request belongs to a thread, not to the process
   uint64_t since_ns_ = 0;  // of the latest change between busy and idle; 0: none yet
