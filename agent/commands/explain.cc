@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "agent/correlation/execution_model.h"
 #include "agent/discovery/glob.h"
 #include "agent/discovery/listening.h"
 #include "agent/discovery/process_info.h"
 #include "agent/discovery/runtime.h"
 #include "agent/discovery/service_name.h"
+#include "agent/runtime/layout.h"
 #include "agent/telemetry/status_client.h"
 #include "agent/telemetry/status_directory.h"
 
@@ -77,6 +79,19 @@ void explain_tls(const discovery::ProcFs& proc, uint32_t process_id) {
   if (!tls.empty()) line("TLS library", joined(tls, ", ") + ": what it encrypts gives no spans in this version");
 }
 
+// How a request that it makes finds the one that it was made for.
+void explain_parents(const discovery::ProcFs& proc, const ProcessInfo& process) {
+  const runtime::Layout layout = runtime::find_layout(proc, process.process_id);
+  if (layout.runtime != 0) {
+    line("parents", correlation::describe(correlation::model_of(layout.runtime)));
+    line("", layout.description);
+    return;
+  }
+  const auto name = std::string_view(process.exe).substr(process.exe.rfind('/') + 1);
+  line("parents", correlation::describe(correlation::model_of(name)));
+  if (!layout.description.empty()) line("", layout.description);
+}
+
 // Which running clew follows it.
 bool explain_tracing(uint32_t process_id, const std::vector<telemetry::Answer>& clews) {
   bool traced = false;
@@ -104,6 +119,8 @@ void explain_process(const discovery::ProcFs& proc, const ProcessInfo& process, 
   explain_executable(fmt::format("{}/{}/exe", proc.root, process.process_id));
   explain_sockets(proc, process.process_id);
   explain_tls(proc, process.process_id);
+  explain_parents(proc, process);
+  line("injection", "none: this version writes no trace context into requests");
   if (explain_tracing(process.process_id, clews))
     line("spans", "every HTTP/1.0 and HTTP/1.1 exchange in plain text over TCP and Unix sockets; see: clew status");
 }

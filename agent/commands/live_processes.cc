@@ -22,7 +22,7 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
 // How its executions are told apart, if its runtime shows them.
 void LiveProcesses::read_runtime(uint32_t process_id) {
   const runtime::Layout layout = runtime::find_layout(proc_, process_id);
-  messages_.debug(fmt::format("process {}: {}", process_id, layout.description));
+  if (!layout.description.empty()) messages_.debug(fmt::format("process {}: {}", process_id, layout.description));
   if (layout.runtime == 0) return;
   if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
 }

@@ -7,8 +7,6 @@
 #include <string>
 
 #include "agent/connection/entry.h"
-#include "agent/correlation/execution_model.h"
-#include "agent/correlation/propagation/extract.h"
 
 namespace clew::connection {
 namespace {
@@ -28,10 +26,6 @@ constexpr uint64_t kEarlierResponseNs = 1'000;
 // Compared by 32 bits, as the kernel counts.
 bool is_later(uint64_t position, uint64_t response_at) {
   return static_cast<int32_t>(static_cast<uint32_t>(position) - static_cast<uint32_t>(response_at)) >= 0;
-}
-
-correlation::RequestKey key_of(const exchange::Place& place, const Exchange& exchange) {
-  return {.connection = place.connection, .position = exchange.position, .stream_id = exchange.stream_id};
 }
 
 }  // namespace
@@ -405,75 +399,6 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   spans_by_kind_[entry.place.is_client ? 1 : 0]->add();
   spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource)));
   correlator_.closed(key, end_ns);
-}
-
-// ---------------------------------------------------------------------------------------------- correlation
-
-// The trace context that a request carries.
-std::optional<correlation::RemoteContext> Connections::remote_context(const Step& step) {
-  if (!step.is_request || step.context_fields.empty()) return std::nullopt;
-  namespace propagation = correlation::propagation;
-  propagation::HeaderValues values;
-  for (const protocols::HeaderField& field : step.context_fields)
-    if (const auto name = propagation::recognise(field.name)) values.add(*name, field.value);
-  propagation::ExtractResult result = propagation::extract(values, propagators_);
-  for (const propagation::Ignored& ignored : result.ignored)
-    counters_
-        .get("clew_propagation_ignored_total",
-             fmt::format("propagator=\"{}\",reason=\"{}\"", propagation::name(ignored.propagator), propagation::name(ignored.reason)))
-        .add();
-  if (result.disagreeing)
-    counters_.get("clew_propagation_disagreeing_total", fmt::format("propagator=\"{}\"", propagation::name(*result.disagreeing))).add();
-  return std::move(result.context);
-}
-
-correlation::Caller Connections::caller_of(Entry& entry, Direction direction) {
-  const Entry::Half& half = entry.half(direction);
-  if (half.process_id != entry.model_of && !entry.info.passive) {
-    entry.model_of = half.process_id;
-    entry.model = correlation::model_of(*resource_of_(half.process_id, entry.place, half.stream.time_latest()));
-  }
-  return {.process_id = half.process_id,
-          .thread_id = half.thread_id,
-          .blocking = half.blocking,
-          .model = half.execution.runtime != 0 ? correlation::model_of(half.execution.runtime) : entry.model,
-          .execution = half.execution.words,
-          .time_ns = half.stream.time_latest()};
-}
-
-void Connections::correlate(Entry& entry, Direction direction, const Exchange& exchange, const correlation::RemoteContext* remote) {
-  std::optional<correlation::WireKey> wire;
-  if (entry.info.has_base)
-    wire = {.request_base = entry.info.base[static_cast<size_t>(direction)],
-            .response_base = entry.info.base[static_cast<size_t>(opposite(direction))],
-            .position = static_cast<uint32_t>(exchange.position),
-            .stream_id = exchange.stream_id};
-  if (entry.place.is_client)
-    correlator_.request_sent(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote);
-  else
-    correlator_.request_received(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote);
-}
-
-void Connections::connecting(const capture::Connecting& connecting) {
-  correlator_.connecting(connecting.connection,
-                         {.process_id = connecting.process_id,
-                          .thread_id = connecting.thread_id,
-                          .model = correlation::model_of(*resource_of_(connecting.process_id, {}, connecting.time_ns)),
-                          .time_ns = connecting.time_ns});
-}
-
-void Connections::noted(const capture::RuntimeNote& note) {
-  correlator_.noted(note.what, {.process_id = note.process_id,
-                                .thread_id = note.thread_id,
-                                .model = correlation::model_of(note.execution.runtime),
-                                .execution = note.execution.words,
-                                .time_ns = note.time_ns});
-}
-
-// An exchange that gives no span.
-void Connections::drop(Entry& entry, const Exchange& exchange) {
-  const uint64_t latest = std::max(entry.halves[0].stream.time_latest(), entry.halves[1].stream.time_latest());
-  correlator_.closed(key_of(entry.place, exchange), latest);
 }
 
 // ---------------------------------------------------------------------------------------------- ends

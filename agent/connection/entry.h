@@ -14,6 +14,10 @@
 
 namespace clew::connection {
 
+inline correlation::RequestKey key_of(const exchange::Place& place, const exchange::Exchange& exchange) {
+  return {.connection = place.connection, .position = exchange.position, .stream_id = exchange.stream_id};
+}
+
 struct Connections::Entry {
   struct Half {
     stream::Stream stream;

@@ -93,7 +93,7 @@ class Correlator {
   sampling::Sampler sampler_;
   using Nodes = std::unordered_map<RequestKey, Node, KeyHash>;
   Nodes nodes_;
-  std::vector<Nodes::node_type> spare_;  // room for the next ones: they come and go with every request
+  std::vector<Nodes::node_type> spare_;                   // room for the next ones: they come and go with every request
   base::FlatMap<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
   base::FlatMap<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
   std::unordered_map<uint32_t, Process> processes_;

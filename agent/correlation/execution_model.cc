@@ -8,12 +8,22 @@
 namespace clew::correlation {
 
 ExecutionModel model_of(const exporter::Resource& resource) {
+  const size_t index = resource.attributes.find("process.executable.name");
+  return index == resource.attributes.size() ? ExecutionModel::kThreads : model_of(resource.attributes[index].text);
+}
+
+ExecutionModel model_of(std::string_view name) {
   // HAProxy is none: it reads from several clients before it asks a server for the first of them.
   static constexpr std::array<std::string_view, 1> kProxies = {"nginx"};
-  const size_t index = resource.attributes.find("process.executable.name");
-  if (index == resource.attributes.size()) return ExecutionModel::kThreads;
-  const std::string_view name = resource.attributes[index].text;
   return std::ranges::find(kProxies, name) != kProxies.end() ? ExecutionModel::kEventLoop : ExecutionModel::kThreads;
+}
+
+std::string_view describe(ExecutionModel model) {
+  switch (model) {
+    case ExecutionModel::kThreads: break;
+    case ExecutionModel::kEventLoop: return "causal: what a worker sends in the turn in which it has read the request";
+  }
+  return "execution: by the thread that waited for the request; else inferred, while it is the only one under way";
 }
 
 ExecutionModel model_of(uint32_t /*runtime*/) { return ExecutionModel::kThreads; }

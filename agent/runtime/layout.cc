@@ -9,7 +9,7 @@ Layout find_layout(const discovery::ProcFs& proc, uint32_t process_id) {
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return {.description = executable.error().message};
   switch (executable->runtime) {
-    default: return {.description = fmt::format("{}: by threads", discovery::name_of(executable->runtime))};
+    default: return {.description = {}};
   }
 }
 

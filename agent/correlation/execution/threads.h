@@ -24,7 +24,7 @@ class Threads final : public Execution {
   std::optional<Cause> infer(const Caller& caller);
 
   ExecutionSettings settings_;
-  RequestKey all_open_;  // of `open_`, by exclusive or: where it is one, that one
+  RequestKey all_open_;                                            // of `open_`, by exclusive or: where it is one, that one
   base::FlatMap<RequestKey, uint32_t, KeyHash> open_;              // received, not answered → its thread, 0: none waited for it
   std::unordered_map<uint32_t, std::vector<RequestKey>> threads_;  // read by blocking calls, not answered yet
   bool waits_ = false;     // its threads wait in blocking reads: a request belongs to a thread, not to the process
