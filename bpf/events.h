@@ -207,6 +207,16 @@ struct clew_process {
 	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
 };
 
+/* Keys of the maps of executables that select a process at its exec. */
+struct clew_executable {
+	clew_u64 inode;
+	clew_u32 device; /* major << 20 | minor */
+	clew_u32 padding;
+};
+struct clew_executable_name {
+	char name[64]; /* of the file, without its folder, and zeros */
+};
+
 /* What the iterator over open sockets writes, once per socket. */
 struct clew_open_socket {
 	clew_u32 tgid;

@@ -173,7 +173,24 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+struct super_block {
+	u32 s_dev;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
 struct inode {
+	struct super_block *i_sb;
 	unsigned short i_mode;
 	unsigned long i_ino;
 };
@@ -183,6 +200,7 @@ struct socket {
 };
 
 struct file {
+	struct path f_path;
 	unsigned int f_flags;
 	struct inode *f_inode;
 	void *private_data;
@@ -222,7 +240,10 @@ struct task_struct {
 	char comm[16];
 };
 
-struct linux_binprm;
+struct linux_binprm {
+	struct file *file;
+};
+
 struct cgroup;
 
 struct seq_file;

@@ -25,6 +25,20 @@ struct {
 	__type(value, struct clew_process);
 } processes SEC(".maps");
 
+/* Whose exec selects a process before its first instruction. Written by user space before attaching; patterns are left to it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct clew_executable);
+	__type(value, u8);
+} wanted_executables SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct clew_executable_name);
+	__type(value, u8);
+} wanted_names SEC(".maps");
+
 /* tgid → where its runtime's data lie. Written by user space and at fork; deleted at exec and at exit. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -52,6 +54,21 @@ bool tracepoints_can_be_preempted() {
 
 void set_port(clew_bpf& skeleton, uint32_t port) { skeleton.bss->wanted_ports[port >> 6] |= uint64_t{1} << (port & 63); }
 
+// What does not fit is left to user space, as patterns are: then the process is selected a moment after its exec.
+void want(clew_bpf& skeleton, const std::string& executable) {
+  const uint8_t yes = 1;
+  clew_executable_name name{};
+  struct stat file{};
+  if (executable.find('/') == std::string::npos) {
+    if (executable.size() >= sizeof name.name) return;
+    executable.copy(name.name, sizeof name.name - 1);
+    bpf_map_update_elem(bpf_map__fd(skeleton.maps.wanted_names), &name, &yes, BPF_ANY);
+  } else if (stat(executable.c_str(), &file) == 0) {
+    const clew_executable key{.inode = file.st_ino, .device = major(file.st_dev) << 20 | minor(file.st_dev), .padding = 0};
+    bpf_map_update_elem(bpf_map__fd(skeleton.maps.wanted_executables), &key, &yes, BPF_ANY);
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(Backend backend) { return backend == Backend::kSysExit ? "sys_exit" : "socket tracepoints"; }
@@ -86,6 +103,7 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   if (const int error = clew_bpf__load(skeleton); error != 0) {
     return base::fail(fmt::format("the kernel refused the BPF programs: {}", std::strerror(-error)));
   }
+  for (const std::string& executable : settings.executables) want(*skeleton, executable);
   source->ring_ = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_sample, source.get(), nullptr);
   if (source->ring_ == nullptr) return base::fail(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
   source->epoll_ = epoll_create1(EPOLL_CLOEXEC);

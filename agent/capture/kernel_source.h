@@ -30,6 +30,7 @@ struct KernelSettings {
   bool watch_exec = false;                                  // exec of every process is reported, not only of selected ones
   bool watch_cgroup = false;                                // moves between cgroups are reported
   std::vector<std::pair<uint16_t, uint16_t>> listen_ports;  // who begins to listen there is selected at once
+  std::vector<std::string> executables;                     // who executes that file is: a path, or the name of a file in any folder
   bool force_sys_exit = false;                              // the fallback even where the socket tracepoints are there (tests)
 };
 

@@ -87,6 +87,10 @@ void LiveProcesses::process(const ProcessChange& change) {
       break;
     case ProcessChange::Kind::kExec:
       table_.on_exec(id, change.time_ns);
+      if (change.selected && selected_.insert(id).second &&
+          source_ != nullptr) {  // by the file that it executes: it may have sockets already
+        if (const auto looked = source_->look_at_open_sockets(id); !looked) messages_.warn(looked.error().message);
+      }
       if (source_ != nullptr) decide(id, change.selected);
       if (change.selected || selected_.contains(id)) {
         table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is

@@ -189,6 +189,7 @@ std::optional<int> Trace::prepare() {
   }
   capture::KernelSettings settings;
   settings.watch_exec = selection_->waits_for_processes();
+  settings.executables = selection_->plain_executables();
   settings.watch_cgroup = !trace.select.cgroups.empty() || !trace.select.containers.empty();
   settings.force_sys_exit =
       environment_ && environment_("CLEW_BACKEND") != nullptr && std::string_view(environment_("CLEW_BACKEND")) == "sys_exit";

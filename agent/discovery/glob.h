@@ -16,6 +16,8 @@ class Glob {
 
   /// A pattern without '/' is compared with the base name, any other with the whole path. `**/` also matches no segment at all.
   bool matches(std::string_view path) const;
+  /// It stands for itself.
+  bool is_literal() const { return pattern_.find_first_of("*?[\\") == std::string::npos; }
   const std::string& pattern() const { return pattern_; }
 
  private:

@@ -146,6 +146,14 @@ bool Selection::wants_port(uint16_t port) const {
   return std::ranges::any_of(rules_.ports, contains_it) || std::ranges::any_of(rules_.not_ports, contains_it);
 }
 
+std::vector<std::string> Selection::plain_executables() const {
+  std::vector<std::string> plain;
+  if (!not_exe_.empty()) return plain;
+  for (const Glob& glob : exe_)
+    if (glob.is_literal()) plain.push_back(glob.pattern());
+  return plain;
+}
+
 bool Selection::needs_scan() const { return !exe_.empty() || !rules_.ports.empty() || !cgroups_.empty() || !container_ids_.empty(); }
 
 base::Result<std::string> Selection::unique_container(const std::string& prefix, std::span<const std::string> ids) {

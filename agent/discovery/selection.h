@@ -57,6 +57,9 @@ class Selection {
   /// All rules that wait for processes, written likewise.
   std::vector<std::string> waiting_rules() const;
 
+  /// Executables (paths, or names without '/') that a process need only execute to be selected. Others are patterns, or may be excluded.
+  std::vector<std::string> plain_executables() const;
+
   /// What decide() looks at, so that a scan reads no more (Fields).
   uint32_t needed_fields() const;
   bool uses_ports() const { return !rules_.ports.empty() || !rules_.not_ports.empty(); }

@@ -104,5 +104,12 @@ TEST(Selection, AsksOnlyForWhatItsRulesNeed) {
   EXPECT_TRUE(compiled({.not_ports = {{1, 2}}}).uses_ports());
 }
 
+TEST(Selection, NamesTheExecutablesThatNeedNoSecondLook) {
+  const auto plain = [](SelectionRules rules) { return Selection::compile(std::move(rules), {})->plain_executables(); };
+  EXPECT_EQ(plain({.exe_globs = {"nginx", "/usr/bin/python3.11", "node*", "/opt/**/java", "a[bc]"}}),
+            (std::vector<std::string>{"nginx", "/usr/bin/python3.11"}));
+  EXPECT_TRUE(plain({.exe_globs = {"nginx"}, .not_exe_globs = {"/opt/**"}}).empty());
+}
+
 }  // namespace
 }  // namespace clew::discovery

@@ -48,6 +48,20 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	return 0;
 }
 
+static __always_inline bool is_wanted(struct linux_binprm *binary)
+{
+	struct file *file = BPF_CORE_READ(binary, file);
+	struct clew_executable executable = {};
+	struct clew_executable_name name = {};
+
+	executable.inode = BPF_CORE_READ(file, f_inode, i_ino);
+	executable.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	if (bpf_map_lookup_elem(&wanted_executables, &executable))
+		return true;
+	bpf_probe_read_kernel_str(name.name, sizeof(name.name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	return bpf_map_lookup_elem(&wanted_names, &name) != NULL;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
 {
@@ -58,6 +72,13 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 
 	if (!selected && !watch_exec)
 		return 0;
+	if (!selected && is_wanted(binary)) {
+		struct clew_process fresh = {.selected_by = CLEW_SELECTED_RULE};
+
+		selected = bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY) == 0;
+		if (selected)
+			mark_filter(tgid);
+	}
 	if (p && p->runtime) {
 		p->runtime = CLEW_RUNTIME_NONE;
 		bpf_map_delete_elem(&runtimes, &tgid);

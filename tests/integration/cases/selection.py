@@ -83,19 +83,19 @@ def exe_later(ctx):
     truth.expect(seen, result.spans, SERVER, pids=pids, losses=result.summary())
 
 
-# A race with user space, which has to select the process: on a busy machine it may be over before that (docs/limits-and-privacy.md).
-@case("select/exe-first-byte-of-a-late-client", quick=False)
+@case("select/exe-first-byte-of-a-late-client")
 def exe_first_byte(ctx):
     """A client that lives for milliseconds, started after clew: its only request is seen."""
     server = python_http.start(ctx)
     curl = ctx.dir("exe") / "my-curl"
     shutil.copy(shutil.which("curl"), curl)
-    clew = Clew(ctx, "--exe", curl).ready()
-    for n in range(10):
-        run(ctx, [curl, "-s", f"http://127.0.0.1:{server.port}/late/{n}"])
-    clew.wait_spans(10)
-    result = clew.stop()
-    truth.expect([truth.Request("GET", f"/late/{n}", 200, 0, 2) for n in range(10)], result.spans, CLIENT, losses=result.summary())
+    for pattern in (curl, "my-curl"):
+        clew = Clew(ctx, "--exe", pattern).ready()
+        for n in range(10):
+            run(ctx, [curl, "-s", f"http://127.0.0.1:{server.port}/late/{n}"])
+        clew.wait_spans(10)
+        result = clew.stop()
+        truth.expect([truth.Request("GET", f"/late/{n}", 200, 0, 2) for n in range(10)], result.spans, CLIENT, losses=result.summary())
 
 
 @case("select/port", matrix=True)
