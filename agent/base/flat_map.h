@@ -49,6 +49,11 @@ class FlatMap {
     used_[gap] = false;
     --size_;
   }
+  template <class Visitor>
+  void for_each(Visitor visit) const {
+    for (size_t i = 0; i < capacity(); ++i)
+      if (used_[i]) visit(entries_[i]);
+  }
   /// Erases the entries of which `is_unwanted(entry)`.
   template <class Predicate>
   void erase_if(Predicate is_unwanted) {

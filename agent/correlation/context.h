@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "exporter/span.h"
 
@@ -29,6 +30,13 @@ struct Context {
   double confidence = 0;  // kInferred only: 0…1
   uint32_t flags = exporter::kFlagSampled | exporter::kFlagRandom;
   std::string trace_state{};
+  /// Without a parent: spans of which one may be it. Becomes links.
+  struct Candidate {
+    exporter::TraceId trace_id{};
+    exporter::SpanId span_id{};
+    uint32_t flags = 0;
+  };
+  std::vector<Candidate> candidates{};
 };
 
 /// Which request: unique in a run.

@@ -151,6 +151,10 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
         node->context.confidence = cause->confidence;
       }
     }
+  } else if (execution != nullptr && header == nullptr) {
+    for (const RequestKey& candidate : execution->candidates(caller))
+      if (const Node* const parent = find(candidate); parent != nullptr && !parent->done)
+        node->context.candidates.push_back({parent->context.trace_id, parent->context.span_id, parent->context.flags});
   }
   if (!wire) return;
   sent_[*wire] = key;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 namespace clew::correlation {
@@ -317,6 +318,23 @@ TEST_F(CorrelatorTest, AWholeTraceIsKeptOrNot) {
     half.closed(front, 2'000);
   }
   EXPECT_NEAR(kept, 500, 80);
+}
+
+TEST_F(CorrelatorTest, WhereAFewMayBeTheParentTheyAreNamed) {
+  received(kFront, thread(5, false));
+  received(kOtherFront, thread(5, false));
+  sent(kBack, thread(6, false));
+  expect_root(client(kBack));
+  ASSERT_EQ(client(kBack).candidates.size(), 2U);
+  std::set<exporter::SpanId> named;
+  for (const Context::Candidate& candidate : client(kBack).candidates) named.insert(candidate.span_id);
+  EXPECT_EQ(named, (std::set{server(kFront).span_id, server(kOtherFront).span_id}));
+}
+
+TEST_F(CorrelatorTest, ManyAreNot) {
+  for (uint64_t i = 1; i <= 5; ++i) received({.connection = i}, thread(5, false));
+  sent(kBack, thread(6, false));
+  EXPECT_TRUE(client(kBack).candidates.empty());
 }
 
 TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {

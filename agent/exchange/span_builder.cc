@@ -77,6 +77,14 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
   if (context.evidence != correlation::Evidence::kNone) span.attributes.add("clew.parent.evidence", correlation::name_of(context.evidence));
   if (context.evidence == correlation::Evidence::kInferred) span.attributes.add("clew.parent.confidence", context.confidence);
+  for (const correlation::Context::Candidate& candidate : context.candidates) {
+    exporter::Link link;
+    link.trace_id = candidate.trace_id;
+    link.span_id = candidate.span_id;
+    link.flags = candidate.flags;
+    link.attributes.add("clew.link", "possible_parent");
+    span.links.push_back(std::move(link));
+  }
   add_incomplete(span.attributes, exchange.incomplete);
   span.resource = std::move(resource);
   return span;

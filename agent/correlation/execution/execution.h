@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "agent/base/counters.h"
 #include "agent/correlation/context.h"
@@ -35,6 +36,8 @@ struct Cause {
   double confidence = 0;  // kInferred only
 };
 
+inline constexpr size_t kCandidatesMax = 4;
+
 /// Limits and counters that the processes have in common.
 struct ExecutionSettings {
   size_t threads_max = 65'536;            // of a process, that have something under way
@@ -61,6 +64,8 @@ class Execution {
 
   /// The process has sent the head of a request, as a client: for which one, if that can be told.
   virtual std::optional<Cause> sent(const RequestKey& request, const Caller& caller) = 0;
+  /// Where sent() knows no cause, but a few of which one may be it (2 to kCandidatesMax): those. Asked right after it.
+  virtual std::vector<RequestKey> candidates(const Caller& /*caller*/) const { return {}; }
   /// The head of its response was read. `cause`: for which request it had been sent, if that one is still under way.
   virtual void answered(const RequestKey& /*request*/, const Caller& /*caller*/, const std::optional<RequestKey>& /*cause*/) {}
   /// It begins a connection, that has no requests yet.

@@ -57,6 +57,15 @@ std::optional<Cause> Threads::sent(const RequestKey& /*request*/, const Caller& 
   return Cause{.request = open.front(), .evidence = Evidence::kExecution};
 }
 
+std::vector<RequestKey> Threads::candidates(const Caller& caller) const {
+  if (const auto found = threads_.find(caller.thread_id); found != threads_.end() && !found->second.empty())
+    return found->second.size() <= kCandidatesMax ? found->second : std::vector<RequestKey>();
+  std::vector<RequestKey> all;
+  if (waits_ || open_.size() < 2 || open_.size() > kCandidatesMax) return all;
+  open_.for_each([&all](const auto& entry) { all.push_back(entry.first); });
+  return all;
+}
+
 // The one request that the process has under way, if it hardly ever sends one of its own accord: how many of those that it sends while
 // it is busy are so is told by the rate at which it sends them while it is idle, and taken for at least one in a second.
 std::optional<Cause> Threads::infer(const Caller& caller) {

@@ -17,6 +17,7 @@ class Threads final : public Execution {
   void received(const RequestKey& request, const Caller& caller) override;
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
+  std::vector<RequestKey> candidates(const Caller& caller) const override;
   bool idle() const override { return open_.size() == 0; }
 
  private:
