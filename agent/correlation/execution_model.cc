@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/correlation/execution_model.h"
 
-#include <algorithm>
-#include <array>
 #include <string_view>
 
 namespace clew::correlation {
@@ -13,14 +11,15 @@ ExecutionModel model_of(const exporter::Resource& resource) {
 }
 
 ExecutionModel model_of(std::string_view name) {
-  // HAProxy is none: it reads from several clients before it asks a server for the first of them.
-  static constexpr std::array<std::string_view, 1> kProxies = {"nginx"};
-  return std::ranges::find(kProxies, name) != kProxies.end() ? ExecutionModel::kEventLoop : ExecutionModel::kThreads;
+  if (name == "nginx") return ExecutionModel::kEventLoop;
+  if (name == "haproxy") return ExecutionModel::kProxyQueue;
+  return ExecutionModel::kThreads;
 }
 
 std::string_view describe(ExecutionModel model) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kProxyQueue: return "causal: requests are sent on in the order in which they were read";
     case ExecutionModel::kEventLoop: return "causal: what a worker sends in the turn in which it has read the request";
   }
   return "execution: by the thread that waited for the request; else inferred, while it is the only one under way";

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A proxy's loop that reads from several clients and then serves them in that order (HAProxy).
+#pragma once
+
+#include <deque>
+#include <unordered_map>
+
+#include "agent/correlation/execution/execution.h"
+
+namespace clew::correlation {
+
+class ProxyQueue final : public Execution {
+ public:
+  explicit ProxyQueue(const ExecutionSettings& settings) : settings_(settings) {}
+
+  void received(const RequestKey& request, const Caller& caller) override;
+  void done(const RequestKey& request, uint64_t time_ns) override;
+  std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
+  void connecting(uint64_t connection, const Caller& caller) override;
+  bool idle() const override;
+
+ private:
+  struct Waiting {
+    RequestKey request;
+    uint64_t time_ns = 0;
+    bool doubtful = false;
+  };
+  std::optional<RequestKey> take(const Caller& caller);
+
+  ExecutionSettings settings_;
+  std::unordered_map<uint32_t, std::deque<Waiting>> threads_;  // read, nothing sent for it yet; in the order of reading
+  std::unordered_map<uint64_t, RequestKey> connects_;          // connection → for which request it was begun
+};
+
+}  // namespace clew::correlation
