@@ -16,6 +16,11 @@ ExecutionModel model_of(const exporter::Resource& resource) {
   return std::ranges::find(kProxies, name) != kProxies.end() ? ExecutionModel::kEventLoop : ExecutionModel::kThreads;
 }
 
-ExecutionModel model_of(uint32_t /*runtime*/) { return ExecutionModel::kThreads; }
+ExecutionModel model_of(uint32_t runtime) {
+  switch (runtime) {
+    case 1: return ExecutionModel::kGoroutines;  // enum clew_runtime of bpf/events.h
+    default: return ExecutionModel::kThreads;
+  }
+}
 
 }  // namespace clew::correlation

@@ -51,6 +51,8 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
 
+	if (executes && call->c->runtime == CLEW_RUNTIME_GO)
+		go_caller(&s->execution, call->c, call->sk, w->direction);
 	w->capture = HTTP1_NO_CAPTURE;
 	w->ended = 0;
 	if (!call->c->announced)

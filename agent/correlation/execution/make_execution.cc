@@ -2,6 +2,7 @@
 // The rule for a program: the one list of them.
 #include "agent/correlation/execution/event_loop.h"
 #include "agent/correlation/execution/execution.h"
+#include "agent/correlation/execution/goroutines.h"
 #include "agent/correlation/execution/threads.h"
 
 namespace clew::correlation {
@@ -9,6 +10,7 @@ namespace clew::correlation {
 std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionSettings& settings) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kGoroutines: return std::make_unique<Goroutines>(settings);
     case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
   }
   return std::make_unique<Threads>(settings);
