@@ -17,22 +17,22 @@ namespace {
 
 // From the debug information of programs built with each of these releases. What is not here is not known.
 constexpr std::array kOffsets = {
-    GoOffsets{.minor = 18, .goid = 152, .parent_goid = 0, .m_p = 208, .goid_cache = 384},
-    GoOffsets{.minor = 19, .goid = 152, .parent_goid = 0, .m_p = 208, .goid_cache = 384},
-    GoOffsets{.minor = 20, .goid = 152, .parent_goid = 0, .m_p = 208, .goid_cache = 384},
-    GoOffsets{.minor = 21, .goid = 152, .parent_goid = 272, .m_p = 208, .goid_cache = 384},
-    GoOffsets{.minor = 22, .goid = 152, .parent_goid = 272, .m_p = 208, .goid_cache = 384},
-    GoOffsets{.minor = 23, .goid = 160, .parent_goid = 280, .m_p = 208, .goid_cache = 376},
-    GoOffsets{.minor = 24, .goid = 160, .parent_goid = 280, .m_p = 208, .goid_cache = 376},
-    GoOffsets{.minor = 25, .goid = 152, .parent_goid = 272, .m_p = 200, .goid_cache = 376},
-    GoOffsets{.minor = 26, .goid = 152, .parent_goid = 280, .m_p = 208, .goid_cache = 384},
-    GoOffsets{.minor = 27, .goid = 152, .parent_goid = 280, .m_p = 208, .goid_cache = 384},
+    GoOffsets{.minor = 18, .goid = 152, .parent_goid = 0, .m_p = 208, .goid_cache = 384, .chan_receive = 14},
+    GoOffsets{.minor = 19, .goid = 152, .parent_goid = 0, .m_p = 208, .goid_cache = 384, .chan_receive = 14},
+    GoOffsets{.minor = 20, .goid = 152, .parent_goid = 0, .m_p = 208, .goid_cache = 384, .chan_receive = 14},
+    GoOffsets{.minor = 21, .goid = 152, .parent_goid = 272, .m_p = 208, .goid_cache = 384, .chan_receive = 14},
+    GoOffsets{.minor = 22, .goid = 152, .parent_goid = 272, .m_p = 208, .goid_cache = 384, .chan_receive = 14},
+    GoOffsets{.minor = 23, .goid = 160, .parent_goid = 280, .m_p = 208, .goid_cache = 376, .chan_receive = 14},
+    GoOffsets{.minor = 24, .goid = 160, .parent_goid = 280, .m_p = 208, .goid_cache = 376, .chan_receive = 14},
+    GoOffsets{.minor = 25, .goid = 152, .parent_goid = 272, .m_p = 200, .goid_cache = 376, .chan_receive = 14},
+    GoOffsets{.minor = 26, .goid = 152, .parent_goid = 280, .m_p = 208, .goid_cache = 384, .chan_receive = 19},
+    GoOffsets{.minor = 27, .goid = 152, .parent_goid = 280, .m_p = 208, .goid_cache = 384, .chan_receive = 19},
 };
 constexpr uint64_t kPersistConn = 80;  // conn in net/http.persistConn, all of them
 constexpr size_t kCodeMax = 8192;      // of a function
 
 // enum go_layout of bpf/execution/go.bpf.h
-enum : size_t { kGoid = 0, kParentGoid = 1, kMP = 2, kGoidCache = 3, kGoidGen = 4, kPersistConnAt = 5 };
+enum : size_t { kGoid = 0, kParentGoid = 1, kMP = 2, kGoidCache = 3, kGoidGen = 4, kPersistConnAt = 5, kChanReceive = 6 };
 
 constexpr std::array<std::string_view, 2> kFunctions = {"net/http.(*persistConn).roundTrip", "runtime.newproc1"};
 
@@ -115,6 +115,7 @@ Layout go_layout(const discovery::ProcFs& proc, uint32_t process_id, const std::
   layout.values[kParentGoid] = offsets->parent_goid;
   layout.values[kMP] = offsets->m_p;
   layout.values[kPersistConnAt] = kPersistConn;
+  layout.values[kChanReceive] = offsets->chan_receive;
   layout.description = fmt::format("{}, goroutines at offset {}", version, offsets->goid);
 
   const std::string path = fmt::format("{}/{}/exe", proc.root, process_id);

@@ -13,13 +13,14 @@
 
 namespace clew::runtime {
 
-/// Offsets in bytes; they hold for all patch releases of a version.
+/// Offsets in bytes, and a number; they hold for all patch releases of a version.
 struct GoOffsets {
-  unsigned minor;        // of Go 1.minor
-  uint64_t goid;         // in runtime.g
-  uint64_t parent_goid;  // in runtime.g; 0: not there
-  uint64_t m_p;          // of p in runtime.m
-  uint64_t goid_cache;   // in runtime.p
+  unsigned minor;         // of Go 1.minor
+  uint64_t goid;          // in runtime.g
+  uint64_t parent_goid;   // in runtime.g; 0: not there
+  uint64_t m_p;           // of p in runtime.m
+  uint64_t goid_cache;    // in runtime.p
+  uint64_t chan_receive;  // runtime.waitReasonChanReceive
 };
 
 /// By what .go.buildinfo says ("go1.24.4", "go1.22.1 X:boringcrypto"); none for versions that are not known, previews and development

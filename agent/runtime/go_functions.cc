@@ -117,10 +117,33 @@ std::optional<uint64_t> text_start(const ElfFile& file, const Tables& tables) {
   return std::nullopt;
 }
 
+bool read_header(Tables& tables) {
+  const Header& header = tables.header;
+  return load(tables.bytes, 0, tables.header) && (header.magic == kMagic118 || header.magic == kMagic120) && header.padding[0] == 0 &&
+         header.padding[1] == 0 && header.instruction_min == 1 && header.pointer_size == 8 && header.functions != 0 &&
+         header.functions <= tables.bytes.size() / sizeof(Entry) && header.function_table <= tables.bytes.size() &&
+         header.names <= tables.bytes.size();
+}
+
+// The system's linker puts the tables of a position-independent program among other things, at a multiple of 32.
+bool search(Tables& tables) {
+  const std::string_view all = tables.bytes;
+  const uint64_t address = tables.address;
+  for (uint64_t at = (32 - address % 32) % 32; at < all.size(); at += 32) {
+    tables.bytes = all.substr(at);
+    tables.address = address + at;
+    if (read_header(tables)) return true;
+  }
+  return false;
+}
+
 std::optional<Tables> find_tables(const ElfFile& file) {
   Tables tables;
+  bool own_section = false;
   file.for_each_section([&](const ElfFile::Section& section) {
-    if (section.name == ".gopclntab" || section.name == ".data.rel.ro.gopclntab") {
+    const bool own = section.name == ".gopclntab" || section.name == ".data.rel.ro.gopclntab";
+    if (own || (section.name == ".data.rel.ro" && !own_section)) {
+      own_section = own;
       tables.bytes = file.contents(section, kTableMax);
       tables.address = section.header.sh_addr;
     } else if (section.name == ".text") {
@@ -130,11 +153,7 @@ std::optional<Tables> find_tables(const ElfFile& file) {
       tables.module = section.header.sh_addr;
     }
   });
-  const Header& header = tables.header;
-  if (!load(tables.bytes, 0, tables.header) || (header.magic != kMagic118 && header.magic != kMagic120) || header.pointer_size != 8 ||
-      header.functions == 0 || header.functions > tables.bytes.size() / sizeof(Entry) || header.function_table > tables.bytes.size() ||
-      header.names > tables.bytes.size())
-    return std::nullopt;
+  if (own_section ? !read_header(tables) : !search(tables)) return std::nullopt;
   return tables;
 }
 

@@ -18,6 +18,8 @@ TEST(GoOffsets, HoldForAllPatchReleasesOfAVersion) {
   EXPECT_EQ(go_offsets("go1.24")->parent_goid, 280);
   EXPECT_EQ(go_offsets("go1.27.1 X:boringcrypto")->goid, 152);
   EXPECT_EQ(go_offsets("go1.20.14")->parent_goid, 0);
+  EXPECT_EQ(go_offsets("go1.25.1")->m_p, 200);
+  EXPECT_EQ(go_offsets("go1.26.0")->chan_receive, 19);
 }
 
 TEST(GoOffsets, AreNotGuessed) {

@@ -3,6 +3,7 @@
  * Go: the goroutine that makes a call, and the one that started it.
  *
  * words: 0 goid, 1 parentGoid (0: not known), 2 which ids were still free at that moment (go_free_ids; 0: not known).
+ * Word 1 | GO_HANDED: what the goroutine waited for last was a value from a channel, which may be a job of anybody's.
  * layout: values by enum go_layout, written by agent/runtime/go.cc.
  *
  * The current g is in R14 wherever Go code makes a call or is probed, and in a thread-local word; neither is believed before the user
@@ -18,6 +19,7 @@ enum go_layout {
 	GO_GOID_CACHE = 3,   /* offset of goidcache in runtime.p, goidcacheend follows; 0: not known */
 	GO_GOID_GEN = 4,     /* address of runtime.sched.goidgen; 0: not known */
 	GO_PERSIST_CONN = 5, /* offset of conn in net/http.persistConn */
+	GO_CHAN_RECEIVE = 6, /* runtime.waitReasonChanReceive */
 };
 
 #define GO_G_M 48     /* offset of m in runtime.g, all versions: behind stack, two guards, _panic, _defer */
@@ -26,7 +28,17 @@ enum go_layout {
 #define GO_STACK_MAX (1ull << 30)
 #define GO_ID_MAX (1ull << 44)
 #define GO_ID_BATCH 16 /* _GoidCacheBatch: a P takes so many ids at once */
+#define GO_HANDED (1ull << 63)
 #define GO_AHEAD_UNKNOWN ((1ull << 27) - 1)
+
+/* Of runtime.g, from goid on: the same in all versions. */
+struct go_ids {
+	u64 goid;
+	u64 schedlink;
+	u64 waitsince;
+	u8 waitreason;
+	u8 not_read[7];
+};
 
 /* A Go process has a probe: callers may have to be forgotten with their sockets. Set by user space. */
 clew_u32 go_probed;
@@ -89,7 +101,8 @@ __noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *lay
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u64 g = regs->r14, sp = regs->sp, goid = 0, parent = 0, generated = 0;
+	u64 g = regs->r14, sp = regs->sp, parent = 0, generated = 0;
+	struct go_ids ids = {};
 
 	if (!e || !layout)
 		return 0;
@@ -97,16 +110,16 @@ __noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *lay
 		if (bpf_probe_read_user(&g, sizeof(g), (void *)(task->thread.fsbase + GO_TLS_G)) || !go_is_on_stack_of(g, sp))
 			return 0;
 	}
-	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(g + layout->values[GO_GOID])))
+	if (bpf_probe_read_user(&ids, sizeof(ids), (void *)(g + layout->values[GO_GOID])))
 		return 0;
 	if (layout->values[GO_PARENT_GOID])
 		bpf_probe_read_user(&parent, sizeof(parent), (void *)(g + layout->values[GO_PARENT_GOID]));
 	if (layout->values[GO_GOID_GEN])
 		bpf_probe_read_user(&generated, sizeof(generated), (void *)layout->values[GO_GOID_GEN]);
-	if (!goid || goid > GO_ID_MAX || parent > GO_ID_MAX || (generated && (goid > generated || parent > generated)))
+	if (!ids.goid || ids.goid > GO_ID_MAX || parent > GO_ID_MAX || (generated && (ids.goid > generated || parent > generated)))
 		return 0;
-	e->words[0] = goid;
-	e->words[1] = parent;
+	e->words[0] = ids.goid;
+	e->words[1] = ids.waitreason == layout->values[GO_CHAN_RECEIVE] ? parent | GO_HANDED : parent;
 	e->words[2] = go_free_ids(g, generated, layout);
 	return 1;
 }

@@ -4,7 +4,7 @@
  * Why: the request is written by a goroutine of the connection, which knows nothing of the one that wants it. Here both are known: the
  * current goroutine, and the connection in RAX (register ABI, since Go 1.17), from which four reads lead to the descriptor.
  * What is read is checked on the way: the descriptor's struct says that it is a stream of an internet family, and it names such a socket.
- * Misses: TLS and other wrapped connections (no descriptor where it is looked for), Unix sockets. Needs no kernel newer than 6.1.
+ * Misses: connections wrapped more than once, Unix sockets. Needs no kernel newer than 6.1.
  */
 
 /* net.netFD: internal/poll.FD and what follows it. The same from Go 1.18 to 1.27. */
@@ -18,19 +18,33 @@ struct go_net_fd {
 	u64 sotype;
 };
 
-static __always_inline bool go_socket_of(u64 persist_conn, const struct clew_runtime_layout *layout, struct socket_of_call *found)
+static __always_inline bool go_descriptor(u64 net_fd, u32 *descriptor)
 {
-	u64 conn[2] = {}, net_fd = 0;
 	struct go_net_fd fd = {};
 
+	if (!net_fd || bpf_probe_read_user(&fd, sizeof(fd), (void *)net_fd))
+		return false;
+	*descriptor = (u32)fd.sysfd;
+	return fd.sysfd >= 0 && fd.sysfd <= 0x7fffffff && fd.is_stream == 1 && (fd.family == AF_INET || fd.family == AF_INET6) &&
+	       fd.sotype == SOCK_STREAM;
+}
+
+/* conn is an interface: a type and a *net.TCPConn, whose one member is a *netFD; or a pointer to a struct that begins with such an
+ * interface. */
+static __always_inline bool go_socket_of(u64 persist_conn, const struct clew_runtime_layout *layout, struct socket_of_call *found)
+{
+	u64 conn[2] = {}, inside[2] = {}, net_fd = 0;
+	u32 descriptor = 0;
+
 	if (bpf_probe_read_user(conn, sizeof(conn), (void *)(persist_conn + layout->values[GO_PERSIST_CONN])) || !conn[1] ||
-	    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)conn[1]) || !net_fd ||
-	    bpf_probe_read_user(&fd, sizeof(fd), (void *)net_fd))
+	    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)conn[1]))
 		return false;
-	if (fd.sysfd < 0 || fd.sysfd > 0x7fffffff || fd.is_stream != 1 || (fd.family != AF_INET && fd.family != AF_INET6) ||
-	    fd.sotype != SOCK_STREAM)
-		return false;
-	return socket_of((u32)fd.sysfd, found);
+	if (!go_descriptor(net_fd, &descriptor)) {
+		if (bpf_probe_read_user(inside, sizeof(inside), (void *)conn[1]) || !inside[1] ||
+		    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)inside[1]) || !go_descriptor(net_fd, &descriptor))
+			return false;
+	}
+	return socket_of(descriptor, found);
 }
 
 SEC("uprobe")

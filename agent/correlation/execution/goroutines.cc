@@ -7,6 +7,7 @@ namespace clew::correlation {
 namespace {
 
 constexpr size_t kGenerationsMax = 16;  // goroutine that starts a goroutine …
+constexpr uint64_t kHanded = uint64_t{1} << 63;
 constexpr uint64_t kUnknownAhead = (uint64_t{1} << 27) - 1;
 
 }  // namespace
@@ -52,7 +53,7 @@ Goroutines::Goroutine* Goroutines::learn(const Caller& caller) {
       if (forgotten == 0) return nullptr;
     }
     found = goroutines_.try_emplace(id).first;
-    found->second.parent = parent;
+    found->second.parent = parent & ~kHanded;
   }
   return &found->second;
 }
@@ -104,12 +105,14 @@ bool Goroutines::started_for(uint64_t id, const Work& work) const {
 }
 
 std::optional<Cause> Goroutines::sent(const RequestKey& /*request*/, const Caller& caller) {
-  const Goroutine* goroutine = learn(caller);
+  Goroutine* goroutine = learn(caller);
   if (goroutine == nullptr) return std::nullopt;
+  goroutine->takes_jobs |= (caller.execution[1] & kHanded) != 0;
   uint64_t id = caller.execution[0];
   for (size_t generation = 0; !goroutine->serves; ++generation) {
     const auto parent = goroutines_.find(goroutine->parent);
-    if (generation >= kGenerationsMax || goroutine->parent == 0 || parent == goroutines_.end()) return std::nullopt;
+    if (generation >= kGenerationsMax || goroutine->takes_jobs || goroutine->parent == 0 || parent == goroutines_.end())
+      return std::nullopt;
     const std::vector<Work>& work = parent->second.work;
     if (!work.empty() && (work.size() > 1 || !started_for(id, work.front()))) {
       settings_.ambiguous->add();

@@ -34,7 +34,8 @@ class GoroutineIds {
   std::map<uint64_t, Seen> batches_;              // by `end`
 };
 
-/// The caller's words: its goroutine, the one that started it (0: not known), GoroutineIds::Free.
+/// The caller's words: its goroutine; the one that started it (0: not known), with its highest bit set where the goroutine has last waited
+/// for a value from a channel; GoroutineIds::Free.
 class Goroutines final : public Execution {
  public:
   explicit Goroutines(const ExecutionSettings& settings) : settings_(settings) {}
@@ -55,8 +56,9 @@ class Goroutines final : public Execution {
   };
   struct Goroutine {
     uint64_t parent = 0;
-    bool serves = false;     // has read requests: what it does between them is for none
-    std::vector<Work> work;  // open requests, in their order
+    bool serves = false;      // has read requests: what it does between them is for none
+    bool takes_jobs = false;  // was handed something, then sent a request: for whoever has handed it
+    std::vector<Work> work;   // open requests, in their order
   };
 
   Goroutine* learn(const Caller& caller);

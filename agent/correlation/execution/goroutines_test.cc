@@ -118,6 +118,16 @@ TEST_F(GoroutinesTest, GoroutinesStartedOutsideOfAnyRequestWorkForNobody) {
   EXPECT_FALSE(goroutines_.sent(kBack, by(36, 0, 2'000)));  // before Go 1.21
 }
 
+TEST_F(GoroutinesTest, WhatAGoroutineTakesFromAChannelMayBeAnybodysJob) {
+  goroutines_.received(kFront, by(20, 1, 1'000, free_ids(36, 13, 64)));
+  constexpr uint64_t kHanded = uint64_t{1} << 63;
+  EXPECT_FALSE(goroutines_.sent(kBack, by(36, 20 | kHanded, 2'000)));
+  EXPECT_FALSE(goroutines_.sent(kBack, by(36, 20, 3'000)));  // it is such a one
+  EXPECT_FALSE(goroutines_.sent(kBack, by(70, 36, 3'000)));  // and so are those that it starts
+  expect_cause(goroutines_.sent(kBack, by(37, 20, 3'000)), kFront);
+  expect_cause(goroutines_.sent(kBack, by(20, 1 | kHanded, 3'000)), kFront);  // the reader itself works for nobody else
+}
+
 TEST_F(GoroutinesTest, IdsAboveTheirLowHalfAreReadRight) {
   const uint64_t base = 5ULL << 32;
   const auto free = GoroutineIds::Free::decode(free_ids(base - 2, 5, base + 10), base + 7);

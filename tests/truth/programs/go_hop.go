@@ -8,6 +8,7 @@
 //	late      one call, then two goroutines: by then another thread may run the handler
 //	pool      three jobs for sixteen goroutines that were there before
 //	small     three goroutines that share four connections
+//	leftover  a job for the oldest of many goroutines, each of which an earlier request has started
 package main
 
 import (
@@ -53,6 +54,12 @@ func parallel(path string, from, to int) {
 	done.Wait()
 }
 
+func worker() {
+	each := <-jobs
+	call(each.path)
+	each.done.Done()
+}
+
 func serve(how, path string) {
 	switch how {
 	case "parallel", "small":
@@ -66,6 +73,12 @@ func serve(how, path string) {
 		for i := 1; i <= 3; i++ {
 			jobs <- job{fmt.Sprint(path, "/", i), &done}
 		}
+		done.Wait()
+	case "leftover":
+		var done sync.WaitGroup
+		done.Add(1)
+		go worker()
+		jobs <- job{path + "/1", &done}
 		done.Wait()
 	default:
 		for i := 1; i <= 3; i++ {
@@ -84,11 +97,13 @@ func main() {
 	client = &http.Client{Transport: transport}
 	for i := 0; i < 16 && how == "pool"; i++ {
 		go func() {
-			for each := range jobs {
-				call(each.path)
-				each.done.Done()
+			for {
+				worker()
 			}
 		}()
+	}
+	for i := 0; i < 80 && how == "leftover"; i++ {
+		go worker()
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Args[1])
 	if err != nil {
