@@ -3,7 +3,8 @@
  * Go: the goroutine that makes a call, and the one that started it.
  *
  * words: 0 goid, 1 parentGoid (0: not known), 2 which ids were still free at that moment (go_free_ids; 0: not known).
- * Word 1 | GO_HANDED: what the goroutine waited for last was a value from a channel, which may be a job of anybody's.
+ * Word 1 | GO_HANDED: what the goroutine waited for last was a value from a channel, which may be a job of anybody's. Its bits 44-62: a
+ * hash of the function that the goroutine runs.
  * layout: values by enum go_layout, written by agent/runtime/go.cc.
  *
  * The current g is in R14 wherever Go code makes a call or is probed, and in a thread-local word; neither is believed before the user
@@ -38,6 +39,14 @@ struct go_ids {
 	u64 waitsince;
 	u8 waitreason;
 	u8 not_read[7];
+};
+
+/* Of runtime.g, from parentGoid on: the same in all versions that have it. */
+struct go_origin {
+	u64 parent_goid;
+	u64 gopc;
+	u64 ancestors;
+	u64 startpc;
 };
 
 /* A Go process has a probe: callers may have to be forgotten with their sockets. Set by user space. */
@@ -101,7 +110,8 @@ __noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *lay
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u64 g = regs->r14, sp = regs->sp, parent = 0, generated = 0;
+	u64 g = regs->r14, sp = regs->sp, generated = 0;
+	struct go_origin origin = {};
 	struct go_ids ids = {};
 
 	if (!e || !layout)
@@ -113,13 +123,16 @@ __noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *lay
 	if (bpf_probe_read_user(&ids, sizeof(ids), (void *)(g + layout->values[GO_GOID])))
 		return 0;
 	if (layout->values[GO_PARENT_GOID])
-		bpf_probe_read_user(&parent, sizeof(parent), (void *)(g + layout->values[GO_PARENT_GOID]));
+		bpf_probe_read_user(&origin, sizeof(origin), (void *)(g + layout->values[GO_PARENT_GOID]));
 	if (layout->values[GO_GOID_GEN])
 		bpf_probe_read_user(&generated, sizeof(generated), (void *)layout->values[GO_GOID_GEN]);
-	if (!ids.goid || ids.goid > GO_ID_MAX || parent > GO_ID_MAX || (generated && (ids.goid > generated || parent > generated)))
+	if (!ids.goid || ids.goid > GO_ID_MAX || origin.parent_goid >= GO_ID_MAX ||
+	    (generated && (ids.goid > generated || origin.parent_goid > generated)))
 		return 0;
 	e->words[0] = ids.goid;
-	e->words[1] = ids.waitreason == layout->values[GO_CHAN_RECEIVE] ? parent | GO_HANDED : parent;
+	e->words[1] = origin.parent_goid | (origin.startpc * 0x9e3779b97f4a7c15ull) >> 45 << 44;
+	if (ids.waitreason == layout->values[GO_CHAN_RECEIVE])
+		e->words[1] |= GO_HANDED;
 	e->words[2] = go_free_ids(g, generated, layout);
 	return 1;
 }

@@ -7,7 +7,7 @@ namespace clew::correlation {
 namespace {
 
 constexpr size_t kGenerationsMax = 16;  // goroutine that starts a goroutine …
-constexpr uint64_t kHanded = uint64_t{1} << 63;
+constexpr unsigned kParentBits = 44;
 constexpr uint64_t kUnknownAhead = (uint64_t{1} << 27) - 1;
 
 }  // namespace
@@ -40,9 +40,15 @@ uint64_t GoroutineIds::free_at(uint64_t id) const {
   return *std::max_element(seen.begin() + static_cast<ptrdiff_t>(batch->first - id), seen.end());
 }
 
+Goroutines::Origin Goroutines::Origin::decode(uint64_t word) {
+  return {.parent = word & ((uint64_t{1} << kParentBits) - 1),
+          .function = static_cast<uint32_t>(word << 1 >> (kParentBits + 1)),
+          .handed = word >> 63 != 0};
+}
+
 // Every call tells of its goroutine, and of the ids that were free.
 Goroutines::Goroutine* Goroutines::learn(const Caller& caller) {
-  const auto [id, parent, free] = caller.execution;
+  const auto [id, origin_word, free] = caller.execution;
   if (id == 0) return nullptr;
   ids_.saw(GoroutineIds::Free::decode(free, id), caller.time_ns);
   auto found = goroutines_.find(id);
@@ -53,7 +59,9 @@ Goroutines::Goroutine* Goroutines::learn(const Caller& caller) {
       if (forgotten == 0) return nullptr;
     }
     found = goroutines_.try_emplace(id).first;
-    found->second.parent = parent & ~kHanded;
+    const Origin origin = Origin::decode(origin_word);
+    found->second.parent = origin.parent;
+    found->second.function = origin.function;
   }
   return &found->second;
 }
@@ -100,21 +108,31 @@ std::optional<Cause> Goroutines::cause_of(const Goroutine& holder) const {
 }
 
 // A goroutine of a kept connection has served others before: what it started then may be at work still.
-bool Goroutines::started_for(uint64_t id, const Work& work) const {
+bool Goroutines::started_for(uint64_t id, const Goroutine& parent) const {
+  if (parent.work.size() != 1) return false;
+  const Work& work = parent.work.front();
   return (work.highest != 0 && id > work.highest) || ids_.free_at(id) >= work.since_ns;
+}
+
+// It sends something after a wait for a value from a channel: a job of whoever has handed it over. Where it outlives the request that has
+// started it, those that run the same function are such ones, too, even if they have waited for something else since.
+void Goroutines::judge(uint64_t id, Goroutine& goroutine) {
+  goroutine.takes_jobs = true;
+  const auto parent = goroutines_.find(goroutine.parent);
+  if (parent != goroutines_.end() && parent->second.serves && !started_for(id, parent->second)) pools_.insert(goroutine.function);
 }
 
 std::optional<Cause> Goroutines::sent(const RequestKey& /*request*/, const Caller& caller) {
   Goroutine* goroutine = learn(caller);
   if (goroutine == nullptr) return std::nullopt;
-  goroutine->takes_jobs |= (caller.execution[1] & kHanded) != 0;
   uint64_t id = caller.execution[0];
+  if (!goroutine->serves && Origin::decode(caller.execution[1]).handed) judge(id, *goroutine);
   for (size_t generation = 0; !goroutine->serves; ++generation) {
     const auto parent = goroutines_.find(goroutine->parent);
-    if (generation >= kGenerationsMax || goroutine->takes_jobs || goroutine->parent == 0 || parent == goroutines_.end())
+    if (generation >= kGenerationsMax || goroutine->takes_jobs || pools_.contains(goroutine->function) || goroutine->parent == 0 ||
+        parent == goroutines_.end())
       return std::nullopt;
-    const std::vector<Work>& work = parent->second.work;
-    if (!work.empty() && (work.size() > 1 || !started_for(id, work.front()))) {
+    if (!parent->second.work.empty() && !started_for(id, parent->second)) {
       settings_.ambiguous->add();
       return std::nullopt;
     }

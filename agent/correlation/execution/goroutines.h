@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/correlation/execution/execution.h"
@@ -34,8 +35,7 @@ class GoroutineIds {
   std::map<uint64_t, Seen> batches_;              // by `end`
 };
 
-/// The caller's words: its goroutine; the one that started it (0: not known), with its highest bit set where the goroutine has last waited
-/// for a value from a channel; GoroutineIds::Free.
+/// The caller's words: its goroutine; its Origin; GoroutineIds::Free.
 class Goroutines final : public Execution {
  public:
   explicit Goroutines(const ExecutionSettings& settings) : settings_(settings) {}
@@ -49,6 +49,12 @@ class Goroutines final : public Execution {
   bool idle() const override { return open_.empty(); }
 
  private:
+  struct Origin {
+    uint64_t parent = 0;    // who started it; 0: not known
+    uint32_t function = 0;  // a hash of what it runs
+    bool handed = false;    // it has last waited for a value from a channel
+    static Origin decode(uint64_t word);
+  };
   struct Work {
     RequestKey request;
     uint64_t since_ns = 0;
@@ -56,6 +62,7 @@ class Goroutines final : public Execution {
   };
   struct Goroutine {
     uint64_t parent = 0;
+    uint32_t function = 0;
     bool serves = false;      // has read requests: what it does between them is for none
     bool takes_jobs = false;  // was handed something, then sent a request: for whoever has handed it
     std::vector<Work> work;   // open requests, in their order
@@ -63,11 +70,13 @@ class Goroutines final : public Execution {
 
   Goroutine* learn(const Caller& caller);
   std::optional<Cause> cause_of(const Goroutine& holder) const;
-  bool started_for(uint64_t id, const Work& work) const;
+  bool started_for(uint64_t id, const Goroutine& parent) const;
+  void judge(uint64_t id, Goroutine& goroutine);
 
   ExecutionSettings settings_;
   std::unordered_map<uint64_t, Goroutine> goroutines_;      // seen in a call
   std::unordered_map<RequestKey, uint64_t, KeyHash> open_;  // whose it is
+  std::unordered_set<uint32_t> pools_;  // functions of goroutines that take jobs longer than the request lasts that has started them
   GoroutineIds ids_;
 };
 

@@ -128,6 +128,19 @@ TEST_F(GoroutinesTest, WhatAGoroutineTakesFromAChannelMayBeAnybodysJob) {
   expect_cause(goroutines_.sent(kBack, by(20, 1 | kHanded, 3'000)), kFront);  // the reader itself works for nobody else
 }
 
+TEST_F(GoroutinesTest, AFunctionWhoseGoroutinesTakeJobsForLaterRequestsIsAPoolForEver) {
+  constexpr uint64_t kHanded = uint64_t{1} << 63;
+  constexpr uint64_t kFunction = uint64_t{77} << 44;
+  goroutines_.received(kFront, by(20, 1, 1'000, free_ids(36, 13, 64)));
+  EXPECT_FALSE(goroutines_.sent(kBack, by(36, 20 | kFunction | kHanded, 2'000)));
+  expect_cause(goroutines_.sent(kBack, by(37, 20 | kFunction, 2'000)), kFront);  // no harm yet: it may be of this request
+  goroutines_.done(kFront, 3'000);
+  goroutines_.received(kNextFront, by(20, 1, 4'000, free_ids(38, 11, 64)));
+  EXPECT_FALSE(goroutines_.sent(kBack, by(36, 20 | kFunction | kHanded, 5'000)));
+  EXPECT_FALSE(goroutines_.sent(kBack, by(38, 20 | kFunction, 6'000)));
+  expect_cause(goroutines_.sent(kBack, by(39, 20, 6'000)), kNextFront);
+}
+
 TEST_F(GoroutinesTest, IdsAboveTheirLowHalfAreReadRight) {
   const uint64_t base = 5ULL << 32;
   const auto free = GoroutineIds::Free::decode(free_ids(base - 2, 5, base + 10), base + 7);

@@ -102,8 +102,11 @@ func main() {
 			}
 		}()
 	}
-	for i := 0; i < 80 && how == "leftover"; i++ {
-		go worker()
+	if how == "leftover" {
+		for i := 0; i < 80; i++ {
+			go worker()
+		}
+		parallel("/l/before", 1, 80) // connections that are there: a goroutine that opens one waits for something else last
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Args[1])
 	if err != nil {
