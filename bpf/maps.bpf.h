@@ -89,6 +89,29 @@ enum scratch_user {
 	SCRATCH_USERS
 };
 
+/* What execution/go.bpf.h reads on its way: not on the stack, of which there are 512 bytes for all frames before 6.13. */
+struct go_work {
+	u64 g;
+	u64 stack[2];
+	struct { /* of runtime.g, from goid on: the same in all versions */
+		u64 goid;
+		u64 schedlink;
+		u64 waitsince;
+		u8 waitreason;
+		u8 not_read[7];
+	} ids;
+	struct { /* of runtime.g, from parentGoid on: the same in all versions that have it */
+		u64 parent_goid;
+		u64 gopc;
+		u64 ancestors;
+		u64 startpc;
+	} origin;
+	u64 generated;
+	u64 m;
+	u64 p[3]; /* p, nextp, oldp of runtime.m */
+	u64 cache[2];
+};
+
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
@@ -110,7 +133,8 @@ struct scratch {
 	u32 gathered;
 	u32 gather_failed;
 	u32 padding;
-	struct clew_execution execution;			       /* of the call under way */
+	struct clew_execution execution; /* of the call under way */
+	struct go_work go;
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
 	union {

@@ -8,10 +8,11 @@
 
 #include "execution/go.bpf.h"
 
-/* Fills e->words. False: nothing there, and then no rule of that runtime holds for the call. */
-static __always_inline bool read_execution(struct clew_execution *e, u32 runtime, u32 tgid)
+/* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
+static __always_inline bool read_execution(struct scratch *s, u32 runtime)
 {
-	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
+	struct clew_execution *e = &s->execution;
+	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
 
 	if (!layout)
 		return false;
@@ -19,7 +20,7 @@ static __always_inline bool read_execution(struct clew_execution *e, u32 runtime
 	e->padding = 0;
 	switch (runtime) {
 	case CLEW_RUNTIME_GO:
-		return go_read(e, layout) != 0;
+		return go_read(e, layout, &s->go) != 0;
 	}
 	return false;
 }

@@ -32,23 +32,6 @@ enum go_layout {
 #define GO_HANDED (1ull << 63)
 #define GO_AHEAD_UNKNOWN ((1ull << 27) - 1)
 
-/* Of runtime.g, from goid on: the same in all versions. */
-struct go_ids {
-	u64 goid;
-	u64 schedlink;
-	u64 waitsince;
-	u8 waitreason;
-	u8 not_read[7];
-};
-
-/* Of runtime.g, from parentGoid on: the same in all versions that have it. */
-struct go_origin {
-	u64 parent_goid;
-	u64 gopc;
-	u64 ancestors;
-	u64 startpc;
-};
-
 /* A Go process has a probe: callers may have to be forgotten with their sockets. Set by user space. */
 clew_u32 go_probed;
 
@@ -71,69 +54,72 @@ struct {
 	__type(value, struct go_caller);
 } go_callers SEC(".maps");
 
-/* bits 0-31: the next id of the P that runs the goroutine; 32-36: how many more it has; 37-63: how far the scheduler is ahead of `next` - 1
- */
-static __always_inline u64 go_free_ids(u64 g, u64 generated, const struct clew_runtime_layout *layout)
+static __always_inline bool go_get(void *into, u32 bytes, u64 address)
 {
-	u64 m = 0, p[3] = {}, cache[2] = {}, ahead = GO_AHEAD_UNKNOWN;
-
-	if (!layout->values[GO_GOID_CACHE] || bpf_probe_read_user(&m, sizeof(m), (void *)(g + GO_G_M)) ||
-	    bpf_probe_read_user(p, sizeof(p), (void *)(m + layout->values[GO_M_P])))
-		return 0;
-	if (!p[0])
-		p[0] = p[2]; /* oldp: in a system call */
-	if (!p[0] || bpf_probe_read_user(cache, sizeof(cache), (void *)(p[0] + layout->values[GO_GOID_CACHE])))
-		return 0;
-	if (!cache[0] || cache[0] > cache[1] || cache[1] - cache[0] > GO_ID_BATCH || cache[1] > GO_ID_MAX)
-		return 0;
-	if (generated) {
-		if (cache[1] - 1 > generated)
-			return 0;
-		if (generated - cache[0] + 1 < GO_AHEAD_UNKNOWN)
-			ahead = generated - cache[0] + 1;
-	}
-	return (cache[0] & 0xffffffff) | (cache[1] - cache[0]) << 32 | ahead << 37;
+	return bpf_probe_read_user(into, bytes, (void *)address) == 0;
 }
 
-static __always_inline bool go_is_on_stack_of(u64 g, u64 sp)
+/* bits 0-31: the next id of the P that runs the goroutine; 32-36: how many more it has; 37-63: how far the scheduler is ahead of `next` - 1
+ */
+static __always_inline u64 go_free_ids(struct go_work *w, const struct clew_runtime_layout *layout)
 {
-	u64 stack[2] = {}, size;
+	u64 ahead = GO_AHEAD_UNKNOWN, p;
 
-	if (!g || bpf_probe_read_user(stack, sizeof(stack), (void *)g))
+	if (!layout->values[GO_GOID_CACHE] || !go_get(&w->m, sizeof(w->m), w->g + GO_G_M) ||
+	    !go_get(w->p, sizeof(w->p), w->m + layout->values[GO_M_P]))
+		return 0;
+	p = w->p[0] ? w->p[0] : w->p[2]; /* oldp: in a system call */
+	if (!p || !go_get(w->cache, sizeof(w->cache), p + layout->values[GO_GOID_CACHE]))
+		return 0;
+	if (!w->cache[0] || w->cache[0] > w->cache[1] || w->cache[1] - w->cache[0] > GO_ID_BATCH || w->cache[1] > GO_ID_MAX)
+		return 0;
+	if (w->generated) {
+		if (w->cache[1] - 1 > w->generated)
+			return 0;
+		if (w->generated - w->cache[0] + 1 < GO_AHEAD_UNKNOWN)
+			ahead = w->generated - w->cache[0] + 1;
+	}
+	return (w->cache[0] & 0xffffffff) | (w->cache[1] - w->cache[0]) << 32 | ahead << 37;
+}
+
+static __always_inline bool go_is_on_stack(struct go_work *w, u64 sp)
+{
+	u64 size;
+
+	if (!w->g || !go_get(w->stack, sizeof(w->stack), w->g))
 		return false;
-	size = stack[1] - stack[0];
-	return size >= GO_STACK_MIN && size <= GO_STACK_MAX && sp - stack[0] <= size;
+	size = w->stack[1] - w->stack[0];
+	return size >= GO_STACK_MIN && size <= GO_STACK_MAX && sp - w->stack[0] <= size;
 }
 
 /* Fills e->words. 0: nothing there, or nothing that is certain. */
-__noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *layout)
+__noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *layout, struct go_work *w)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u64 g = regs->r14, sp = regs->sp, generated = 0;
-	struct go_origin origin = {};
-	struct go_ids ids = {};
 
-	if (!e || !layout)
+	if (!e || !layout || !w)
 		return 0;
-	if (!go_is_on_stack_of(g, sp)) {
-		if (bpf_probe_read_user(&g, sizeof(g), (void *)(task->thread.fsbase + GO_TLS_G)) || !go_is_on_stack_of(g, sp))
+	__builtin_memset(w, 0, sizeof(*w));
+	w->g = regs->r14;
+	if (!go_is_on_stack(w, regs->sp)) {
+		if (!go_get(&w->g, sizeof(w->g), task->thread.fsbase + GO_TLS_G) || !go_is_on_stack(w, regs->sp))
 			return 0;
 	}
-	if (bpf_probe_read_user(&ids, sizeof(ids), (void *)(g + layout->values[GO_GOID])))
+	if (!go_get(&w->ids, sizeof(w->ids), w->g + layout->values[GO_GOID]))
 		return 0;
 	if (layout->values[GO_PARENT_GOID])
-		bpf_probe_read_user(&origin, sizeof(origin), (void *)(g + layout->values[GO_PARENT_GOID]));
+		go_get(&w->origin, sizeof(w->origin), w->g + layout->values[GO_PARENT_GOID]);
 	if (layout->values[GO_GOID_GEN])
-		bpf_probe_read_user(&generated, sizeof(generated), (void *)layout->values[GO_GOID_GEN]);
-	if (!ids.goid || ids.goid > GO_ID_MAX || origin.parent_goid >= GO_ID_MAX ||
-	    (generated && (ids.goid > generated || origin.parent_goid > generated)))
+		go_get(&w->generated, sizeof(w->generated), layout->values[GO_GOID_GEN]);
+	if (!w->ids.goid || w->ids.goid > GO_ID_MAX || w->origin.parent_goid >= GO_ID_MAX ||
+	    (w->generated && (w->ids.goid > w->generated || w->origin.parent_goid > w->generated)))
 		return 0;
-	e->words[0] = ids.goid;
-	e->words[1] = origin.parent_goid | (origin.startpc * 0x9e3779b97f4a7c15ull) >> 45 << 44;
-	if (ids.waitreason == layout->values[GO_CHAN_RECEIVE])
+	e->words[0] = w->ids.goid;
+	e->words[1] = w->origin.parent_goid | (w->origin.startpc * 0x9e3779b97f4a7c15ull) >> 45 << 44;
+	if (w->ids.waitreason == layout->values[GO_CHAN_RECEIVE])
 		e->words[1] |= GO_HANDED;
-	e->words[2] = go_free_ids(g, generated, layout);
+	e->words[2] = go_free_ids(w, layout);
 	return 1;
 }
 

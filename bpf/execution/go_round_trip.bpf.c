@@ -55,6 +55,7 @@ int uprobe__go_round_trip(struct pt_regs *regs)
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
 	struct socket_of_call socket = {};
 	struct clew_execution e = {};
+	struct go_work work; /* not per CPU: another task's probe can come between */
 	struct go_caller caller = {};
 	struct sock *sk;
 	u16 family;
@@ -68,7 +69,7 @@ int uprobe__go_round_trip(struct pt_regs *regs)
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if ((family != AF_INET && family != AF_INET6) || !is_stream_read(sk))
 		return 0;
-	if (!go_read(&e, layout)) {
+	if (!go_read(&e, layout, &work)) {
 		bpf_map_delete_elem(&go_callers, &socket.sk); /* of an earlier request */
 		return 0;
 	}
