@@ -12,6 +12,7 @@ const volatile clew_u8 watch_cgroup = 0;      /* report moves between cgroups */
 /* Changed by user space while running. */
 clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
 clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
+clew_u32 go_probed;		/* a Go process has a probe: callers have to be forgotten with their sockets */
 clew_u64 selected_filter[1024]; /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
 clew_u64 wanted_ports[1024];	/* bit port: who begins to listen there is selected */
 
@@ -32,6 +33,25 @@ struct {
 	__type(key, u32);
 	__type(value, struct clew_runtime_layout);
 } runtimes SEC(".maps");
+
+/* Who has asked for the request that is to be sent on a socket next. */
+struct go_caller {
+	u64 goid;
+	u64 parent_goid;
+	u32 tgid;
+	u32 padding;
+};
+
+/*
+ * Address of a TCP socket → its caller. Written by the probe before the request is sent, by whatever goroutine; read with each piece of its
+ * head; deleted when its response arrives and with the socket. As many as connections_by_address: requests that wait for an answer.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct go_caller);
+} go_callers SEC(".maps");
 
 /* socket → what is known of its connection. Made at the first call of a selected process, freed by the kernel with the socket. */
 struct connection {

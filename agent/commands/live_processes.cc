@@ -100,7 +100,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       break;
     case ProcessChange::Kind::kListen:
       table_.on_listen(id, change.port, change.time_ns);
-      selected_.insert(id);
+      if (selected_.insert(id).second && source_ != nullptr) read_runtime(id);  // selected by the kernel
       if (source_ != nullptr) decide(id, true);
       table_.resource_of(id, change.comm, change.time_ns);
       break;

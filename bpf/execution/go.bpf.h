@@ -32,28 +32,6 @@ enum go_layout {
 #define GO_HANDED (1ull << 63)
 #define GO_AHEAD_UNKNOWN ((1ull << 27) - 1)
 
-/* A Go process has a probe: callers may have to be forgotten with their sockets. Set by user space. */
-clew_u32 go_probed;
-
-/* Who has asked for the request that is to be sent on a socket next. */
-struct go_caller {
-	u64 goid;
-	u64 parent_goid;
-	u32 tgid;
-	u32 padding;
-};
-
-/*
- * Address of a TCP socket → its caller. Written by the probe before the request is sent, by whatever goroutine; read with each piece of its
- * head; deleted when its response arrives and with the socket. As many as connections_by_address: requests that wait for an answer.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, struct go_caller);
-} go_callers SEC(".maps");
-
 static __always_inline bool go_get(void *into, u32 bytes, u64 address)
 {
 	return bpf_probe_read_user(into, bytes, (void *)address) == 0;
