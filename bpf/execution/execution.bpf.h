@@ -20,7 +20,7 @@ static __always_inline bool read_execution(struct scratch *s, u32 runtime)
 	e->padding = 0;
 	switch (runtime) {
 	case CLEW_RUNTIME_GO:
-		return go_read(e, layout, &s->go) != 0;
+		return go_read(e, layout, &s->go, s->walk.direction == CLEW_INGRESS) != 0;
 	}
 	return false;
 }

@@ -2,7 +2,8 @@
 /*
  * Go: the goroutine that makes a call, and the one that started it.
  *
- * words: 0 goid, 1 parentGoid (0: not known), 2 which ids were still free at that moment (go_free_ids; 0: not known).
+ * words: 0 goid, 1 parentGoid (0: not known), 2 which ids were still free at that moment (go_free_ids; 0: not known, or
+ * not asked for: only with bytes that are received).
  * Word 1 | GO_HANDED: what the goroutine waited for last was a value from a channel, which may be a job of anybody's. Its bits 44-62: a
  * hash of the function that the goroutine runs.
  * layout: values by enum go_layout, written by agent/runtime/go.cc.
@@ -70,8 +71,8 @@ static __always_inline bool go_is_on_stack(struct go_work *w, u64 sp)
 	return size >= GO_STACK_MIN && size <= GO_STACK_MAX && sp - w->stack[0] <= size;
 }
 
-/* Fills e->words. 0: nothing there, or nothing that is certain. */
-__noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *layout, struct go_work *w)
+/* Fills e->words, the last one only where it is wanted. 0: nothing there, or nothing that is certain. */
+__noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *layout, struct go_work *w, u32 free_ids)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -97,7 +98,7 @@ __noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *lay
 	e->words[1] = w->origin.parent_goid | (w->origin.startpc * 0x9e3779b97f4a7c15ull) >> 45 << 44;
 	if (w->ids.waitreason == layout->values[GO_CHAN_RECEIVE])
 		e->words[1] |= GO_HANDED;
-	e->words[2] = go_free_ids(w, layout);
+	e->words[2] = free_ids ? go_free_ids(w, layout) : 0;
 	return 1;
 }
 

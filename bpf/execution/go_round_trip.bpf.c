@@ -69,7 +69,7 @@ int uprobe__go_round_trip(struct pt_regs *regs)
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if ((family != AF_INET && family != AF_INET6) || !is_stream_read(sk))
 		return 0;
-	if (!go_read(&e, layout, &work)) {
+	if (!go_read(&e, layout, &work, false)) {
 		bpf_map_delete_elem(&go_callers, &socket.sk); /* of an earlier request */
 		return 0;
 	}
