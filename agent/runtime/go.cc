@@ -109,31 +109,32 @@ std::optional<uint64_t> go_id_counter(std::span<const uint8_t> code, uint64_t ad
 Layout go_layout(const discovery::ProcFs& proc, uint32_t process_id, const std::string& version) {
   const auto offsets = go_offsets(version);
   if (!offsets) return {.description = fmt::format("go, version \"{}\" is not known: by threads", version)};
+  const auto by_threads = [&version](std::string_view why) {
+    return Layout{.description = fmt::format("{}: {}: by threads", version, why)};
+  };
+  const std::string path = fmt::format("{}/{}/exe", proc.root, process_id);
+  const auto file = discovery::ElfFile::open(path);
+  if (!file) return by_threads(file.error().message);
+  if (file->header().e_machine != EM_X86_64) return by_threads("not x86_64");
+  const auto bias = load_bias(proc, process_id, *file);
+  if (!bias) return by_threads("where it was loaded is not known");
+  const auto functions = find_go_functions(*file, kFunctions);
+  if (!functions) return by_threads(functions.error().message);
+  // The counter is what ids are checked by: without it nobody would see that the offsets are those of another runtime.
+  const auto& newproc = (*functions)[1];
+  const auto counter = newproc ? go_id_counter(code_of(*file, *newproc), newproc->address) : std::nullopt;
+  if (!counter) return by_threads("runtime.newproc1 is not as expected");
+
   Layout layout;
   layout.runtime = CLEW_RUNTIME_GO;
   layout.values[kGoid] = offsets->goid;
   layout.values[kParentGoid] = offsets->parent_goid;
   layout.values[kMP] = offsets->m_p;
+  layout.values[kGoidCache] = offsets->goid_cache;
+  layout.values[kGoidGen] = *counter + *bias;
   layout.values[kPersistConnAt] = kPersistConn;
   layout.values[kChanReceive] = offsets->chan_receive;
   layout.description = fmt::format("{}, goroutines at offset {}", version, offsets->goid);
-
-  const std::string path = fmt::format("{}/{}/exe", proc.root, process_id);
-  const auto file = discovery::ElfFile::open(path);
-  const auto bias = file ? load_bias(proc, process_id, *file) : std::nullopt;
-  if (!bias) return layout;
-  const auto functions = find_go_functions(*file, kFunctions);
-  if (!functions) {
-    layout.description += fmt::format("; net/http's client is not followed: {}", functions.error().message);
-    return layout;
-  }
-  if (const auto& newproc = (*functions)[1]) {
-    if (const auto counter = go_id_counter(code_of(*file, *newproc), newproc->address)) {
-      layout.values[kGoidCache] = offsets->goid_cache;
-      layout.values[kGoidGen] = *counter + *bias;
-    }
-  }
-  if (layout.values[kGoidGen] == 0) layout.description += ", not those that a request starts (runtime.newproc1 is not as expected)";
   const auto& round_trip = (*functions)[0];
   if (!round_trip) {
     layout.description += "; no net/http client";

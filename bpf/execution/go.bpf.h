@@ -18,8 +18,8 @@ enum go_layout {
 	GO_GOID = 0,	     /* offset in runtime.g */
 	GO_PARENT_GOID = 1,  /* offset in runtime.g; 0: before Go 1.21 */
 	GO_M_P = 2,	     /* offset of p in runtime.m; nextp and oldp follow it */
-	GO_GOID_CACHE = 3,   /* offset of goidcache in runtime.p, goidcacheend follows; 0: not known */
-	GO_GOID_GEN = 4,     /* address of runtime.sched.goidgen; 0: not known */
+	GO_GOID_CACHE = 3,   /* offset of goidcache in runtime.p, goidcacheend follows */
+	GO_GOID_GEN = 4,     /* address of runtime.sched.goidgen */
 	GO_PERSIST_CONN = 5, /* offset of conn in net/http.persistConn */
 	GO_CHAN_RECEIVE = 6, /* runtime.waitReasonChanReceive */
 };
@@ -44,20 +44,15 @@ static __always_inline u64 go_free_ids(struct go_work *w, const struct clew_runt
 {
 	u64 ahead = GO_AHEAD_UNKNOWN, p;
 
-	if (!layout->values[GO_GOID_CACHE] || !go_get(&w->m, sizeof(w->m), w->g + GO_G_M) ||
-	    !go_get(w->p, sizeof(w->p), w->m + layout->values[GO_M_P]))
+	if (!go_get(&w->m, sizeof(w->m), w->g + GO_G_M) || !go_get(w->p, sizeof(w->p), w->m + layout->values[GO_M_P]))
 		return 0;
 	p = w->p[0] ? w->p[0] : w->p[2]; /* oldp: in a system call */
 	if (!p || !go_get(w->cache, sizeof(w->cache), p + layout->values[GO_GOID_CACHE]))
 		return 0;
-	if (!w->cache[0] || w->cache[0] > w->cache[1] || w->cache[1] - w->cache[0] > GO_ID_BATCH || w->cache[1] > GO_ID_MAX)
+	if (!w->cache[0] || w->cache[0] > w->cache[1] || w->cache[1] - w->cache[0] > GO_ID_BATCH || w->cache[1] - 1 > w->generated)
 		return 0;
-	if (w->generated) {
-		if (w->cache[1] - 1 > w->generated)
-			return 0;
-		if (w->generated - w->cache[0] + 1 < GO_AHEAD_UNKNOWN)
-			ahead = w->generated - w->cache[0] + 1;
-	}
+	if (w->generated - w->cache[0] + 1 < GO_AHEAD_UNKNOWN)
+		ahead = w->generated - w->cache[0] + 1;
 	return (w->cache[0] & 0xffffffff) | (w->cache[1] - w->cache[0]) << 32 | ahead << 37;
 }
 
@@ -89,10 +84,8 @@ __noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *lay
 		return 0;
 	if (layout->values[GO_PARENT_GOID])
 		go_get(&w->origin, sizeof(w->origin), w->g + layout->values[GO_PARENT_GOID]);
-	if (layout->values[GO_GOID_GEN])
-		go_get(&w->generated, sizeof(w->generated), layout->values[GO_GOID_GEN]);
-	if (!w->ids.goid || w->ids.goid > GO_ID_MAX || w->origin.parent_goid >= GO_ID_MAX ||
-	    (w->generated && (w->ids.goid > w->generated || w->origin.parent_goid > w->generated)))
+	go_get(&w->generated, sizeof(w->generated), layout->values[GO_GOID_GEN]);
+	if (!w->ids.goid || w->ids.goid > w->generated || w->origin.parent_goid > w->generated || w->generated >= GO_ID_MAX)
 		return 0;
 	e->words[0] = w->ids.goid;
 	e->words[1] = w->origin.parent_goid | (w->origin.startpc * 0x9e3779b97f4a7c15ull) >> 45 << 44;
