@@ -179,6 +179,7 @@ enum clew_loss {
 	CLEW_LOSS_HOLE = 8,	       /* bytes passed that no hook showed (splice from a socket, zero-copy receive) */
 	CLEW_LOSS_CONNECTION_MAP = 9,  /* sys_exit backend: the table of connections is full */
 	CLEW_LOSS_PROCESS_EVENT = 10,  /* fork/exec/exit events that did not fit into the ring buffer */
+	CLEW_LOSS_GO_CALLERS = 11,     /* who makes a request could not be kept until it is sent: map full */
 	CLEW_LOSS_MAX
 };
 
@@ -188,6 +189,7 @@ enum clew_figure {
 	CLEW_FIGURE_CALLS = 1,	     /* socket calls of selected processes looked at */
 	CLEW_FIGURE_CONNECTIONS = 2, /* connections given a state */
 	CLEW_FIGURE_FOREIGN = 3,     /* calls whose bytes are no head of a known protocol (not shown to user space) */
+	CLEW_FIGURE_PROBES = 4,	     /* hits of uprobes */
 	CLEW_FIGURE_MAX
 };
 

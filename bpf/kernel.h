@@ -85,6 +85,7 @@ struct list_head {
 };
 
 struct pt_regs {
+	unsigned long r14;
 	unsigned long r10;
 	unsigned long r8;
 	unsigned long ax;
@@ -93,6 +94,7 @@ struct pt_regs {
 	unsigned long di;
 	unsigned long orig_ax;
 	unsigned long r9;
+	unsigned long sp;
 };
 
 struct in6_addr {
@@ -229,6 +231,11 @@ struct signal_struct {
 	atomic_t live;
 };
 
+/* arch/x86/include/asm/processor.h */
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
@@ -238,6 +245,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct io_uring_task *io_uring;
 	char comm[16];
+	struct thread_struct thread;
 };
 
 struct linux_binprm {

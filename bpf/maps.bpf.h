@@ -13,6 +13,7 @@ const volatile clew_u8 watch_cgroup = 0;      /* report moves between cgroups */
 /* Changed by user space while running. */
 clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
 clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
+clew_u32 go_probed;		/* a Go process has a probe: callers have to be forgotten with their sockets */
 clew_u64 selected_filter[1024]; /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
 clew_u64 wanted_ports[1024];	/* bit port: who begins to listen there is selected */
 
@@ -47,6 +48,25 @@ struct {
 	__type(key, u32);
 	__type(value, struct clew_runtime_layout);
 } runtimes SEC(".maps");
+
+/* Who has asked for the request that is to be sent on a socket next. */
+struct go_caller {
+	u64 goid;
+	u64 parent_goid;
+	u32 tgid;
+	u32 padding;
+};
+
+/*
+ * Address of a TCP socket → its caller. Written by the probe before the request is sent, by whatever goroutine; read with each piece of its
+ * head; deleted when its response arrives and with the socket. As many as connections_by_address: requests that wait for an answer.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct go_caller);
+} go_callers SEC(".maps");
 
 /* socket → what is known of its connection. Made at the first call of a selected process, freed by the kernel with the socket. */
 struct connection {
@@ -100,7 +120,31 @@ enum scratch_user {
 	SCRATCH_PROCESS = 3,
 	SCRATCH_SEND_AGAIN = 4,
 	SCRATCH_RECEIVE_AGAIN = 5,
+	SCRATCH_PROBE = 6,
 	SCRATCH_USERS
+};
+
+/* What execution/go.bpf.h reads on its way: not on the stack, of which there are 512 bytes for all frames before 6.13. */
+struct go_work {
+	u64 g;
+	u64 stack[2];
+	struct { /* of runtime.g, from goid on: the same in all versions */
+		u64 goid;
+		u64 schedlink;
+		u64 waitsince;
+		u8 waitreason;
+		u8 not_read[7];
+	} ids;
+	struct { /* of runtime.g, from parentGoid on: the same in all versions that have it */
+		u64 parent_goid;
+		u64 gopc;
+		u64 ancestors;
+		u64 startpc;
+	} origin;
+	u64 generated;
+	u64 m;
+	u64 p[3]; /* p, nextp, oldp of runtime.m */
+	u64 cache[2];
 };
 
 /* Per CPU and per scratch_user: work space and counters. */
@@ -125,7 +169,8 @@ struct scratch {
 	u32 gathered;
 	u32 gather_failed;
 	u32 padding;
-	struct clew_execution execution;			       /* of the call under way */
+	struct clew_execution execution; /* of the call under way */
+	struct go_work go;
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
 	union {

@@ -32,9 +32,18 @@ constexpr auto kTick = std::chrono::milliseconds(5);
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
 constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
 
-constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {
-    "ring_full",        "ring_full_bytes", "socket_storage",      "process_map_full",       "read_user", "unreadable_call", "compat_call",
-    "call_too_complex", "unseen_bytes",    "connection_map_full", "process_event_ring_full"};
+constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
+                                                                 "ring_full_bytes",
+                                                                 "socket_storage",
+                                                                 "process_map_full",
+                                                                 "read_user",
+                                                                 "unreadable_call",
+                                                                 "compat_call",
+                                                                 "call_too_complex",
+                                                                 "unseen_bytes",
+                                                                 "connection_map_full",
+                                                                 "process_event_ring_full",
+                                                                 "go_caller_map_full"};
 
 int no_log(libbpf_print_level, const char*, va_list) { return 0; }
 
@@ -125,6 +134,7 @@ base::Result<void> KernelSource::attach() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
+    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;  // by process
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);
@@ -135,6 +145,8 @@ base::Result<void> KernelSource::attach() {
 void KernelSource::detach() {
   for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
+  for (const auto& [process_id, link] : probes_) bpf_link__destroy(link);
+  probes_.clear();
 }
 
 base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
@@ -149,6 +161,7 @@ base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
 }
 
 void KernelSource::deselect(uint32_t process_id) {
+  forget_probe(process_id);
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &process_id);
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
 }
@@ -165,6 +178,25 @@ base::Result<void> KernelSource::set_runtime(uint32_t process_id, uint32_t runti
     return base::fail(fmt::format("cannot follow the executions of process {}: {}", process_id, std::strerror(errno)));
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
   return {};
+}
+
+base::Result<void> KernelSource::probe(uint32_t process_id, uint32_t runtime, const std::string& executable, uint64_t file_offset) {
+  forget_probe(process_id);
+  if (runtime != CLEW_RUNTIME_GO) return base::fail(fmt::format("runtime {} has no probe", runtime));
+  // Perf events hold for all threads of the process, and 6.1 has them.
+  bpf_link* link = bpf_program__attach_uprobe(skeleton_->progs.uprobe__go_round_trip, false, static_cast<pid_t>(process_id),
+                                              executable.c_str(), file_offset);
+  if (link == nullptr) return base::fail(fmt::format("cannot probe process {}: {}", process_id, std::strerror(errno)));
+  probes_[process_id] = link;
+  skeleton_->bss->go_probed = 1;
+  return {};
+}
+
+void KernelSource::forget_probe(uint32_t process_id) {
+  const auto found = probes_.find(process_id);
+  if (found == probes_.end()) return;
+  bpf_link__destroy(found->second);
+  probes_.erase(found);
 }
 
 bool KernelSource::selected_by_tree(uint32_t process_id) const {
@@ -248,6 +280,7 @@ void KernelSource::update_counters() {
   }
   counters_.get("clew_kernel_calls_total").set(figures[CLEW_FIGURE_CALLS]);
   counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);
+  counters_.get("clew_kernel_probe_hits_total").set(figures[CLEW_FIGURE_PROBES]);
   counters_.get("clew_kernel_foreign_calls_total").set(figures[CLEW_FIGURE_FOREIGN]);
 
   uint64_t missed = 0;

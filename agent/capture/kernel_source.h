@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/base/counters.h"
@@ -59,6 +60,9 @@ class KernelSource {
   void deselect(uint32_t process_id);
   /// Where the data of its runtime lie, so that its executions can be read. `runtime`: enum clew_runtime.
   base::Result<void> set_runtime(uint32_t process_id, uint32_t runtime, const std::array<uint64_t, 8>& layout);
+  /// Puts the runtime's probe on an instruction of the executable, for that process alone. Forgotten with the process, or by forget_probe.
+  base::Result<void> probe(uint32_t process_id, uint32_t runtime, const std::string& executable, uint64_t file_offset);
+  void forget_probe(uint32_t process_id);
   /// By --pid or COMMAND, itself or an ancestor: whatever it executes.
   bool selected_by_tree(uint32_t process_id) const;
 
@@ -81,6 +85,7 @@ class KernelSource {
   clew_bpf* skeleton_ = nullptr;
   ring_buffer* ring_ = nullptr;
   std::vector<bpf_link*> links_;
+  std::unordered_map<uint32_t, bpf_link*> probes_;  // by process
   Backend backend_ = Backend::kSocketTracepoints;
   int epoll_ = -1;
   int idle_rounds_ = 0;

@@ -21,10 +21,14 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
 
 // How its executions are told apart, if its runtime shows them.
 void LiveProcesses::read_runtime(uint32_t process_id) {
+  source_->forget_probe(process_id);
   const runtime::Layout layout = runtime::find_layout(proc_, process_id);
   if (!layout.description.empty()) messages_.debug(fmt::format("process {}: {}", process_id, layout.description));
   if (layout.runtime == 0) return;
-  if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
+  if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) return messages_.warn(done.error().message);
+  if (!layout.probe) return;
+  if (const auto done = source_->probe(process_id, layout.runtime, layout.probe->path, layout.probe->offset); !done)
+    messages_.warn(done.error().message);
 }
 
 // --pid means later children; that a server's workers are there already surprises people.
@@ -100,7 +104,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       break;
     case ProcessChange::Kind::kListen:
       table_.on_listen(id, change.port, change.time_ns);
-      selected_.insert(id);
+      if (selected_.insert(id).second && source_ != nullptr) read_runtime(id);  // selected by the kernel
       if (source_ != nullptr) decide(id, true);
       table_.resource_of(id, change.comm, change.time_ns);
       break;
@@ -110,6 +114,7 @@ void LiveProcesses::process(const ProcessChange& change) {
     case ProcessChange::Kind::kExit:
       table_.on_exit(id, change.time_ns);
       selected_.erase(id);
+      if (source_ != nullptr) source_->forget_probe(id);
       if (new_program_) new_program_(id);
       break;
   }

@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include "bpf/events.h"
+
 namespace clew::correlation {
 
 ExecutionModel model_of(const exporter::Resource& resource) {
@@ -19,12 +21,19 @@ ExecutionModel model_of(std::string_view name) {
 std::string_view describe(ExecutionModel model) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kGoroutines:
+      return "execution: by the goroutine that has read the request; causal: by those that it has started since";
     case ExecutionModel::kProxyQueue: return "causal: requests are sent on in the order in which they were read";
     case ExecutionModel::kEventLoop: return "causal: what a worker sends in the turn in which it has read the request";
   }
   return "execution: by the thread that waited for the request; else inferred, while it is the only one under way";
 }
 
-ExecutionModel model_of(uint32_t /*runtime*/) { return ExecutionModel::kThreads; }
+ExecutionModel model_of(uint32_t runtime) {
+  switch (runtime) {
+    case CLEW_RUNTIME_GO: return ExecutionModel::kGoroutines;
+    default: return ExecutionModel::kThreads;
+  }
+}
 
 }  // namespace clew::correlation

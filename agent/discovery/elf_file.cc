@@ -81,15 +81,19 @@ std::string_view ElfFile::text(const Section& section, size_t offset) const {
   return found == nullptr ? std::string_view() : std::string_view(found);
 }
 
-bool ElfFile::read_word(uint64_t address, uint32_t& word) const {
+bool ElfFile::read(uint64_t address, std::span<std::byte> into) const {
+  const auto first = offset_of(address);
+  if (!first || into.empty() || offset_of(address + into.size() - 1) != *first + into.size() - 1) return false;
+  return ::pread(fd_, into.data(), into.size(), static_cast<off_t>(*first)) == static_cast<ssize_t>(into.size());
+}
+
+std::optional<uint64_t> ElfFile::offset_of(uint64_t address) const {
   GElf_Phdr segment;
   for (int i = 0; i < header_.e_phnum; ++i) {
     if (::gelf_getphdr(elf_, i, &segment) == nullptr || segment.p_type != PT_LOAD) continue;
-    if (address < segment.p_vaddr || segment.p_filesz < sizeof word || address - segment.p_vaddr > segment.p_filesz - sizeof word) continue;
-    const uint64_t offset = segment.p_offset + (address - segment.p_vaddr);
-    return ::pread(fd_, &word, sizeof word, static_cast<off_t>(offset)) == sizeof word;
+    if (address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz) return segment.p_offset + (address - segment.p_vaddr);
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace clew::discovery

@@ -5,8 +5,11 @@
 #include <gelf.h>
 #include <libelf.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -40,7 +43,11 @@ class ElfFile {
   std::string_view text(const Section& section, size_t offset) const;
 
   /// The four bytes at an address of the loaded program, in the byte order of this machine; false if the file does not hold them.
-  bool read_word(uint64_t address, uint32_t& word) const;
+  bool read_word(uint64_t address, uint32_t& word) const { return read(address, std::as_writable_bytes(std::span(&word, 1))); }
+  /// The bytes at an address; false if the file does not hold all of them.
+  bool read(uint64_t address, std::span<std::byte> into) const;
+  /// Where the byte at an address stands in the file.
+  std::optional<uint64_t> offset_of(uint64_t address) const;
 
  private:
   ElfFile(int fd, Elf* elf) : fd_(fd), elf_(elf) {}

@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 
+#include "agent/runtime/go.h"
+
 namespace clew::runtime {
 
 Layout find_layout(const discovery::ProcFs& proc, uint32_t process_id) {
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return {.description = executable.error().message};
   switch (executable->runtime) {
+    case discovery::Executable::Runtime::kGo: return go_layout(proc, process_id, executable->version);
     default: return {.description = {}};
   }
 }

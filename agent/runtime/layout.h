@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "agent/base/result.h"
@@ -15,7 +16,12 @@ namespace clew::runtime {
 struct Layout {
   uint32_t runtime = 0;              // enum clew_runtime; 0: its executions are not read
   std::array<uint64_t, 8> values{};  // struct clew_runtime_layout, by the runtime's own file there
-  std::string description;           // for `clew explain`: "go1.24.4, goroutines at offset 160"; or why there is none
+  struct Probe {
+    std::string path;  // of the executable
+    uint64_t offset = 0;
+  };
+  std::optional<Probe> probe{};  // an instruction that tells more (bpf/execution)
+  std::string description;       // for `clew explain`: "go1.24.4, goroutines at offset 160"; or why there is none
 };
 
 /// What can be read of the process. Never a guess: what is not certain is left out, and `description` says why.

@@ -6,13 +6,22 @@
 #ifndef CLEW_BPF_EXECUTION_H
 #define CLEW_BPF_EXECUTION_H
 
-/* Fills e->words. False: nothing there, and then no rule of that runtime holds for the call. */
-static __always_inline bool read_execution(struct clew_execution *e, u32 runtime, u32 tgid)
+#include "execution/go.bpf.h"
+
+/* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
+static __always_inline bool read_execution(struct scratch *s, u32 runtime)
 {
-	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
+	struct clew_execution *e = &s->execution;
+	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
 
 	if (!layout)
 		return false;
+	e->runtime = runtime;
+	e->padding = 0;
+	switch (runtime) {
+	case CLEW_RUNTIME_GO:
+		return go_read(e, layout, &s->go, s->walk.direction == CLEW_INGRESS) != 0;
+	}
 	return false;
 }
 

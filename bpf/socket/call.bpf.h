@@ -46,11 +46,13 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	struct http1_walk *w = &s->walk;
 	u32 at = HTTP1_INDEX(w->capture - w->window);
 	u32 length = w->capture_end - w->capture;
-	bool executes = call->c->runtime != 0 && read_execution(&s->execution, call->c->runtime, s->tgid);
+	bool executes = call->c->runtime != 0 && read_execution(s, call->c->runtime);
 	u8 *start = s->bytes + SCRATCH_HEADROOM + at - sizeof(struct clew_event_data);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
 
+	if (executes && call->c->runtime == CLEW_RUNTIME_GO)
+		go_caller(&s->execution, call->c, call->sk, w->direction);
 	w->capture = HTTP1_NO_CAPTURE;
 	w->ended = 0;
 	if (!call->c->announced)

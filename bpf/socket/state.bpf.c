@@ -122,6 +122,8 @@ int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 	struct connection *c;
 	struct scratch *s;
 
+	if (go_probed)
+		bpf_map_delete_elem(&go_callers, &address);
 	if (by_address)
 		c = bpf_map_lookup_elem(&connections_by_address, &address);
 	else

@@ -18,6 +18,7 @@ enum class ExecutionModel : uint8_t {
                // thread waits, the only request under way is inferred
   kEventLoop,  // a proxy that acts in the same turn of its loop in which it has read something
   kProxyQueue,  // one that reads from several clients in a turn, and then serves them in that order
+  kGoroutines,  // Go: by the goroutine that reads, and those that it starts
 };
 
 /// Who made the call, and when.

@@ -2,6 +2,7 @@
 // The rule for a program: the one list of them.
 #include "agent/correlation/execution/event_loop.h"
 #include "agent/correlation/execution/execution.h"
+#include "agent/correlation/execution/goroutines.h"
 #include "agent/correlation/execution/proxy_queue.h"
 #include "agent/correlation/execution/threads.h"
 
@@ -10,6 +11,7 @@ namespace clew::correlation {
 std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionSettings& settings) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kGoroutines: return std::make_unique<Goroutines>(settings);
     case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
     case ExecutionModel::kProxyQueue: return std::make_unique<ProxyQueue>(settings);
   }
