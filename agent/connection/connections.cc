@@ -111,6 +111,7 @@ void Connections::evict_oldest() {
 void Connections::bytes(const capture::Bytes& bytes) {
   // The last word on a connection that is over already.
   if (bytes.bytes.empty() && !by_id_.contains(bytes.connection)) return;
+  latest_ns_ = std::max(latest_ns_, bytes.time_ns);
   Entry& entry = *find(bytes);
   if (entry.opaque) return;
   Entry::Half& half = entry.half(bytes.direction);
@@ -391,14 +392,33 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   const correlation::RequestKey key = key_of(entry.place, exchange);
   correlation::Context context =
       correlator_.context_of(key, entry.place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer);
-  if ((context.flags & exporter::kFlagSampled) == 0) {
-    unsampled_.add();
-    correlator_.closed(key, end_ns);
+  base::Counter& made = *spans_by_kind_[entry.place.is_client ? 1 : 0];
+  const bool may_be_joined =
+      !entry.place.is_client && entry.info.has_base && context.evidence == correlation::Evidence::kNone && correlator_.has_clients();
+  exporter::Span span = builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource));
+  if (may_be_joined) {
+    if (held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
+    held_.push_back({std::move(span), key, &made});
     return;
   }
-  spans_by_kind_[entry.place.is_client ? 1 : 0]->add();
-  spans_.push_back(builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource)));
+  emit(std::move(span), made);
   correlator_.closed(key, end_ns);
+}
+
+void Connections::emit(exporter::Span span, base::Counter& made) {
+  if ((span.flags & exporter::kFlagSampled) == 0) return unsampled_.add();
+  made.add();
+  spans_.push_back(std::move(span));
+}
+
+void Connections::release(uint64_t now_ns) {
+  for (; !held_.empty() && held_.front().span.end_unix_ns + limits_.late_join_wait_ns <= now_ns; held_.pop_front()) {
+    Held& held = held_.front();
+    correlation::Context context = correlator_.context_of(held.key, exporter::SpanKind::kServer);
+    if (context.evidence != correlation::Evidence::kNone) exchange::SpanBuilder::join(held.span, std::move(context));
+    correlator_.closed(held.key, held.span.end_unix_ns);
+    emit(std::move(held.span), *held.made);
+  }
 }
 
 // ---------------------------------------------------------------------------------------------- ends
@@ -464,6 +484,7 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
 }
 
 void Connections::tick(uint64_t now_ns) {
+  release(now_ns);
   for (size_t i = 0; i < waiting_.size();) {
     const auto it = by_id_.find(waiting_[i]);
     bool keep = false;
@@ -495,6 +516,7 @@ void Connections::finish(uint64_t now_ns) {
   for (const auto& [id, entry] : by_id_) ids.push_back(id);
   std::ranges::sort(ids);  // the same order at each replay
   for (uint64_t id : ids) end({.connection = id, .kind = capture::End::Kind::kTracer, .time_ns = now_ns});
+  release(UINT64_MAX);
 }
 
 }  // namespace clew::connection

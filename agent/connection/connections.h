@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,6 +32,9 @@ class Connections final : public capture::Sink {
   struct Limits {
     size_t connections_max = 65536;
     uint64_t early_response_wait_ns = 300'000'000;  // how long a span whose response is complete waits for the end of its request
+    // A client can be interrupted between its send and the event of it, while the server answers already: how long the server's span waits.
+    uint64_t late_join_wait_ns = 20'000'000;
+    size_t held_max = 65536;
   };
   /// The Resource of a process (or of a passive connection's server address, with process_id 0) at that time.
   using ResourceOf =
@@ -54,6 +58,7 @@ class Connections final : public capture::Sink {
   void finish(uint64_t now_ns);
   /// The spans finished since the last call.
   std::vector<exporter::Span> take_spans() {
+    release(latest_ns_);
     std::vector<exporter::Span> next;
     next.reserve(spans_.size());  // about as many again
     return std::exchange(spans_, std::move(next));
@@ -84,6 +89,8 @@ class Connections final : public capture::Sink {
   void finish_direction(Entry& entry, Direction direction);
   void deliver_ready(Entry& entry);
   void deliver(Entry& entry, exchange::Exchange& exchange, uint64_t end_ns);
+  void emit(exporter::Span span, base::Counter& made);
+  void release(uint64_t now_ns);
   void forget(uint64_t id);
   void evict_oldest();
 
@@ -99,6 +106,13 @@ class Connections final : public capture::Sink {
   Entry* oldest_ = nullptr;  // list in order of last use
   Entry* newest_ = nullptr;
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request
+  struct Held {
+    exporter::Span span;
+    correlation::RequestKey key;
+    base::Counter* made;  // counts it
+  };
+  std::deque<Held> held_;  // spans of servers that wait for the client of their request
+  uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;
   const protocols::Protocol* counted_protocol_ = nullptr;  // whose counters are at hand
   std::array<base::Counter*, 2> spans_by_kind_{};          // server, client

@@ -36,6 +36,37 @@ TEST_F(ConnectionsTest, ARequestAndItsResponseAreOneClientSpanWhereTheProcessCon
   EXPECT_EQ(counted("clew_spans_total", "protocol=\"http\",kind=\"client\""), 1U);
 }
 
+TEST_F(ConnectionsTest, AServersSpanWaitsALittleForAClientWhoseEventIsLate) {
+  const auto end_of_wire = [](uint64_t id, Role role) {
+    capture::Connection info = describe(id, role);
+    info.has_base = true;
+    info.base = role == Role::kServer ? std::array<uint32_t, 2>{7, 8} : std::array<uint32_t, 2>{8, 7};
+    return info;
+  };
+  Played server = open(end_of_wire(1, Role::kServer));
+  Played client = open(end_of_wire(2, Role::kClient));
+  for (const char* path : {"/first", "/late"}) {  // before the first a traced client is not heard of, and nothing is held back
+    const bool late = std::string_view(path) == "/late";
+    if (!late) client.client(request(path));
+    server.client(request(path));
+    server.server(response(200));
+    EXPECT_EQ(spans(), late ? Texts{} : Texts{"server GET /first 200"});
+    if (late) client.client(request(path));
+    client.server(response(200));
+    if (!late) {
+      EXPECT_EQ(spans(), Texts{"client GET http://h/first 200"});
+    }
+  }
+  connections().tick(now_ns_ + limits_.late_join_wait_ns);
+  const std::vector<exporter::Span> both = connections().take_spans();
+  ASSERT_EQ(both.size(), 2U);
+  EXPECT_EQ(text_of(both[0]), "client GET http://h/late 200");
+  EXPECT_EQ(text_of(both[1]), "server GET /late 200");
+  EXPECT_EQ(both[1].parent_span_id, both[0].span_id);
+  EXPECT_EQ(both[1].trace_id, both[0].trace_id);
+  EXPECT_EQ(get(both[1], "clew.parent.evidence"), "connection");
+}
+
 TEST_F(ConnectionsTest, WithoutARoleTheFirstBytesTellWhoAsks) {
   Played c = open(describe(1, Role::kUnknown));
   c.client(request("/a"));

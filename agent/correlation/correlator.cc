@@ -157,6 +157,7 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
         node->context.candidates.push_back({parent->context.trace_id, parent->context.span_id, parent->context.flags});
   }
   if (!wire) return;
+  has_clients_ = true;
   sent_[*wire] = key;
   if (const auto received = received_.find(*wire); received != received_.end())
     if (Node* const server = find(received->second)) join(*server, *node);

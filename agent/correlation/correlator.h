@@ -58,6 +58,9 @@ class Correlator {
   /// The context of a request under way. One that was never announced, or did not fit, gets ids of its own.
   Context context_of(const RequestKey& key, exporter::SpanKind kind) const;
 
+  /// Requests of traced clients have been seen: a server's may be one of them, of which the kernel tells only later.
+  bool has_clients() const { return has_clients_; }
+
   size_t size() const { return nodes_.size(); }
 
  private:
@@ -91,6 +94,7 @@ class Correlator {
   const Ids& ids_;
   Limits limits_;
   sampling::Sampler sampler_;
+  bool has_clients_ = false;
   using Nodes = std::unordered_map<RequestKey, Node, KeyHash>;
   Nodes nodes_;
   std::vector<Nodes::node_type> spare_;                   // room for the next ones: they come and go with every request

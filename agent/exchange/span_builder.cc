@@ -39,7 +39,25 @@ void add_incomplete(base::Attributes& attributes, uint8_t bits) {
   attributes.add("clew.incomplete", reasons);
 }
 
+void set_ids(exporter::Span& span, correlation::Context& context) {
+  span.trace_id = context.trace_id;
+  span.span_id = context.span_id;
+  span.parent_span_id = context.parent_span_id;
+  span.flags = context.flags;
+  span.trace_state = std::move(context.trace_state);
+}
+
+void add_evidence(exporter::Span& span, const correlation::Context& context) {
+  if (context.evidence != correlation::Evidence::kNone) span.attributes.add("clew.parent.evidence", correlation::name_of(context.evidence));
+  if (context.evidence == correlation::Evidence::kInferred) span.attributes.add("clew.parent.confidence", context.confidence);
+}
+
 }  // namespace
+
+void SpanBuilder::join(exporter::Span& span, correlation::Context context) {
+  set_ids(span, context);
+  add_evidence(span, context);
+}
 
 exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange,
                                   correlation::Context context, uint64_t end_ns, std::shared_ptr<const exporter::Resource> resource) const {
@@ -62,11 +80,7 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
 
   exporter::Span span;
   span.kind = place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer;
-  span.trace_id = context.trace_id;
-  span.span_id = context.span_id;
-  span.parent_span_id = context.parent_span_id;
-  span.flags = context.flags;
-  span.trace_state = std::move(context.trace_state);
+  set_ids(span, context);
   span.status = description.is_error ? exporter::StatusCode::kError : exporter::StatusCode::kUnset;
   span.start_unix_ns = exchange.request.first_byte_ns;
   span.end_unix_ns = std::max(end_ns, span.start_unix_ns);
@@ -75,8 +89,7 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
   const Address& peer = place.is_client ? place.server : place.client;
   if (!peer.text.empty()) span.attributes.add("network.peer.address", peer.text);
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
-  if (context.evidence != correlation::Evidence::kNone) span.attributes.add("clew.parent.evidence", correlation::name_of(context.evidence));
-  if (context.evidence == correlation::Evidence::kInferred) span.attributes.add("clew.parent.confidence", context.confidence);
+  add_evidence(span, context);
   for (const correlation::Context::Candidate& candidate : context.candidates) {
     exporter::Link link;
     link.trace_id = candidate.trace_id;

@@ -35,6 +35,8 @@ class SpanBuilder {
 
   exporter::Span build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, correlation::Context context,
                        uint64_t end_ns, std::shared_ptr<const exporter::Resource> resource) const;
+  /// Gives a span that was built without a parent the one that was found since.
+  static void join(exporter::Span& span, correlation::Context context);
 
  private:
   bool capture_query_;
