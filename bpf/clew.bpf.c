@@ -20,5 +20,6 @@
 #include "socket/state.bpf.c"
 #include "socket/open_sockets.bpf.c"
 #include "process/lifecycle.bpf.c"
+#include "execution/cpython.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -201,6 +201,11 @@ struct thread_info {
 	u32 status;
 };
 
+/* the architecture's, by its one field in use: the thread pointer of user space */
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct io_uring_task;
 
 typedef struct {
@@ -220,6 +225,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct io_uring_task *io_uring;
 	char comm[16];
+	struct thread_struct thread;
 };
 
 struct linux_binprm;

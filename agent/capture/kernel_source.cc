@@ -105,6 +105,7 @@ base::Result<void> KernelSource::attach() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
+    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;  // of single processes: attach_probe
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);
@@ -113,6 +114,7 @@ base::Result<void> KernelSource::attach() {
 }
 
 void KernelSource::detach() {
+  probes_.clear();
   for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
 }
@@ -129,6 +131,7 @@ base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
 }
 
 void KernelSource::deselect(uint32_t process_id) {
+  probes_.detach(process_id);
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &process_id);
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
 }
@@ -145,6 +148,13 @@ base::Result<void> KernelSource::set_runtime(uint32_t process_id, uint32_t runti
     return base::fail(fmt::format("cannot follow the executions of process {}: {}", process_id, std::strerror(errno)));
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
   return {};
+}
+
+base::Result<void> KernelSource::attach_probe(uint32_t process_id, const std::string& program, const std::string& file, uint64_t offset,
+                                              bool at_return) {
+  bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, program.c_str());
+  if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", program));
+  return probes_.attach(found, process_id, file, offset, at_return);
 }
 
 bool KernelSource::selected_by_tree(uint32_t process_id) const {
@@ -229,6 +239,7 @@ void KernelSource::update_counters() {
   counters_.get("clew_kernel_calls_total").set(figures[CLEW_FIGURE_CALLS]);
   counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);
   counters_.get("clew_kernel_foreign_calls_total").set(figures[CLEW_FIGURE_FOREIGN]);
+  counters_.get("clew_kernel_probe_hits_total").set(figures[CLEW_FIGURE_PROBES]);
 
   uint64_t missed = 0;
   bpf_program* program = nullptr;

@@ -6,6 +6,8 @@
 #ifndef CLEW_BPF_EXECUTION_H
 #define CLEW_BPF_EXECUTION_H
 
+#include "cpython.bpf.h"
+
 /* Fills e->words. False: nothing there, and then no rule of that runtime holds for the call. */
 static __always_inline bool read_execution(struct clew_execution *e, u32 runtime, u32 tgid)
 {
@@ -13,6 +15,11 @@ static __always_inline bool read_execution(struct clew_execution *e, u32 runtime
 
 	if (!layout)
 		return false;
+	e->runtime = runtime;
+	switch (runtime) {
+	case CLEW_RUNTIME_CPYTHON:
+		return read_cpython(e, layout, tgid);
+	}
 	return false;
 }
 

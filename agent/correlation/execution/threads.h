@@ -16,6 +16,8 @@ class Threads final : public Execution {
   void received(const RequestKey& request, const Caller& caller) override;
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
+  /// It waited in a blocking read for a request that is not answered yet.
+  bool serves(uint32_t thread_id) const { return threads_.contains(thread_id); }
   bool idle() const override { return open_.empty(); }
 
  private:
