@@ -14,7 +14,7 @@
 namespace clew::runtime {
 namespace {
 
-// Offsets as the debug information of 3.8.18, 3.9.18, 3.10.13, 3.11.7, 3.12.1 and 3.13.0 has them; within one version they do not change.
+// Offsets as the debug information of 3.8.18, 3.9.18, 3.10.13, 3.11.7, 3.12.1, 3.13.0 and 3.14.10 has them; within one version they do not change.
 // Since 3.13 _PyRuntime begins with struct _Py_DebugOffsets, which names all but the last; for those versions the numbers say where in it.
 struct Offsets {
   uint32_t minor = 0;
@@ -31,6 +31,7 @@ constexpr std::array kOffsets = {
     Offsets{.minor = 11, .interpreters = 40, .threads = 16, .thread_id = 152, .context = 224},
     Offsets{.minor = 12, .interpreters = 40, .threads = 72, .thread_id = 136, .context = 208},
     Offsets{.minor = 13, .in_debug_offsets = true, .interpreters = 40, .threads = 72, .thread_id = 192, .context = 208},
+    Offsets{.minor = 14, .in_debug_offsets = true, .interpreters = 40, .threads = 72, .thread_id = 216, .context = 208},
 };
 constexpr uint64_t kNext = 8;  // PyThreadState.next and .interp, in all of them
 constexpr uint64_t kInterp = 16;
