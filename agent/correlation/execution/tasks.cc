@@ -4,10 +4,12 @@
 //   1. asyncio reads a connection in a callback that has a context of its own. What is copied from it while it has one request under way is
 //      made for that request (uvicorn: the task that runs the application); further copies inherit.
 //   2. A server with a task for each connection (aiohttp, asyncio.start_server) makes it when it accepts:
-//        accepting task ─┬─ callback connection_made ── the connection's task
-//                        └─ callback add_reader      ── the callback that reads
-//      The two callbacks are made one right after the other, each is the first or second child, each has one first child (Lib/asyncio:
-//      selector_events.py, _SelectorTransport). The task serves the one request of the connection that is under way.
+//        accepting task ─┬─ callback connection_made ─┬─ the connection's task
+//                        │                            └─ perhaps timers and other callbacks
+//                        └─ callback add_reader ── the callback that reads
+//      The first two are made one right after the other, as the first and second child (Lib/asyncio/selector_events.py,
+//      _SelectorSocketTransport). The task serves the one request of the connection that is under way. Which child it is, is learned from
+//      the first answer in the process.
 //   3. uvloop reads in no context, and then runs the protocol's callback at once in the server's: the first copy on that thread after a
 //      request is the request's, once that has been so several times without an exception.
 //   4. Connections older than the notes: the context that answered two requests in a row serves the connection.
@@ -24,6 +26,7 @@ namespace {
 
 constexpr uint32_t kCallbacksMin = 3;
 constexpr uint32_t kVotesMin = 2;
+constexpr uint32_t kChildrenMax = 8;  // of connection_made, that may be the connection's task
 
 uint64_t context_of(const Caller& caller) { return caller.execution[0]; }
 
@@ -53,7 +56,8 @@ Tasks::Finding Tasks::find_in(uint64_t connection) const {
 
 // Is it the task that serves an accepted connection?
 const Tasks::Accept* Tasks::accept_of(const Context& context) const {
-  if (accept_misleads_ || context.nth != 0 || context.parent_nth != 0) return nullptr;
+  if (accept_misleads_ || context.nth >= kChildrenMax || context.parent_nth != 0) return nullptr;
+  if (serving_children_ != 0 && (serving_children_ >> context.nth & 1) == 0) return nullptr;
   const auto found = accepts_.find(context.grandparent_id);
   if (found == accepts_.end() || found->second.connection == 0 || found->second.reader_parent_born != context.parent_born + 1)
     return nullptr;
@@ -132,7 +136,9 @@ void Tasks::noted(uint32_t what, const Caller& caller) {
   if (number != copies_ + 1) forget();
   copies_ = number;
   Context* const parent = from != 0 ? &context_at(from) : nullptr;
-  Context child{.id = ++last_id_, .born = number};
+  Context child;
+  child.id = ++last_id_;
+  child.born = number;
   if (parent != nullptr) inherit(from, *parent, child);
   if (const auto turn = turns_.find(caller.thread_id); turn != turns_.end()) copied_in_turn(parent, child, turn->second);
   if (parent != nullptr) parent->children++;
@@ -149,7 +155,12 @@ void Tasks::inherit(uint64_t address, const Context& parent, Context& child) {
   const Finding finding = find(parent);
   if (!finding.known) return;
   child.owner = finding.request ? Owner::kRequest : Owner::kNobody;
-  if (finding.request) child.request = *finding.request;
+  if (!finding.request) return;
+  child.request = *finding.request;
+  if (accept_of(parent) != nullptr && parent.owner == Owner::kUnknown)
+    child.of_child = parent.nth;
+  else
+    child.of_child = parent.of_child;
 }
 
 void Tasks::copied_in_turn(Context* parent, Context& child, Turn& turn) {
@@ -178,6 +189,7 @@ void Tasks::responding(const RequestKey& request, const Caller& caller) {
   Context& context = context_at(context_of(caller));
   switch (context.owner) {
     case Owner::kRequest:
+      if (context.request == request && context.of_child < kChildrenMax) serving_children_ |= 1U << context.of_child;
       if (context.request == request || !find(context).request) return;
       context.owner = Owner::kShared;
       callbacks_mislead_ = true;
@@ -190,7 +202,10 @@ void Tasks::responding(const RequestKey& request, const Caller& caller) {
     case Owner::kShared: return;
   }
   const Accept* const accept = accept_of(context);
-  if (accept != nullptr ? accept->connection != request.connection : connection->second.accepted) accept_misleads_ = true;
+  if (accept != nullptr && accept->connection == request.connection)
+    serving_children_ |= 1U << context.nth;
+  else if (accept != nullptr || connection->second.accepted)
+    accept_misleads_ = true;
   if (accept == nullptr) vote(request, context, connection->second);
 }
 

@@ -47,6 +47,7 @@ class Tasks final : public Execution {
     uint64_t grandparent_id = 0;
     uint32_t nth = kManyth;  // child of its parent, from 0
     uint32_t parent_nth = kManyth;
+    uint32_t of_child = kManyth;  // kRequest, because this child of connection_made is thought to serve the connection
   };
   struct Connection {
     std::vector<RequestKey> open;  // in their order
@@ -89,6 +90,7 @@ class Tasks final : public Execution {
   std::unordered_map<uint32_t, Turn> turns_;
   uint64_t copies_ = 0;  // number of the latest note
   uint64_t last_id_ = 0;
+  uint32_t serving_children_ = 0;  // bit n: the n-th child of connection_made has answered; 0: none yet
   bool accept_misleads_ = false;  // a response came from elsewhere than that pattern says
   bool callbacks_mislead_ = false;
 };

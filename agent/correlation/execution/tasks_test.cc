@@ -134,8 +134,27 @@ TEST_F(TasksTest, AnAnswerFromElsewhereEndsTheTrustInTheAccept) {
   const uint64_t first = copy(made);
   const uint64_t second = copy(made);
   tasks_.received(key(1), in(reader));
-  tasks_.responding(key(1), in(second));
+  tasks_.received(key(70), in(0, 9));
+  EXPECT_EQ(cause(in(first)), key(1));
+  tasks_.responding(key(1), in(copy(kLoop)));
   EXPECT_EQ(cause(in(first)), std::nullopt);
+  EXPECT_EQ(cause(in(second)), std::nullopt);
+}
+
+TEST_F(TasksTest, WhichChildServesAnAcceptedConnectionIsLearnedFromTheFirstAnswer) {
+  const auto [made, reader] = accept();
+  copy(made);  // a timer
+  const uint64_t task = copy(made);
+  tasks_.received(key(1), in(reader));
+  const uint64_t handler = copy(task);
+  EXPECT_EQ(cause(in(handler)), key(1));
+  tasks_.responding(key(1), in(handler));
+  const auto other = accept();
+  const uint64_t heartbeat = copy(other.made);
+  const uint64_t other_task = copy(other.made);
+  tasks_.received(key(2), in(other.reader));
+  EXPECT_EQ(cause(in(heartbeat)), std::nullopt);
+  EXPECT_EQ(cause(in(other_task)), key(2));
 }
 
 TEST_F(TasksTest, PipelinedRequestsAreNotGuessed) {
