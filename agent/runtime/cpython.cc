@@ -14,8 +14,9 @@
 namespace clew::runtime {
 namespace {
 
-// Offsets as the debug information of 3.8.18, 3.9.18, 3.10.13, 3.11.7, 3.12.1, 3.13.0 and 3.14.10 has them; within one version they do not change.
-// Since 3.13 _PyRuntime begins with struct _Py_DebugOffsets, which names all but the last; for those versions the numbers say where in it.
+// Offsets as the debug information of 3.8.18, 3.9.18, 3.10.13, 3.11.7, 3.12.1, 3.13.0 and 3.14.10 has them; within one version they do not
+// change. Since 3.13 _PyRuntime begins with struct _Py_DebugOffsets, which names all but the last; for those versions the numbers say where
+// in it.
 struct Offsets {
   uint32_t minor = 0;
   bool in_debug_offsets = false;

@@ -17,8 +17,9 @@ constexpr uint64_t kRuntime = 0x10000, kInterpreter = 0x20000, kState = 0x30000,
 class CpythonTest : public testing::Test {
  protected:
   void SetUp() override {  // 3.11, one thread, thread-specific value 2
-    words_ = {{kRuntime + 40, kInterpreter}, {kInterpreter + 16, kState}, {kState + 8, 0}, {kState + 16, kInterpreter}, {kState + 152, kThread},
-              {kState + 224, kContext}, {kContext + 8, kType}, {kThread, kThread}, {kThread + 16, kThread}};
+    words_ = {{kRuntime + 40, kInterpreter}, {kInterpreter + 16, kState}, {kState + 8, 0},
+              {kState + 16, kInterpreter},   {kState + 152, kThread},     {kState + 224, kContext},
+              {kContext + 8, kType},         {kThread, kThread},          {kThread + 16, kThread}};
     for (uint64_t key = 0; key < 32; ++key) words_[kThread + 0x318 + 16 * key] = key == 2 ? kState : 0;
   }
   Layout read(uint32_t version = 0x030b02f0) const {
@@ -51,8 +52,13 @@ TEST_F(CpythonTest, TheDebugOffsetsNameTheRestSince313) {
   uint64_t cookie = 0;
   std::memcpy(&cookie, "xdebugpy", 8);
   words_.erase(kRuntime + 40);
-  words_.insert({{kRuntime, cookie}, {kRuntime + 40, 700}, {kRuntime + 72, 7000}, {kRuntime + 192, 152}, {kRuntime + 700, kInterpreter},
-                 {kInterpreter + 7000, kState}, {kState + 208, kContext}});
+  words_.insert({{kRuntime, cookie},
+                 {kRuntime + 40, 700},
+                 {kRuntime + 72, 7000},
+                 {kRuntime + 192, 152},
+                 {kRuntime + 700, kInterpreter},
+                 {kInterpreter + 7000, kState},
+                 {kState + 208, kContext}});
   const Layout layout = read(0x030d00f0);
   EXPECT_NE(layout.runtime, 0U) << layout.description;
   EXPECT_EQ(layout.values[3], 208U);

@@ -91,7 +91,7 @@ class Tasks final : public Execution {
   uint64_t copies_ = 0;  // number of the latest note
   uint64_t last_id_ = 0;
   uint32_t serving_children_ = 0;  // bit n: the n-th child of connection_made has answered; 0: none yet
-  bool accept_misleads_ = false;  // a response came from elsewhere than that pattern says
+  bool accept_misleads_ = false;   // a response came from elsewhere than that pattern says
   bool callbacks_mislead_ = false;
 };
 

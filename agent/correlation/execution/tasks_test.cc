@@ -14,7 +14,8 @@ constexpr uint64_t kLoop = 0x1000;  // the server's context, older than the note
 class TasksTest : public testing::Test {
  protected:
   Caller in(uint64_t context, uint32_t thread = 1, bool blocking = false) const {
-    return {.process_id = 100, .thread_id = thread, .blocking = blocking, .model = ExecutionModel::kTasks, .execution = {context, 0, copies_}};
+    return {
+        .process_id = 100, .thread_id = thread, .blocking = blocking, .model = ExecutionModel::kTasks, .execution = {context, 0, copies_}};
   }
   uint64_t copy(uint64_t from, uint64_t to, uint32_t thread = 1) {
     Caller caller = in(from, thread);
