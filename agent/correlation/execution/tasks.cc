@@ -11,7 +11,8 @@
 //      _SelectorSocketTransport). The task serves the one request of the connection that is under way. Which child it is, is learned from
 //      the first answer in the process.
 //   3. uvloop reads in no context, and then runs the protocol's callback at once in the server's: the first copy on that thread after a
-//      request is the request's, once that has been so several times without an exception.
+//      request is the request's task, once that has been so several times without an exception: each time a copy, and no copy of that
+//      context but then.
 //   4. Connections older than the notes: the context that answered two requests in a row serves the connection.
 // Where two of them disagree, or what answers a request is not what they say, the context is nobody's.
 #include "agent/correlation/execution/tasks.h"
@@ -86,7 +87,9 @@ Tasks::Finding Tasks::find(const Context& context) const {
 // Whatever the thread does now: it has not made a task for what it read last.
 void Tasks::interrupt(uint32_t thread_id) {
   const auto found = turns_.find(thread_id);
-  if (found == turns_.end() || !found->second.read) return;
+  if (found == turns_.end()) return;
+  found->second.in_callback = false;
+  if (!found->second.read) return;
   found->second.read.reset();
   found->second.in_a_row = 0;
 }
@@ -166,13 +169,16 @@ void Tasks::inherit(uint64_t address, const Context& parent, Context& child) {
 void Tasks::copied_in_turn(Context* parent, Context& child, Turn& turn) {
   const std::optional<RequestKey> read = std::exchange(turn.read, std::nullopt);
   if (!read) {
-    if (parent != nullptr && parent->id == turn.callbacks_id) turn.in_a_row = 0;
+    const bool by_callbacks = parent != nullptr && parent->id == turn.callbacks_id;
+    if (by_callbacks && !turn.in_callback) turn.in_a_row = 0;
+    turn.in_callback &= by_callbacks;
     return;
   }
   if (parent == nullptr || find(*parent).known) {
     turn.in_a_row = 0;
     return;
   }
+  turn.in_callback = true;
   turn.in_a_row = parent->id == turn.callbacks_id ? turn.in_a_row + 1 : 1;
   turn.callbacks_id = parent->id;
   parent->runs_callbacks = true;

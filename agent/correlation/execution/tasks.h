@@ -60,9 +60,10 @@ class Tasks final : public Execution {
     uint64_t connection = 0;
     uint64_t reader_parent_born = 0;
   };
-  struct Turn {
+  struct Turn {                      // of a thread
     std::optional<RequestKey> read;  // in no context, and the thread has done nothing since
     uint64_t callbacks_id = 0;       // the context that was copied then
+    bool in_callback = false;        // nothing has happened since but copies of that one
     uint32_t in_a_row = 0;           // so many times without an exception
   };
   struct Finding {
