@@ -111,14 +111,16 @@ TEST(ProcessImage, ModulesAreFilesWhoseFirstByteIsMapped) {
   const auto modules = modules_in(
       "55d0c4e00000-55d0c4e01000 r--p 00000000 08:01 42                         /usr/bin/python3.11\n"
       "55d0c4e01000-55d0c4e02000 r-xp 00001000 08:01 42                         /usr/bin/python3.11\n"
+      "00400000-0041f000 r--p 00000000 fe:00 7      /bin/python3.9\n"
       "7f00-8f00 r--p 00000000 08:01 43   /lib/libpython3.11.so.1.0 (deleted)\n"
       "7ffd0000-7ffd1000 rw-p 00000000 00:00 0                          [stack]\nnonsense\n/\n",
       "/proc/7");
-  ASSERT_EQ(modules.size(), 2U);
+  ASSERT_EQ(modules.size(), 3U);
   EXPECT_EQ(modules[0].path, "/usr/bin/python3.11");
   EXPECT_EQ(modules[0].start, 0x55d0c4e00000U);
   EXPECT_EQ(modules[0].file, "/proc/7/map_files/55d0c4e00000-55d0c4e01000");
-  EXPECT_EQ(modules[1].path, "/lib/libpython3.11.so.1.0");
+  EXPECT_EQ(modules[1].file, "/proc/7/map_files/400000-41f000") << "no zeros in front there";
+  EXPECT_EQ(modules[2].path, "/lib/libpython3.11.so.1.0");
 }
 
 }  // namespace

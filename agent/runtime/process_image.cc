@@ -59,11 +59,13 @@ std::vector<Module> modules_in(std::string_view maps, const std::string& process
         line.substr(std::min(range + 6, line.size()), 9) != "00000000 ")
       continue;
     Module module;
+    uint64_t last = 0;
     const auto parsed = std::from_chars(line.data(), line.data() + range, module.start, 16);
     if (parsed.ec != std::errc() || *parsed.ptr != '-') continue;
+    if (std::from_chars(parsed.ptr + 1, line.data() + range, last, 16).ec != std::errc()) continue;
     module.path = line.substr(slash);
     if (module.path.ends_with(" (deleted)")) module.path.resize(module.path.size() - 10);
-    module.file = fmt::format("{}/map_files/{}", process_directory, line.substr(0, range));
+    module.file = fmt::format("{}/map_files/{:x}-{:x}", process_directory, module.start, last);
     const auto same = [&module](const Module& other) { return other.path == module.path; };
     if (std::ranges::none_of(modules, same)) modules.push_back(std::move(module));
   }

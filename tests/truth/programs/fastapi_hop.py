@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """FastAPI on uvicorn: each request /h/ID asks the next server for /l/ID/1, /l/ID/2 …
 
-usage: fastapi_hop.py PORT NEXT_PORT LOOP CLIENT PATTERN    LOOP: asyncio uvloop    CLIENT: httpx aiohttp    PATTERN: see `patterns`
+usage: fastapi_hop.py PORT NEXT_PORT LOOP CLIENT PATTERN    LOOP: asyncio uvloop    CLIENT: httpx aiohttp    PATTERN: sync, and see `patterns`
 """
 import asyncio
 import contextlib
@@ -71,16 +71,14 @@ async def lifespan(_):
 app = fastapi.FastAPI(lifespan=lifespan)
 
 
-@app.get("/h/{name}")
 async def hop(name: str):
     return {"asked": len(await patterns[pattern]("/l/" + name))}
 
 
-@app.get("/s/{name}")
-def hop_sync(name: str):
-    """A function that blocks: the framework runs it in a thread of its pool."""
+def hop_that_blocks(name: str):
+    """The framework runs it in a thread of its pool."""
     with urllib.request.urlopen(f"{base}/l/{name}/1") as response:
         return {"asked": len(response.read())}
 
-
+app.get("/h/{name}")(hop_that_blocks if pattern == "sync" else hop)
 uvicorn.run(app, host="127.0.0.1", port=int(port), loop=loop, log_level="warning", backlog=2048)
