@@ -36,6 +36,8 @@ void LiveProcesses::read_runtime(uint32_t process_id, uint32_t ticks_before) {
     if (const auto done = source_->attach_probe(process_id, probe.program, probe.file, probe.offset, probe.at_return); !done)
       return messages_.warn(done.error().message);
   if (!layout.probes.empty()) probed_.insert(process_id);
+  read_.insert(process_id);
+  looks_.erase(process_id);
   if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
 }
 
@@ -51,6 +53,7 @@ void LiveProcesses::tick() {
 
 void LiveProcesses::forget_runtime(uint32_t process_id) {
   looks_.erase(process_id);
+  read_.erase(process_id);
   if (probed_.erase(process_id) != 0 && source_ != nullptr) source_->forget_probes(process_id);
 }
 
@@ -127,7 +130,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       table_.on_listen(id, change.port, change.time_ns);
       selected_.insert(id);
       if (source_ != nullptr) decide(id, true);
-      if (source_ != nullptr && looks_.erase(id) != 0) read_runtime(id);
+      if (source_ != nullptr && !read_.contains(id)) read_runtime(id);  // chosen by the kernel, or not started when it was looked at
       table_.resource_of(id, change.comm, change.time_ns);
       break;
     case ProcessChange::Kind::kCgroup:

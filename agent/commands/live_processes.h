@@ -55,7 +55,8 @@ class LiveProcesses final : public capture::ProcessSink {
     uint32_t before = 0;  // as many were waited the last time
   };
   std::unordered_map<uint32_t, Look> looks_;  // processes to look at again
-  std::unordered_set<uint32_t> probed_;       // their runtime is read with the help of probes, which children do not inherit
+  std::unordered_set<uint32_t> read_;         // their runtime is read …
+  std::unordered_set<uint32_t> probed_;       // … with the help of probes, which children do not inherit
 };
 
 }  // namespace clew::commands
