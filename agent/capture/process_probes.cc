@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <utility>
 
 namespace clew::capture {
 
@@ -25,14 +27,21 @@ base::Result<void> ProcessProbes::attach(bpf_program* program, uint32_t process_
 void ProcessProbes::detach(uint32_t process_id) {
   const auto found = links_.find(process_id);
   if (found == links_.end()) return;
-  for (bpf_link* const link : found->second) bpf_link__destroy(link);
+  old_.insert(old_.end(), found->second.begin(), found->second.end());
   links_.erase(found);
+  if (destroying_.valid() && destroying_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
+  destroying_ = std::async(std::launch::async, [links = std::exchange(old_, {})] {
+    for (bpf_link* const link : links) bpf_link__destroy(link);
+  });
 }
 
 void ProcessProbes::clear() {
+  for (bpf_link* const link : old_) bpf_link__destroy(link);
+  old_.clear();
   for (const auto& [process_id, links] : links_)
     for (bpf_link* const link : links) bpf_link__destroy(link);
   links_.clear();
+  if (destroying_.valid()) destroying_.wait();
 }
 
 }  // namespace clew::capture

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,11 +27,14 @@ class ProcessProbes {
 
   /// `offset`: of the instruction in `file`. All threads of the process, not its children.
   base::Result<void> attach(bpf_program* program, uint32_t process_id, const std::string& file, uint64_t offset, bool at_return);
+  /// At once for the caller: the kernel waits for all CPUs, tens of milliseconds, in a thread of its own.
   void detach(uint32_t process_id);
   void clear();
 
  private:
   std::unordered_map<uint32_t, std::vector<bpf_link*>> links_;
+  std::vector<bpf_link*> old_;    // to be destroyed, when …
+  std::future<void> destroying_;  // … the thread is done with those before
 };
 
 }  // namespace clew::capture
