@@ -21,5 +21,6 @@
 #include "socket/open_sockets.bpf.c"
 #include "process/lifecycle.bpf.c"
 #include "execution/go_round_trip.bpf.c"
+#include "execution/cpython.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -60,6 +60,11 @@ enum clew_runtime {
 	CLEW_RUNTIME_CPYTHON = 3,
 };
 
+/* clew_event_runtime.what */
+enum clew_cpython_note {
+	CLEW_CPYTHON_COPIED = 1, /* a context was made from the current one */
+};
+
 /* What was read of the runtime in the moment of the call. */
 struct clew_execution {
 	clew_u32 runtime; /* enum clew_runtime */
@@ -189,7 +194,7 @@ enum clew_figure {
 	CLEW_FIGURE_CALLS = 1,	     /* socket calls of selected processes looked at */
 	CLEW_FIGURE_CONNECTIONS = 2, /* connections given a state */
 	CLEW_FIGURE_FOREIGN = 3,     /* calls whose bytes are no head of a known protocol (not shown to user space) */
-	CLEW_FIGURE_PROBES = 4,	     /* hits of uprobes */
+	CLEW_FIGURE_PROBES = 4,	     /* hits of probes inside of runtimes */
 	CLEW_FIGURE_MAX
 };
 

@@ -221,6 +221,11 @@ struct thread_info {
 	u32 status;
 };
 
+/* the architecture's, by its one field in use: the thread pointer of user space */
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct io_uring_task;
 
 typedef struct {
@@ -229,11 +234,6 @@ typedef struct {
 
 struct signal_struct {
 	atomic_t live;
-};
-
-/* arch/x86/include/asm/processor.h */
-struct thread_struct {
-	unsigned long fsbase;
 };
 
 struct task_struct {

@@ -134,7 +134,7 @@ base::Result<void> KernelSource::attach() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
-    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;  // by process
+    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;  // of single processes: attach_probe
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);
@@ -143,10 +143,9 @@ base::Result<void> KernelSource::attach() {
 }
 
 void KernelSource::detach() {
+  probes_.clear();
   for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
-  for (const auto& [process_id, link] : probes_) bpf_link__destroy(link);
-  probes_.clear();
 }
 
 base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
@@ -161,7 +160,7 @@ base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
 }
 
 void KernelSource::deselect(uint32_t process_id) {
-  forget_probe(process_id);
+  probes_.detach(process_id);
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &process_id);
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
 }
@@ -170,6 +169,7 @@ base::Result<void> KernelSource::set_runtime(uint32_t process_id, uint32_t runti
   clew_runtime_layout values{};
   std::ranges::copy(layout, values.values);
   clew_process process{};
+  if (runtime == CLEW_RUNTIME_GO) skeleton_->bss->go_probed = 1;
   const int processes = bpf_map__fd(skeleton_->maps.processes);
   if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
   process.runtime = runtime;
@@ -180,23 +180,11 @@ base::Result<void> KernelSource::set_runtime(uint32_t process_id, uint32_t runti
   return {};
 }
 
-base::Result<void> KernelSource::probe(uint32_t process_id, uint32_t runtime, const std::string& executable, uint64_t file_offset) {
-  forget_probe(process_id);
-  if (runtime != CLEW_RUNTIME_GO) return base::fail(fmt::format("runtime {} has no probe", runtime));
-  // Perf events hold for all threads of the process, and 6.1 has them.
-  bpf_link* link = bpf_program__attach_uprobe(skeleton_->progs.uprobe__go_round_trip, false, static_cast<pid_t>(process_id),
-                                              executable.c_str(), file_offset);
-  if (link == nullptr) return base::fail(fmt::format("cannot probe process {}: {}", process_id, std::strerror(errno)));
-  probes_[process_id] = link;
-  skeleton_->bss->go_probed = 1;
-  return {};
-}
-
-void KernelSource::forget_probe(uint32_t process_id) {
-  const auto found = probes_.find(process_id);
-  if (found == probes_.end()) return;
-  bpf_link__destroy(found->second);
-  probes_.erase(found);
+base::Result<void> KernelSource::attach_probe(uint32_t process_id, const std::string& program, const std::string& file, uint64_t offset,
+                                              bool at_return) {
+  bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, program.c_str());
+  if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", program));
+  return probes_.attach(found, process_id, file, offset, at_return);
 }
 
 bool KernelSource::selected_by_tree(uint32_t process_id) const {
@@ -280,8 +268,8 @@ void KernelSource::update_counters() {
   }
   counters_.get("clew_kernel_calls_total").set(figures[CLEW_FIGURE_CALLS]);
   counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);
-  counters_.get("clew_kernel_probe_hits_total").set(figures[CLEW_FIGURE_PROBES]);
   counters_.get("clew_kernel_foreign_calls_total").set(figures[CLEW_FIGURE_FOREIGN]);
+  counters_.get("clew_kernel_probe_hits_total").set(figures[CLEW_FIGURE_PROBES]);
 
   uint64_t missed = 0;
   bpf_program* program = nullptr;

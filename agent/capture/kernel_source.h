@@ -14,6 +14,7 @@
 
 #include "agent/base/counters.h"
 #include "agent/base/result.h"
+#include "agent/capture/process_probes.h"
 
 struct clew_bpf;
 struct ring_buffer;
@@ -60,9 +61,11 @@ class KernelSource {
   void deselect(uint32_t process_id);
   /// Where the data of its runtime lie, so that its executions can be read. `runtime`: enum clew_runtime.
   base::Result<void> set_runtime(uint32_t process_id, uint32_t runtime, const std::array<uint64_t, 8>& layout);
-  /// Puts the runtime's probe on an instruction of the executable, for that process alone. Forgotten with the process, or by forget_probe.
-  base::Result<void> probe(uint32_t process_id, uint32_t runtime, const std::string& executable, uint64_t file_offset);
-  void forget_probe(uint32_t process_id);
+  /// Runs `program` whenever the process passes that place of that file. Before set_runtime, which makes its events count.
+  base::Result<void> attach_probe(uint32_t process_id, const std::string& program, const std::string& file, uint64_t offset,
+                                  bool at_return);
+  /// The process has ended, or executes another program.
+  void forget_probes(uint32_t process_id) { probes_.detach(process_id); }
   /// By --pid or COMMAND, itself or an ancestor: whatever it executes.
   bool selected_by_tree(uint32_t process_id) const;
 
@@ -85,7 +88,7 @@ class KernelSource {
   clew_bpf* skeleton_ = nullptr;
   ring_buffer* ring_ = nullptr;
   std::vector<bpf_link*> links_;
-  std::unordered_map<uint32_t, bpf_link*> probes_;  // by process
+  ProcessProbes probes_;
   Backend backend_ = Backend::kSocketTracepoints;
   int epoll_ = -1;
   int idle_rounds_ = 0;

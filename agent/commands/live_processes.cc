@@ -10,6 +10,12 @@ namespace clew::commands {
 using capture::ProcessChange;
 using capture::SelectedBy;
 
+namespace {
+
+constexpr uint32_t kTicksMax = 32;  // of 0.2 s: the last look is 13 s after the first
+
+}  // namespace
+
 void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   if (const auto done = source_->select(process_id, by); !done) {
     messages_.warn(done.error().message);
@@ -19,16 +25,36 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   read_runtime(process_id);
 }
 
-// How its executions are told apart, if its runtime shows them.
-void LiveProcesses::read_runtime(uint32_t process_id) {
-  source_->forget_probe(process_id);
+// How its executions are told apart, if its runtime shows them. One that has not started yet is looked at again, at growing intervals.
+void LiveProcesses::read_runtime(uint32_t process_id, uint32_t ticks_before) {
   const runtime::Layout layout = runtime::find_layout(proc_, process_id);
   if (!layout.description.empty()) messages_.debug(fmt::format("process {}: {}", process_id, layout.description));
+  if (layout.not_yet && ticks_before < kTicksMax) looks_[process_id] = {.ticks = ticks_before * 2 + 1, .before = ticks_before * 2 + 1};
   if (layout.runtime == 0) return;
-  if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) return messages_.warn(done.error().message);
-  if (!layout.probe) return;
-  if (const auto done = source_->probe(process_id, layout.runtime, layout.probe->path, layout.probe->offset); !done)
-    messages_.warn(done.error().message);
+  source_->forget_probes(process_id);
+  for (const runtime::Probe& probe : layout.probes)
+    if (const auto done = source_->attach_probe(process_id, probe.program, probe.file, probe.offset, probe.at_return); !done)
+      return messages_.warn(done.error().message);
+  if (!layout.probes.empty()) probed_.insert(process_id);
+  read_.insert(process_id);
+  looks_.erase(process_id);
+  if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
+}
+
+void LiveProcesses::tick() {
+  std::vector<std::pair<uint32_t, uint32_t>> due;
+  for (auto& [process_id, look] : looks_)
+    if (--look.ticks == 0) due.emplace_back(process_id, look.before);
+  for (const auto& [process_id, before] : due) {
+    looks_.erase(process_id);
+    read_runtime(process_id, before);
+  }
+}
+
+void LiveProcesses::forget_runtime(uint32_t process_id) {
+  looks_.erase(process_id);
+  read_.erase(process_id);
+  if (probed_.erase(process_id) != 0 && source_ != nullptr) source_->forget_probes(process_id);
 }
 
 // --pid means later children; that a server's workers are there already surprises people.
@@ -88,8 +114,10 @@ void LiveProcesses::process(const ProcessChange& change) {
     case ProcessChange::Kind::kFork:
       table_.on_fork(change.parent_process_id, id, change.time_ns);
       if (change.selected) selected_.insert(id);
+      if (change.selected && probed_.contains(change.parent_process_id)) looks_[id] = {.ticks = 1};
       break;
     case ProcessChange::Kind::kExec:
+      forget_runtime(id);
       table_.on_exec(id, change.time_ns);
       if (change.selected && selected_.insert(id).second &&
           source_ != nullptr) {  // by the file that it executes: it may have sockets already
@@ -104,8 +132,9 @@ void LiveProcesses::process(const ProcessChange& change) {
       break;
     case ProcessChange::Kind::kListen:
       table_.on_listen(id, change.port, change.time_ns);
-      if (selected_.insert(id).second && source_ != nullptr) read_runtime(id);  // selected by the kernel
+      selected_.insert(id);
       if (source_ != nullptr) decide(id, true);
+      if (source_ != nullptr && !read_.contains(id)) read_runtime(id);  // chosen by the kernel, or not started when it was looked at
       table_.resource_of(id, change.comm, change.time_ns);
       break;
     case ProcessChange::Kind::kCgroup:
@@ -114,7 +143,7 @@ void LiveProcesses::process(const ProcessChange& change) {
     case ProcessChange::Kind::kExit:
       table_.on_exit(id, change.time_ns);
       selected_.erase(id);
-      if (source_ != nullptr) source_->forget_probe(id);
+      forget_runtime(id);
       if (new_program_) new_program_(id);
       break;
   }

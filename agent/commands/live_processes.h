@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -30,13 +31,16 @@ class LiveProcesses final : public capture::ProcessSink {
   base::Result<void> select_command(uint32_t process_id);
 
   void process(const capture::ProcessChange& change) override;
+  /// Now and then: looks again at programs whose runtime had not started yet.
+  void tick();
   size_t count() const { return selected_.size(); }
   std::vector<uint32_t> selected() const { return {selected_.begin(), selected_.end()}; }
 
  private:
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
-  void read_runtime(uint32_t process_id);
+  void read_runtime(uint32_t process_id, uint32_t ticks_before = 0);
+  void forget_runtime(uint32_t process_id);
   void mention_children(const discovery::ProcFs& proc, uint32_t process_id) const;
 
   discovery::Selection& selection_;
@@ -46,6 +50,13 @@ class LiveProcesses final : public capture::ProcessSink {
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;
   std::unordered_set<uint32_t> selected_;
+  struct Look {
+    uint32_t ticks = 0;   // to wait
+    uint32_t before = 0;  // as many were waited the last time
+  };
+  std::unordered_map<uint32_t, Look> looks_;  // processes to look at again
+  std::unordered_set<uint32_t> read_;         // their runtime is read …
+  std::unordered_set<uint32_t> probed_;       // … with the help of probes, which children do not inherit
 };
 
 }  // namespace clew::commands

@@ -277,6 +277,7 @@ void Trace::tick() {
   }
   pipeline_->connections().tick(now);
   table_->expire(now);
+  processes_->tick();
   source_->update_counters();
   const std::lock_guard lock(shared_mutex_);
   shared_processes_ = processes_->selected();

@@ -21,6 +21,8 @@ ExecutionModel model_of(std::string_view name) {
 std::string_view describe(ExecutionModel model) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kTasks:
+      return "execution: by the contextvars context that the request is served in, or the thread that waited for it";
     case ExecutionModel::kGoroutines:
       return "execution: by the goroutine that has read the request; causal: by those that it has started since";
     case ExecutionModel::kProxyQueue: return "causal: requests are sent on in the order in which they were read";
@@ -32,6 +34,7 @@ std::string_view describe(ExecutionModel model) {
 ExecutionModel model_of(uint32_t runtime) {
   switch (runtime) {
     case CLEW_RUNTIME_GO: return ExecutionModel::kGoroutines;
+    case CLEW_RUNTIME_CPYTHON: return ExecutionModel::kTasks;
     default: return ExecutionModel::kThreads;
   }
 }

@@ -146,7 +146,7 @@ Layout go_layout(const discovery::ProcFs& proc, uint32_t process_id, const std::
     layout.description += "; net/http's client is not followed: its code is not as expected";
     return layout;
   }
-  layout.probe = Layout::Probe{.path = path, .offset = *place};
+  layout.probes.push_back({.program = "uprobe__go_round_trip", .file = path, .offset = *place, .at_return = false});
   layout.description += fmt::format("; net/http's client by a probe at {}+{:#x}", kFunctions[0], *inside);
   return layout;
 }

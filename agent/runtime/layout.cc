@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/runtime/cpython.h"
 #include "agent/runtime/go.h"
 
 namespace clew::runtime {
@@ -11,6 +12,7 @@ Layout find_layout(const discovery::ProcFs& proc, uint32_t process_id) {
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return {.description = executable.error().message};
   switch (executable->runtime) {
+    case discovery::Executable::Runtime::kCpython: return find_cpython(proc, process_id);
     case discovery::Executable::Runtime::kGo: return go_layout(proc, process_id, executable->version);
     default: return {.description = {}};
   }

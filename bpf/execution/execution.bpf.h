@@ -7,6 +7,7 @@
 #define CLEW_BPF_EXECUTION_H
 
 #include "execution/go.bpf.h"
+#include "execution/cpython.bpf.h"
 
 /* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
 static __always_inline bool read_execution(struct scratch *s, u32 runtime)
@@ -21,6 +22,8 @@ static __always_inline bool read_execution(struct scratch *s, u32 runtime)
 	switch (runtime) {
 	case CLEW_RUNTIME_GO:
 		return go_read(e, layout, &s->go, s->walk.direction == CLEW_INGRESS) != 0;
+	case CLEW_RUNTIME_CPYTHON:
+		return read_cpython(e, layout, s->tgid);
 	}
 	return false;
 }

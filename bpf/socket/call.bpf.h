@@ -75,6 +75,9 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	e->advanced_to = s->position + advanced_to;
 	e->tid = s->tid;
 	e->other_position = s->other_position;
+	asm volatile("" : "+r"(size)); /* so that the bound is there where the verifier looks for it */
+	if (size > sizeof(*e) + sizeof(s->execution) + CLEW_WINDOW)
+		return -1;
 	if (!submit(s, e, size, CLEW_LOSS_RING_FULL)) {
 		lose(s, CLEW_LOSS_RING_FULL_BYTES, length);
 		return -1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From the registers of the system call under way to the bytes that it moved. Registers are trusted only if the call's number fits
- * the direction, and not in tasks with io_uring, whose completions run under other calls' registers (FEASIBILITY 1.1).
+ * the direction, and in tasks with io_uring, whose completions run under other calls' registers, only if they name this socket
+ * (FEASIBILITY 1.1; libuv has a ring for epoll_ctl alone).
  * Misses: sendfile, splice, io_uring (no readable buffer: the bytes are counted), 32-bit processes.
  */
 #ifndef CLEW_BPF_USER_BUFFER_H
@@ -23,6 +24,33 @@ enum { /* arch/x86/entry/syscalls/syscall_64.tbl */
        NR_preadv2 = 327,
        NR_pwritev2 = 328,
 };
+
+struct socket_of_call {
+	u64 sk;
+	u64 inode;
+	u32 file_flags;
+};
+
+static __always_inline bool socket_of(u32 fd, struct socket_of_call *found)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd);
+	struct file *file = NULL;
+	struct inode *inode;
+	struct socket *socket;
+
+	if (fd >= BPF_CORE_READ(table, max_fds) || bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
+		return false;
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return false;
+	socket = BPF_CORE_READ(file, private_data);
+	found->sk = (u64)BPF_CORE_READ(socket, sk);
+	found->inode = BPF_CORE_READ(inode, i_ino);
+	found->file_flags = BPF_CORE_READ(file, f_flags);
+	return found->sk != 0;
+}
 
 /* Which entry of a sendmmsg or recvmmsg vector an event belongs to: the calls give one event per message, in order. */
 static __always_inline u32 mmsg_entry(struct connection *c, u8 direction, u64 vector, u32 count)

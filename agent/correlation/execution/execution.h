@@ -19,6 +19,7 @@ enum class ExecutionModel : uint8_t {
   kEventLoop,  // a proxy that acts in the same turn of its loop in which it has read something
   kProxyQueue,  // one that reads from several clients in a turn, and then serves them in that order
   kGoroutines,  // Go: by the goroutine that reads, and those that it starts
+  kTasks,       // CPython: the context that a task runs in tells which request it serves
 };
 
 /// Who made the call, and when.

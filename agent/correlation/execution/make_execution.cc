@@ -4,6 +4,7 @@
 #include "agent/correlation/execution/execution.h"
 #include "agent/correlation/execution/goroutines.h"
 #include "agent/correlation/execution/proxy_queue.h"
+#include "agent/correlation/execution/tasks.h"
 #include "agent/correlation/execution/threads.h"
 
 namespace clew::correlation {
@@ -14,6 +15,7 @@ std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionS
     case ExecutionModel::kGoroutines: return std::make_unique<Goroutines>(settings);
     case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
     case ExecutionModel::kProxyQueue: return std::make_unique<ProxyQueue>(settings);
+    case ExecutionModel::kTasks: return std::make_unique<Tasks>(settings);
   }
   return std::make_unique<Threads>(settings);
 }

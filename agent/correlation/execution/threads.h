@@ -18,6 +18,11 @@ class Threads final : public Execution {
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   std::vector<RequestKey> candidates(const Caller& caller) const override;
+  /// It waited in a blocking read for a request that is not answered yet.
+  bool serves(uint32_t thread_id) const {
+    const auto found = threads_.find(thread_id);
+    return found != threads_.end() && !found->second.empty();
+  }
   bool idle() const override { return open_.size() == 0; }
 
  private:

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/capture/process_probes.h"
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace clew::capture {
+
+base::Result<void> ProcessProbes::attach(bpf_program* program, uint32_t process_id, const std::string& file, uint64_t offset,
+                                         bool at_return) {
+  if (links_.size() >= kProcessesMax && !links_.contains(process_id))
+    return base::fail(fmt::format("process {}: probes in {} processes are the most", process_id, kProcessesMax));
+  bpf_uprobe_opts options{};
+  options.sz = sizeof options;
+  options.retprobe = at_return;
+  bpf_link* const link = bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(process_id), file.c_str(), offset, &options);
+  if (link == nullptr) return base::fail(fmt::format("cannot set a probe in process {}: {}", process_id, std::strerror(errno)));
+  links_[process_id].push_back(link);
+  return {};
+}
+
+void ProcessProbes::detach(uint32_t process_id) {
+  const auto found = links_.find(process_id);
+  if (found == links_.end()) return;
+  old_.insert(old_.end(), found->second.begin(), found->second.end());
+  links_.erase(found);
+  if (destroying_.valid() && destroying_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
+  destroying_ = std::async(std::launch::async, [links = std::exchange(old_, {})] {
+    for (bpf_link* const link : links) bpf_link__destroy(link);
+  });
+}
+
+void ProcessProbes::clear() {
+  for (bpf_link* const link : old_) bpf_link__destroy(link);
+  old_.clear();
+  for (const auto& [process_id, links] : links_)
+    for (bpf_link* const link : links) bpf_link__destroy(link);
+  links_.clear();
+  if (destroying_.valid()) destroying_.wait();
+}
+
+}  // namespace clew::capture

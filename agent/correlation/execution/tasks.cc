@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a context is tied to a request. All of asyncio's callbacks and tasks run in contexts that are copied from the one that makes them.
+//   1. asyncio reads a connection in a callback that has a context of its own. What is copied from it while it has one request under way is
+//      made for that request (uvicorn: the task that runs the application); further copies inherit.
+//   2. A server with a task for each connection (aiohttp, asyncio.start_server) makes it when it accepts:
+//        accepting task ─┬─ callback connection_made ─┬─ the connection's task
+//                        │                            └─ perhaps timers and other callbacks
+//                        └─ callback add_reader ── the callback that reads
+//      The first two are made one right after the other, as the first and second child (Lib/asyncio/selector_events.py,
+//      _SelectorSocketTransport). The task serves the one request of the connection that is under way. Which child it is, is learned from
+//      the first answer in the process.
+//   3. uvloop reads in no context, and then runs the protocol's callback at once in the server's: the first copy on that thread after a
+//      request is the request's task, once that has been so several times without an exception: each time a copy, and no copy of that
+//      context but then.
+//   4. Connections older than the notes: the context that answered two requests in a row serves the connection.
+// Where two of them disagree, or what answers a request is not what they say, the context is nobody's.
+#include "agent/correlation/execution/tasks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "bpf/events.h"
+
+namespace clew::correlation {
+namespace {
+
+constexpr uint32_t kCallbacksMin = 3;
+constexpr uint32_t kVotesMin = 2;
+constexpr uint32_t kChildrenMax = 8;  // of connection_made, that may be the connection's task
+
+uint64_t context_of(const Caller& caller) { return caller.execution[0]; }
+
+}  // namespace
+
+Tasks::Context& Tasks::context_at(uint64_t address) {
+  if (contexts_.size() >= settings_.threads_max && !contexts_.contains(address)) {
+    settings_.full->add(contexts_.size());
+    forget();
+  }
+  const auto [found, is_new] = contexts_.try_emplace(address);
+  if (is_new) found->second.id = ++last_id_;
+  return found->second;
+}
+
+void Tasks::forget() {
+  contexts_.clear();
+  accepts_.clear();
+  turns_.clear();
+}
+
+Tasks::Finding Tasks::find_in(uint64_t connection) const {
+  const auto found = connections_.find(connection);
+  const bool one = found != connections_.end() && found->second.open.size() == 1;
+  return {.known = true, .request = one ? std::optional(found->second.open.front()) : std::nullopt};
+}
+
+// Is it the task that serves an accepted connection?
+const Tasks::Accept* Tasks::accept_of(const Context& context) const {
+  if (accept_misleads_ || context.nth >= kChildrenMax || context.parent_nth != 0) return nullptr;
+  if (serving_children_ != 0 && (serving_children_ >> context.nth & 1) == 0) return nullptr;
+  const auto found = accepts_.find(context.grandparent_id);
+  if (found == accepts_.end() || found->second.connection == 0 || found->second.reader_parent_born != context.parent_born + 1)
+    return nullptr;
+  return &found->second;
+}
+
+Tasks::Finding Tasks::find(const Context& context) const {
+  switch (context.owner) {
+    case Owner::kUnknown: {
+      const Accept* const accept = accept_of(context);
+      return accept != nullptr ? find_in(accept->connection) : Finding{};
+    }
+    case Owner::kConnection: return find_in(context.connection);
+    case Owner::kRequest: {
+      const auto found = connections_.find(context.request.connection);
+      if (found != connections_.end() && std::ranges::find(found->second.open, context.request) != found->second.open.end())
+        return {.known = true, .request = context.request};
+      return {.known = true, .request = std::nullopt};
+    }
+    case Owner::kNobody:
+    case Owner::kShared: break;
+  }
+  return {.known = true, .request = std::nullopt};
+}
+
+// Whatever the thread does now: it has not made a task for what it read last.
+void Tasks::interrupt(uint32_t thread_id) {
+  const auto found = turns_.find(thread_id);
+  if (found == turns_.end()) return;
+  found->second.in_callback = false;
+  if (!found->second.read) return;
+  found->second.read.reset();
+  found->second.in_a_row = 0;
+}
+
+void Tasks::received(const RequestKey& request, const Caller& caller) {
+  threads_.received(request, caller);
+  interrupt(caller.thread_id);
+  if (connections_.size() >= settings_.connects_max && !connections_.contains(request.connection)) {
+    std::erase_if(connections_, [](const auto& entry) { return entry.second.open.empty(); });
+    if (connections_.size() >= settings_.connects_max) return settings_.full->add();
+  }
+  Connection& connection = connections_[request.connection];
+  connection.open.push_back(request);
+  connection.copies = copies_;
+  if (caller.blocking) return;
+  if (context_of(caller) == 0) {
+    if (turns_.size() < settings_.threads_max || turns_.contains(caller.thread_id)) turns_[caller.thread_id].read = request;
+    return;
+  }
+  Context& context = context_at(context_of(caller));
+  const bool other_connection = context.owner == Owner::kConnection && context.connection != request.connection;
+  const Finding before = find(context);
+  if (context.owner == Owner::kShared || other_connection || (before.request && before.request->connection != request.connection)) {
+    context.owner = Owner::kShared;
+    return;
+  }
+  context.owner = Owner::kConnection;
+  context.connection = request.connection;
+  if (context.nth != 0 || context.parent_nth != 1) return;
+  if (accepts_.size() >= settings_.connects_max) {
+    settings_.full->add(accepts_.size());
+    accepts_.clear();
+  }
+  const auto [accept, is_new] = accepts_.try_emplace(context.grandparent_id, request.connection, context.parent_born);
+  if (!is_new && accept->second.connection != request.connection) accept->second.connection = 0;
+  connection.accepted = true;
+}
+
+void Tasks::done(const RequestKey& request, uint64_t time_ns) {
+  threads_.done(request, time_ns);
+  if (const auto found = connections_.find(request.connection); found != connections_.end()) std::erase(found->second.open, request);
+}
+
+void Tasks::noted(uint32_t what, const Caller& caller) {
+  if (what != CLEW_CPYTHON_COPIED) return;
+  const auto [from, copy, number] = caller.execution;
+  if (number != copies_ + 1) forget();
+  copies_ = number;
+  Context* const parent = from != 0 ? &context_at(from) : nullptr;
+  Context child;
+  child.id = ++last_id_;
+  child.born = number;
+  if (parent != nullptr) inherit(from, *parent, child);
+  if (const auto turn = turns_.find(caller.thread_id); turn != turns_.end()) copied_in_turn(parent, child, turn->second);
+  if (parent != nullptr) parent->children++;
+  context_at(copy) = child;
+}
+
+void Tasks::inherit(uint64_t address, const Context& parent, Context& child) {
+  child.parent = address;
+  child.parent_id = parent.id;
+  child.grandparent_id = parent.parent_id;
+  child.parent_born = parent.born;
+  if (parent.born != 0) child.nth = parent.children;
+  child.parent_nth = parent.nth;
+  const Finding finding = find(parent);
+  if (!finding.known) return;
+  child.owner = finding.request ? Owner::kRequest : Owner::kNobody;
+  if (!finding.request) return;
+  child.request = *finding.request;
+  if (accept_of(parent) != nullptr && parent.owner == Owner::kUnknown)
+    child.of_child = parent.nth;
+  else
+    child.of_child = parent.of_child;
+}
+
+void Tasks::copied_in_turn(Context* parent, Context& child, Turn& turn) {
+  const std::optional<RequestKey> read = std::exchange(turn.read, std::nullopt);
+  if (!read) {
+    const bool by_callbacks = parent != nullptr && parent->id == turn.callbacks_id;
+    if (by_callbacks && !turn.in_callback) turn.in_a_row = 0;
+    turn.in_callback &= by_callbacks;
+    return;
+  }
+  if (parent == nullptr || find(*parent).known) {
+    turn.in_a_row = 0;
+    return;
+  }
+  turn.in_callback = true;
+  turn.in_a_row = parent->id == turn.callbacks_id ? turn.in_a_row + 1 : 1;
+  turn.callbacks_id = parent->id;
+  parent->runs_callbacks = true;
+  if (turn.in_a_row < kCallbacksMin || callbacks_mislead_) return;
+  child.owner = Owner::kRequest;
+  child.request = *read;
+}
+
+void Tasks::responding(const RequestKey& request, const Caller& caller) {
+  interrupt(caller.thread_id);
+  const auto connection = connections_.find(request.connection);
+  if (context_of(caller) == 0 || caller.execution[2] > copies_ || threads_.serves(caller.thread_id) || connection == connections_.end())
+    return;
+  Context& context = context_at(context_of(caller));
+  switch (context.owner) {
+    case Owner::kRequest:
+      if (context.request == request && context.of_child < kChildrenMax) serving_children_ |= 1U << context.of_child;
+      if (context.request == request || !find(context).request) return;
+      context.owner = Owner::kShared;
+      callbacks_mislead_ = true;
+      return;
+    case Owner::kConnection:
+      if (context.connection != request.connection) context.owner = Owner::kShared;
+      return;
+    case Owner::kUnknown: break;
+    case Owner::kNobody:
+    case Owner::kShared: return;
+  }
+  const Accept* const accept = accept_of(context);
+  if (accept != nullptr && accept->connection == request.connection)
+    serving_children_ |= 1U << context.nth;
+  else if (accept != nullptr || connection->second.accepted)
+    accept_misleads_ = true;
+  if (accept == nullptr) vote(request, context, connection->second);
+}
+
+// It has answered the request. It, or the one that made it for the request, may serve the connection.
+void Tasks::vote(const RequestKey& request, Context& context, Connection& connection) {
+  Context* candidate = &context;
+  if (context.born > connection.copies) {
+    const auto parent = contexts_.find(context.parent);
+    if (parent == contexts_.end() || parent->second.id != context.parent_id) return;
+    candidate = &parent->second;
+  }
+  if (candidate->owner != Owner::kUnknown || candidate->runs_callbacks || connection.open.size() != 1) return;
+  if (candidate->connection != 0 && candidate->connection != request.connection) {
+    candidate->owner = Owner::kShared;
+    return;
+  }
+  candidate->connection = request.connection;
+  connection.votes = candidate->id == connection.candidate_id ? connection.votes + 1 : 1;
+  connection.candidate_id = candidate->id;
+  if (connection.votes >= kVotesMin) candidate->owner = Owner::kConnection;
+}
+
+std::optional<Cause> Tasks::sent(const RequestKey& request, const Caller& caller) {
+  interrupt(caller.thread_id);
+  if (context_of(caller) == 0 || threads_.serves(caller.thread_id)) return threads_.sent(request, caller);
+  if (caller.execution[2] > copies_) return std::nullopt;  // a note is lost, or still to come: who knows whose address this is
+  const auto context = contexts_.find(context_of(caller));
+  const Finding finding = context != contexts_.end() ? find(context->second) : Finding{};
+  if (finding.request) return Cause{.request = *finding.request, .evidence = Evidence::kExecution};
+  // What is nobody's is no sign of anything but of how much the process does by itself.
+  if (finding.known && !threads_.idle()) return std::nullopt;
+  return threads_.sent(request, caller);
+}
+
+void Tasks::answered(const RequestKey& /*request*/, const Caller& caller, const std::optional<RequestKey>& /*cause*/) {
+  interrupt(caller.thread_id);
+}
+
+}  // namespace clew::correlation

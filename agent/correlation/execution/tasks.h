@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// CPython: a request belongs to the contextvars context in which it is read and answered, and to those that are copied from it meanwhile.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "agent/correlation/execution/threads.h"
+
+namespace clew::correlation {
+
+/// Words of a caller: see bpf/execution/cpython.bpf.h. A thread that waits in blocking reads is served by the rule of Threads, and so is
+/// what has no context. A context is known by its address from the note of its making to the next note with that address; a lost note
+/// forgets all of them.
+class Tasks final : public Execution {
+ public:
+  explicit Tasks(const ExecutionSettings& settings) : settings_(settings), threads_(settings) {}
+
+  void received(const RequestKey& request, const Caller& caller) override;
+  void responding(const RequestKey& request, const Caller& caller) override;
+  void done(const RequestKey& request, uint64_t time_ns) override;
+  std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
+  void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;
+  void noted(uint32_t what, const Caller& caller) override;
+  bool idle() const override { return threads_.idle(); }
+
+ private:
+  enum class Owner : uint8_t {
+    kUnknown,
+    kRequest,     // works for one request, as long as that is under way
+    kConnection,  // works for whatever request of a connection is under way
+    kNobody,      // made while no request was under way, or for one that is done
+    kShared,      // seen with several connections
+  };
+  struct Context {
+    Owner owner = Owner::kUnknown;
+    RequestKey request;       // kRequest
+    uint64_t connection = 0;  // kConnection; kUnknown: it has answered a request of that one
+    uint64_t id = 0;          // in this object, never used again
+    uint64_t born = 0;        // number of the copy that made it; 0: before there were notes
+    uint32_t children = 0;
+    bool runs_callbacks = false;  // right after a request was read in no context, it was copied
+    // how it was made: the pattern of asyncio's accept (tasks.cc)
+    uint64_t parent = 0;  // address
+    uint64_t parent_id = 0;
+    uint64_t parent_born = 0;
+    uint64_t grandparent_id = 0;
+    uint32_t nth = kManyth;  // child of its parent, from 0
+    uint32_t parent_nth = kManyth;
+    uint32_t of_child = kManyth;  // kRequest, because this child of connection_made is thought to serve the connection
+  };
+  struct Connection {
+    std::vector<RequestKey> open;  // in their order
+    uint64_t copies = 0;           // noted when the latest was read
+    uint64_t candidate_id = 0;     // context that seems to serve it …
+    uint32_t votes = 0;            // … by so many answers in a row
+    bool accepted = false;         // its accept was seen: it is known which context serves it
+  };
+  struct Accept {
+    uint64_t connection = 0;
+    uint64_t reader_parent_born = 0;
+  };
+  struct Turn {                      // of a thread
+    std::optional<RequestKey> read;  // in no context, and the thread has done nothing since
+    uint64_t callbacks_id = 0;       // the context that was copied then
+    bool in_callback = false;        // nothing has happened since but copies of that one
+    uint32_t in_a_row = 0;           // so many times without an exception
+  };
+  struct Finding {
+    bool known = false;
+    std::optional<RequestKey> request;  // known, but none: it works for nobody
+  };
+
+  static constexpr uint32_t kManyth = UINT32_MAX;
+
+  Context& context_at(uint64_t address);
+  Finding find(const Context& context) const;
+  Finding find_in(uint64_t connection) const;
+  const Accept* accept_of(const Context& context) const;
+  void inherit(uint64_t address, const Context& parent, Context& child);
+  void copied_in_turn(Context* parent, Context& child, Turn& turn);
+  void vote(const RequestKey& request, Context& context, Connection& connection);
+  void interrupt(uint32_t thread_id);
+  void forget();
+
+  ExecutionSettings settings_;
+  Threads threads_;
+  std::unordered_map<uint64_t, Context> contexts_;  // by address
+  std::unordered_map<uint64_t, Connection> connections_;
+  std::unordered_map<uint64_t, Accept> accepts_;  // by the id of the context that accepted
+  std::unordered_map<uint32_t, Turn> turns_;
+  uint64_t copies_ = 0;  // number of the latest note
+  uint64_t last_id_ = 0;
+  uint32_t serving_children_ = 0;  // bit n: the n-th child of connection_made has answered; 0: none yet
+  bool accept_misleads_ = false;   // a response came from elsewhere than that pattern says
+  bool callbacks_mislead_ = false;
+};
+
+}  // namespace clew::correlation
