@@ -93,6 +93,7 @@ struct pt_regs {
 	unsigned long di;
 	unsigned long orig_ax;
 	unsigned long r9;
+	unsigned long sp;
 };
 
 struct in6_addr {

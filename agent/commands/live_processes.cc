@@ -10,6 +10,10 @@ namespace clew::commands {
 using capture::ProcessChange;
 using capture::SelectedBy;
 
+// How long a program may take until its runtime shows its executions: some 30 looks in five minutes.
+constexpr uint64_t kFirstRuntimeWaitNs = 100'000'000;
+constexpr uint64_t kLastRuntimeWaitNs = 60'000'000'000;
+
 void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   if (const auto done = source_->select(process_id, by); !done) {
     messages_.warn(done.error().message);
@@ -19,12 +23,32 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   read_runtime(process_id);
 }
 
-// How its executions are told apart, if its runtime shows them.
+// How its executions are told apart, if its runtime shows them. One that has just begun does not yet.
 void LiveProcesses::read_runtime(uint32_t process_id) {
+  runtimes_to_read_.erase(process_id);
+  if (!try_runtime(process_id)) runtimes_to_read_[process_id] = {.next_ns = 0, .wait_ns = kFirstRuntimeWaitNs};
+}
+
+// False: to be tried again.
+bool LiveProcesses::try_runtime(uint32_t process_id) {
   const runtime::Layout layout = runtime::find_layout(proc_, process_id);
   messages_.debug(fmt::format("process {}: {}", process_id, layout.description));
-  if (layout.runtime == 0) return;
+  if (layout.later) return false;
+  if (layout.runtime == 0) return true;
   if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
+  return true;
+}
+
+void LiveProcesses::tick(uint64_t now_ns) {
+  for (auto next = runtimes_to_read_.begin(); next != runtimes_to_read_.end();) {
+    const auto entry = next++;
+    RuntimeWait& wait = entry->second;
+    if (wait.next_ns == 0) wait.next_ns = now_ns + wait.wait_ns;
+    if (now_ns < wait.next_ns) continue;
+    wait.next_ns = now_ns + wait.wait_ns;
+    wait.wait_ns += wait.wait_ns / 4;
+    if (!selected_.contains(entry->first) || wait.wait_ns > kLastRuntimeWaitNs || try_runtime(entry->first)) runtimes_to_read_.erase(entry);
+  }
 }
 
 // --pid means later children; that a server's workers are there already surprises people.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -30,13 +31,20 @@ class LiveProcesses final : public capture::ProcessSink {
   base::Result<void> select_command(uint32_t process_id);
 
   void process(const capture::ProcessChange& change) override;
+  /// Looks again at runtimes that had not come far enough.
+  void tick(uint64_t now_ns);
   size_t count() const { return selected_.size(); }
   std::vector<uint32_t> selected() const { return {selected_.begin(), selected_.end()}; }
 
  private:
+  struct RuntimeWait {
+    uint64_t next_ns = 0;
+    uint64_t wait_ns = 0;  // grows
+  };
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
   void read_runtime(uint32_t process_id);
+  bool try_runtime(uint32_t process_id);
   void mention_children(const discovery::ProcFs& proc, uint32_t process_id) const;
 
   discovery::Selection& selection_;
@@ -46,6 +54,7 @@ class LiveProcesses final : public capture::ProcessSink {
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;
   std::unordered_set<uint32_t> selected_;
+  std::unordered_map<uint32_t, RuntimeWait> runtimes_to_read_;
 };
 
 }  // namespace clew::commands

@@ -275,6 +275,7 @@ void Trace::tick() {
     recording->flush();
   }
   pipeline_->connections().tick(now);
+  processes_->tick(now);
   table_->expire(now);
   source_->update_counters();
   const std::lock_guard lock(shared_mutex_);

@@ -5,6 +5,8 @@
 #include <array>
 #include <string_view>
 
+#include "bpf/events.h"
+
 namespace clew::correlation {
 
 ExecutionModel model_of(const exporter::Resource& resource) {
@@ -16,6 +18,11 @@ ExecutionModel model_of(const exporter::Resource& resource) {
   return std::ranges::find(kProxies, name) != kProxies.end() ? ExecutionModel::kEventLoop : ExecutionModel::kThreads;
 }
 
-ExecutionModel model_of(uint32_t /*runtime*/) { return ExecutionModel::kThreads; }
+ExecutionModel model_of(uint32_t runtime) {
+  switch (runtime) {
+    case CLEW_RUNTIME_NODE: return ExecutionModel::kNode;
+    default: return ExecutionModel::kThreads;
+  }
+}
 
 }  // namespace clew::correlation

@@ -16,6 +16,7 @@ struct Layout {
   uint32_t runtime = 0;              // enum clew_runtime; 0: its executions are not read
   std::array<uint64_t, 8> values{};  // struct clew_runtime_layout, by the runtime's own file there
   std::string description;           // for `clew explain`: "go1.24.4, goroutines at offset 160"; or why there is none
+  bool later = false;                // none yet: the program has not come that far. Ask again
 };
 
 /// What can be read of the process. Never a guess: what is not certain is left out, and `description` says why.

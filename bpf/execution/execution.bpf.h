@@ -6,13 +6,19 @@
 #ifndef CLEW_BPF_EXECUTION_H
 #define CLEW_BPF_EXECUTION_H
 
-/* Fills e->words. False: nothing there, and then no rule of that runtime holds for the call. */
-static __always_inline bool read_execution(struct clew_execution *e, u32 runtime, u32 tgid)
+#include "node.bpf.h"
+
+/* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
+static __always_inline bool read_execution(struct scratch *s, u32 runtime, u32 tgid)
 {
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
 
 	if (!layout)
 		return false;
+	switch (runtime) {
+	case CLEW_RUNTIME_NODE:
+		return read_node(s, &s->execution, layout);
+	}
 	return false;
 }
 

@@ -46,7 +46,7 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	struct http1_walk *w = &s->walk;
 	u32 at = HTTP1_INDEX(w->capture - w->window);
 	u32 length = w->capture_end - w->capture;
-	bool executes = call->c->runtime != 0 && read_execution(&s->execution, call->c->runtime, s->tgid);
+	bool executes = call->c->runtime != 0 && read_execution(s, call->c->runtime, s->tgid);
 	u8 *start = s->bytes + SCRATCH_HEADROOM + at - sizeof(struct clew_event_data);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
@@ -112,6 +112,8 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->other_position = tcp ? tcp->end[d ^ 1] - c->base[d ^ 1] : (u32)c->position[d ^ 1];
 	s->tgid = (u32)(pid_tgid >> 32);
 	s->tid = (u32)pid_tgid;
+	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS)
+		begin_node_turn(s, c->id, s->tgid);
 	w->total = moved;
 	w->offset = 0;
 	w->line_start = 0;

@@ -7,33 +7,6 @@
  * Misses: calls through io_uring.
  */
 
-struct socket_of_call {
-	u64 sk;
-	u64 inode;
-	u32 file_flags;
-};
-
-static __always_inline bool socket_of(u32 fd, struct socket_of_call *found)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd);
-	struct file *file = NULL;
-	struct inode *inode;
-	struct socket *socket;
-
-	if (fd >= BPF_CORE_READ(table, max_fds) || bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
-		return false;
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return false;
-	socket = BPF_CORE_READ(file, private_data);
-	found->sk = (u64)BPF_CORE_READ(socket, sk);
-	found->inode = BPF_CORE_READ(inode, i_ino);
-	found->file_flags = BPF_CORE_READ(file, f_flags);
-	return found->sk != 0;
-}
-
 static __always_inline bool is_stream_read(struct sock *sk)
 {
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);

@@ -86,6 +86,45 @@ static __always_inline int find_buffer(struct scratch *s, struct connection *c, 
 	return -1;
 }
 
+/* What a descriptor of this process stands for. */
+struct socket_of_call {
+	u64 sk;
+	u64 inode;
+	u32 file_flags;
+};
+
+static __always_inline bool socket_of(u32 fd, struct socket_of_call *found)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd);
+	struct file *file = NULL;
+	struct inode *inode;
+	struct socket *socket;
+
+	if (fd >= BPF_CORE_READ(table, max_fds) || bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
+		return false;
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return false;
+	socket = BPF_CORE_READ(file, private_data);
+	found->sk = (u64)BPF_CORE_READ(socket, sk);
+	found->inode = BPF_CORE_READ(inode, i_ino);
+	found->file_flags = BPF_CORE_READ(file, f_flags);
+	return found->sk != 0;
+}
+
+/*
+ * Work that a thread has left to io_uring may complete under the registers of another of its calls, and a ring's own threads have none: the
+ * call names this socket, or it is not the one that moved the bytes. libuv (Node 20.3 and later) has a ring in a thread that calls plainly.
+ */
+static __always_inline bool is_call_on(struct task_struct *task, struct pt_regs *regs, struct sock *sk)
+{
+	struct socket_of_call named;
+
+	return !task->io_uring || (socket_of((u32)regs->di, &named) && named.sk == (u64)sk);
+}
+
 struct gather {
 	struct scratch *s;
 };

@@ -16,6 +16,7 @@ enum class ExecutionModel : uint8_t {
   kThreads,    // nothing is known of the program. A thread that waits in a blocking read serves that request until it is answered; where no
                // thread waits, the only request under way is inferred
   kEventLoop,  // a proxy that acts in the same turn of its loop in which it has read something
+  kNode,       // Node.js: its async ids
 };
 
 /// Who made the call, and when.

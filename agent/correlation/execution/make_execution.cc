@@ -2,6 +2,7 @@
 // The rule for a program: the one list of them.
 #include "agent/correlation/execution/event_loop.h"
 #include "agent/correlation/execution/execution.h"
+#include "agent/correlation/execution/node.h"
 #include "agent/correlation/execution/threads.h"
 
 namespace clew::correlation {
@@ -10,6 +11,7 @@ std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionS
   switch (model) {
     case ExecutionModel::kThreads: break;
     case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
+    case ExecutionModel::kNode: return std::make_unique<Node>(settings);
   }
   return std::make_unique<Threads>(settings);
 }
