@@ -212,6 +212,10 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct task_io_accounting {
+	u64 syscr;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
@@ -220,6 +224,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct io_uring_task *io_uring;
+	struct task_io_accounting ioac;
 	char comm[16];
 };
 

@@ -31,6 +31,7 @@ constexpr size_t kPiece = size_t{1} << 20;
 constexpr std::array<uint64_t, 3> kWaits = {232, 281, 441};  // epoll_wait, epoll_pwait, epoll_pwait2
 constexpr uint64_t kEventsBytes = 1024 * 12;                 // uv__io_poll: struct epoll_event events[1024], packed
 constexpr uint64_t kPollFunctionBytesMax = 16'384;           // of code
+constexpr size_t kRunFrameWords = 64;                        // of uv_run
 constexpr uint64_t kPollStackBytesMax = 64 << 10;            // from the wait to uv_run
 
 // Lengths of the arrays: the stack of ids begins with 2 × 16 and doubles, the kinds of hooks are 9 since Node 12 (8 before), the ids are 4.
@@ -41,7 +42,13 @@ constexpr uint64_t kHooksMax = 14;
 constexpr uint64_t kIds = 4;
 constexpr size_t kArrayWordsMin = 5;  // of one array: 6 in Node 16, 7 since 18
 constexpr size_t kArrayWordsMax = 9;
-constexpr size_t kSpan = 2 * kArrayWordsMax + 5;  // words from the first array's isolate to behind the last one's data
+constexpr uint64_t kImmediates = 3;
+constexpr size_t kImmediatesWordsMax = 96;  // from the ids' array to that of the immediates
+constexpr size_t kSpan = 2 * kArrayWordsMax + kImmediatesWordsMax + 4;
+
+// uv_loop_t, include/uv/unix.h: the same in all of libuv 1.
+constexpr uint64_t kLoopDescriptor = 64;
+constexpr std::array<uint64_t, 3> kLoopQueues = {16, 72, 88};  // handles, pending, watchers
 
 bool is_address(uint64_t word) { return word >= 0x10000 && word < uint64_t{1} << 47 && word % 8 == 0; }
 
@@ -154,20 +161,36 @@ class Search {
   std::optional<AsyncHooks> found_;
 };
 
-// Where the thread waits for events: its stack pointer. None: it does not.
-std::optional<uint64_t> waiting_stack(const Directory& process) {
-  std::string text;  // "281 0xe 0x7ffc… … STACK CODE", or "running"
-  if (process.read("syscall", 512, text).error != 0) return std::nullopt;
-  uint64_t number = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc() ||
-      std::ranges::find(kWaits, number) == kWaits.end())
-    return std::nullopt;
-  size_t at = text.rfind(' ');
-  if (at == std::string::npos || at == 0 || (at = text.rfind(' ', at - 1)) == std::string::npos) return std::nullopt;
+struct Wait {
   uint64_t stack = 0;
-  if (at + 3 >= text.size() || std::from_chars(text.data() + at + 3, text.data() + text.size(), stack, 16).ec != std::errc())
-    return std::nullopt;
-  return stack;
+  uint64_t descriptor = 0;  // of the epoll
+};
+
+// Where the thread waits for events; none: it does not. "281 0xe 0x7ffc… … STACK CODE", or "running".
+std::optional<Wait> wait_of(const Directory& process) {
+  std::string text;
+  if (process.read("syscall", 512, text).error != 0) return std::nullopt;
+  std::vector<uint64_t> numbers;
+  for (const char* at = text.data(); at < text.data() + text.size();) {
+    const bool hex = std::string_view(at).starts_with("0x");
+    uint64_t number = 0;
+    const auto parsed = std::from_chars(hex ? at + 2 : at, text.data() + text.size(), number, hex ? 16 : 10);
+    if (parsed.ec != std::errc()) break;
+    numbers.push_back(number);
+    at = parsed.ptr + 1;
+  }
+  if (numbers.size() != 9 || std::ranges::find(kWaits, numbers[0]) == kWaits.end()) return std::nullopt;
+  return Wait{.stack = numbers[7], .descriptor = numbers[1]};
+}
+
+bool is_loop(const Memory& memory, uint64_t address, uint64_t descriptor) {
+  std::array<uint64_t, 13> loop{};
+  if (!is_address(address) || memory.read(address, loop) != loop.size()) return false;
+  if (static_cast<uint32_t>(loop[kLoopDescriptor / sizeof(uint64_t)]) != descriptor) return false;
+  return std::ranges::all_of(kLoopQueues, [&](uint64_t queue) {
+    std::array<uint64_t, 2> next{};  // of the first entry: next, previous
+    return memory.read(loop[queue / sizeof(uint64_t)], next) == next.size() && next[1] == address + queue;
+  });
 }
 
 struct Call {
@@ -196,7 +219,11 @@ std::vector<AsyncHooks> async_hooks_in(std::span<const uint64_t> words) {
     for (size_t stride = kArrayWordsMin; stride <= kArrayWordsMax && 2 * stride <= at; ++stride) {
       if (!is_array(words, at - stride, words[at], kHooksMin, kHooksMax)) continue;
       if (!is_array(words, at - 2 * stride, words[at], kStackLengthMin, kStackLengthMax)) continue;
-      found.push_back({.isolate = words[at], .ids = words[at + 3]});
+      const auto behind = words.subspan(at + 4, std::min(kImmediatesWordsMax, words.size() - at - 4));
+      const std::array wanted = {words[at], kImmediates, uint64_t{0}};
+      const auto immediates = std::ranges::search(behind, wanted);
+      if (immediates.empty() || immediates.end() == behind.end() || !is_address(*immediates.end())) break;
+      found.push_back({.isolate = words[at], .immediates = *immediates.end(), .ids = words[at + 3]});
       break;
     }
   }
@@ -210,7 +237,7 @@ bool are_async_ids(std::span<const double, 4> ids) {
   return ids[0] >= 0 && ids[1] >= 0 && ids[2] >= 1 && ids[0] <= ids[2] && ids[1] <= ids[2] && ids[3] <= ids[2];
 }
 
-base::Result<std::optional<uint64_t>> find_async_ids(const ProcFs& proc, uint32_t process_id) {
+base::Result<std::optional<AsyncHooks>> find_async_hooks(const ProcFs& proc, uint32_t process_id) {
   CLEW_TRY(const Directory process, Directory::open(fmt::format("{}/{}", proc.root, process_id)));
   std::string text;
   if (const auto read = process.read("maps", kMapsBytesMax, text); read.error != 0)
@@ -224,7 +251,7 @@ base::Result<std::optional<uint64_t>> find_async_ids(const ProcFs& proc, uint32_
   Search search(memory, std::move(stack));
   for (const Mapping& mapping : mappings.data) {
     search.look_into(mapping);
-    if (search.found()) return search.found()->ids;
+    if (search.found()) return search.found();
     if (search.exhausted()) return base::fail(fmt::format("no async ids in the first {} MiB of its memory", kBytesMax >> 20));
   }
   return std::nullopt;
@@ -235,37 +262,44 @@ base::Result<std::optional<PollFrame>> find_poll_frame(const ProcFs& proc, uint3
   const Memory memory(process);
   std::string text;
   if (!memory.open() || process.read("maps", kMapsBytesMax, text).error != 0) return base::fail("cannot read its memory");
-  const auto stack = waiting_stack(process);
-  if (!stack) return std::nullopt;
+  const auto wait = wait_of(process);
+  if (!wait) return std::nullopt;
   const Mappings mappings = parse(text);
   const auto is_code = [&](uint64_t word) {
-    return std::ranges::any_of(mappings.code, [word](const Mapping& m) { return word > m.begin + 5 && word < m.end; });
+    return std::ranges::any_of(mappings.code, [word](const Mapping& m) { return word > m.begin + 6 && word < m.end; });
   };
   std::vector<uint64_t> words(kPollStackBytesMax / sizeof(uint64_t));
-  words.resize(memory.read(*stack, words));
-  std::optional<size_t> wait;  // index of the address to which the wait will return: the first of all
-  for (size_t at = 0; at < words.size(); ++at) {
+  words.resize(memory.read(wait->stack, words));
+  std::optional<size_t> first;  // index of the address to which the wait will return: the first of all
+  PollFrame frame;
+  for (size_t at = 0; at < words.size() && frame.slot == 0; ++at) {
     if (!is_code(words[at])) continue;
     const Call call = call_before(memory, words[at]);
     if (!call.there) continue;
-    if (!wait) wait = at;
-    const uint64_t into = words[*wait] - call.function;
-    if (call.function != 0 && (at - *wait) * sizeof(uint64_t) >= kEventsBytes && into < kPollFunctionBytesMax)
-      return PollFrame{.slot = *stack + at * sizeof(uint64_t), .function = call.function};
+    if (!first) first = at;
+    if (call.function != 0 && (at - *first) * sizeof(uint64_t) >= kEventsBytes && words[*first] - call.function < kPollFunctionBytesMax) {
+      frame.slot = wait->stack + at * sizeof(uint64_t);
+      frame.function = call.function;
+      words.resize(std::min(words.size(), at + kRunFrameWords));
+    }
   }
-  return std::nullopt;
+  if (frame.slot == 0) return std::nullopt;
+  const auto loop = std::ranges::find_if(words.rbegin(), words.rend(), [&](uint64_t w) { return is_loop(memory, w, wait->descriptor); });
+  if (loop == words.rend()) return std::nullopt;
+  frame.loop = *loop;
+  return frame;
 }
 
 Layout node_layout(const ProcFs& proc, uint32_t process_id) {
-  const auto ids = find_async_ids(proc, process_id);
-  if (!ids) return {.description = fmt::format("nodejs: by threads: {}", ids.error().message)};
-  if (!*ids) return {.description = "nodejs: by threads: no async ids yet", .later = true};
+  const auto hooks = find_async_hooks(proc, process_id);
+  if (!hooks) return {.description = fmt::format("nodejs: by threads: {}", hooks.error().message)};
+  if (!*hooks) return {.description = "nodejs: by threads: no async ids yet", .later = true};
   const auto poll = find_poll_frame(proc, process_id);
   if (!poll) return {.description = fmt::format("nodejs: by threads: {}", poll.error().message)};
   if (!*poll) return {.description = "nodejs: by threads: its loop has not been seen waiting yet", .later = true};
   return {.runtime = CLEW_RUNTIME_NODE,
-          .values = {**ids, (*poll)->slot, (*poll)->function},
-          .description = fmt::format("nodejs, async ids at {:#x}, loop at {:#x}", **ids, (*poll)->slot)};
+          .values = {(*hooks)->ids, (*poll)->slot, (*poll)->function, (*poll)->loop, (*hooks)->immediates},
+          .description = fmt::format("nodejs, async ids at {:#x}, loop at {:#x}", (*hooks)->ids, (*poll)->loop)};
 }
 
 }  // namespace clew::runtime

@@ -18,7 +18,8 @@ namespace clew::runtime {
 /// ids, the counts of hooks, the four current ids. A worker thread has one of its own, with its own isolate.
 struct AsyncHooks {
   uint64_t isolate = 0;
-  uint64_t ids = 0;  // address of the four: executionAsyncId, triggerAsyncId, the counter, defaultTriggerAsyncId, as doubles
+  uint64_t immediates = 0;  // address of how many wait: the next array of three behind, ImmediateInfo
+  uint64_t ids = 0;         // address of the four: executionAsyncId, triggerAsyncId, the counter, defaultTriggerAsyncId, as doubles
   bool operator==(const AsyncHooks&) const = default;
 };
 
@@ -28,13 +29,14 @@ std::vector<AsyncHooks> async_hooks_in(std::span<const uint64_t> words);
 /// The four are integers as the runtime keeps them: neither of the first two above the counter.
 bool are_async_ids(std::span<const double, 4> ids);
 
-/// Address of the four ids of the main thread: that one whose isolate the oldest frames of its stack hold. None where the process has none
+/// Those of the main thread: that one whose isolate the oldest frames of its stack hold. None where the process has none
 /// (yet). Reads at most 128 MiB of it, mostly below 8 MiB: some milliseconds.
-base::Result<std::optional<uint64_t>> find_async_ids(const discovery::ProcFs& proc, uint32_t process_id);
+base::Result<std::optional<AsyncHooks>> find_async_hooks(const discovery::ProcFs& proc, uint32_t process_id);
 
 /// Where the main thread's stack shows in which phase its loop is.
 struct PollFrame {
   uint64_t slot = 0;      // address of the return address of what uv_run calls: the same for the life of the process
+  uint64_t loop = 0;      // uv_loop_t
   uint64_t function = 0;  // uv__io_poll: it has been called there while libuv hands on what it has polled; in other phases another has
 };
 
@@ -42,7 +44,7 @@ struct PollFrame {
 /// frame. None if the thread does not wait just now, or if its stack looks otherwise. x86-64.
 base::Result<std::optional<PollFrame>> find_poll_frame(const discovery::ProcFs& proc, uint32_t process_id);
 
-/// `values`: {address of the ids, slot, function}.
+/// `values`: {address of the ids, slot, function, loop, address of the number of immediates}.
 Layout node_layout(const discovery::ProcFs& proc, uint32_t process_id);
 
 }  // namespace clew::runtime

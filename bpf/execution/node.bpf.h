@@ -13,19 +13,34 @@ enum node_layout {
 	NODE_IDS = 0,	      /* address of the ids */
 	NODE_POLL_SLOT = 1,   /* address of what uv_run calls last on the main thread's stack: a return address … */
 	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
-	NODE_READ_STACK = 3,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
-	NODE_READ_FRAMES = 4, /* … sum over the frames there; … */
-	NODE_READ_NUMBER = 5, /* … how many there were */
+	NODE_LOOP = 3,	      /* uv_loop_t */
+	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
+	NODE_READ_STACK = 5,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 6, /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 7, /* … how many there were */
 };
 
 enum node_note {
-	NODE_NOTE_READ = 1,    /* words: connection, counter, number of the read */
+	/*
+	 * Words: connection; counter and NODE_IMMEDIATES_WAIT; number of the read (16 bits), the thread's calls of read(2) (16), sum over
+	 * the state of the timers (32). What happened between two reads besides the first one's callback shows in the difference.
+	 */
+	NODE_NOTE_READ = 1,
 	NODE_NOTE_CONNECT = 2, /* as of a call; the connection is told next */
 };
 
 /* words[0] of a call: executionAsyncId and this, words[1]: triggerAsyncId and the low bits of the read's number, words[2]: the counter. */
 #define NODE_IN_TURN (1ull << 63)
 #define NODE_NUMBER_SHIFT 53
+#define NODE_IMMEDIATES_WAIT (1ull << 63)
+
+/* uv_loop_t, the same in all of libuv 1: include/uv/unix.h. Started timers, and how many there ever were: to fire changes one of them. */
+#define UV_LOOP_TIMERS 528
+struct uv_loop_timers {
+	u32 waiting;
+	u32 padding;
+	u64 started;
+};
 
 /* The integer that a double holds; of one that holds none, *valid becomes false. Below 2^53, as all ids are. */
 static __always_inline u64 integer_of(u64 bits, bool *valid)
@@ -95,6 +110,12 @@ static __noinline int read_node(struct scratch *s, struct clew_execution *e, str
 	return valid;
 }
 
+/* Every wake-up by the thread pool is a read(2) of an eventfd. Without the kernel's accounting it always seems that there was one. */
+static __always_inline u64 reads_of(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->ioac.syscr) ? BPF_CORE_READ(task, ioac.syscr) : 0;
+}
+
 static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
 {
 	struct clew_event_runtime *e = &s->event.runtime;
@@ -114,13 +135,16 @@ static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
 static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgid)
 {
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct uv_loop_timers timers = {};
 	struct clew_execution *e;
 	struct pt_regs *regs;
+	u32 immediates = 0;
 
 	if (!s || !layout || !is_main_thread())
 		return 0;
 	e = &s->event.runtime.execution;
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	layout->values[NODE_READ_STACK] = 0;
 	if (!read_node(s, e, layout))
 		return 0;
@@ -129,7 +153,13 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 	layout->values[NODE_READ_NUMBER]++;
 	e->words[0] = connection;
 	e->words[1] = e->words[2];
-	e->words[2] = layout->values[NODE_READ_NUMBER];
+	/* read in one piece each: what is not readable makes a difference where there may be none */
+	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates)
+		e->words[1] |= NODE_IMMEDIATES_WAIT;
+	if (bpf_probe_read_user(&timers, sizeof(timers), (void *)(layout->values[NODE_LOOP] + UV_LOOP_TIMERS)))
+		e->words[1] |= NODE_IMMEDIATES_WAIT;
+	e->words[2] = (layout->values[NODE_READ_NUMBER] & 0xffff) | (u64)(u16)reads_of(task) << 16 |
+		      (u64)(u32)(timers.started * 65599 + timers.waiting) << 32;
 	note_node(s, NODE_NOTE_READ, tgid);
 	return 1;
 }

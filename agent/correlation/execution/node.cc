@@ -15,6 +15,9 @@ constexpr uint64_t kInTurn = uint64_t{1} << 63;
 constexpr unsigned kNumberShift = 53;
 constexpr uint64_t kNumberMask = (uint64_t{1} << (64 - kNumberShift)) - 1;
 
+constexpr uint64_t kImmediatesWait = uint64_t{1} << 63;
+constexpr uint64_t kReadsMask = 0xffff;  // of a turn's state: calls of read(2); the rest: timers
+
 constexpr size_t kTurnsMax = 4096;
 
 uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ~kInTurn; }
@@ -32,12 +35,15 @@ void say(const char* w, uint64_t conn, uint64_t pos, const Caller& c, const char
 }
 }  // namespace
 
-void Node::remember(uint64_t connection, const std::optional<RequestKey>& owner, bool is_server) {
+Node::Connection& Node::remember(uint64_t connection, const std::optional<RequestKey>& owner, bool is_server) {
   if (connections_.size() >= settings_.connects_max && !connections_.contains(connection)) {
     settings_.full->add(connections_.size());
     connections_.clear();
   }
-  connections_[connection] = {.owner = owner, .is_server = is_server};
+  Connection& entry = connections_[connection];
+  entry.owner = owner;
+  entry.is_server = is_server;
+  return entry;
 }
 
 void Node::noted(uint32_t what, const Caller& caller) {
@@ -46,13 +52,23 @@ void Node::noted(uint32_t what, const Caller& caller) {
   if (debug())
     fprintf(stderr, "@@ %lu READ conn %lu C %lu n %lu\n", (caller.time_ns / 1000) % 100000000, caller.execution[0], caller.execution[1],
             caller.execution[2]);
-  Turn turn{.number = caller.execution[2], .connection = caller.execution[0], .first_id = caller.execution[1]};
+  Turn turn;
+  turn.number = caller.execution[2] & 0xffff;
+  turn.state = caller.execution[2] >> 16;
+  turn.connection = caller.execution[0];
+  turn.first_id = caller.execution[1] & ~kImmediatesWait;
+  turn.clean = (caller.execution[1] & kImmediatesWait) == 0;
   if (const auto found = connections_.find(turn.connection); found != connections_.end()) {
     turn.owner = found->second.owner;
     turn.is_server = found->second.is_server;
   }
   // Another process's, if its counter has gone back: a fork, an exec that was missed.
   if (!turns_.empty() && turn.first_id < turns_.back().first_id) turns_.clear();
+  if (!turns_.empty()) {
+    Turn& before = turns_.back();
+    const bool alone = (before.state & ~kReadsMask) == (turn.state & ~kReadsMask) && ((turn.state - before.state) & kReadsMask) == 1;
+    before.clean &= alone && ((turn.number - before.number) & 0xffff) == 1;
+  }
   if (turns_.size() >= kTurnsMax) turns_.pop_front();
   turns_.push_back(turn);
 }
@@ -83,10 +99,13 @@ void Node::answered(const RequestKey& request, const Caller& caller, const std::
 
 void Node::done(const RequestKey& request, uint64_t /*time_ns*/) { open_.erase(request); }
 
-// In whose turn it was made, if that is known.
-std::optional<RequestKey> Node::owner_of(uint64_t id) const {
+// For which request the id was made, if that is certain enough.
+std::optional<RequestKey> Node::owner_of(const Turn& turn, uint64_t id) const {
+  if (id > turn.first_id) return turn.owner;
+  const auto own = connections_.find(turn.connection);
+  if (own != connections_.end() && id > own->second.first_id && id <= own->second.last_id) return turn.owner;
   const auto behind = std::ranges::lower_bound(turns_, id, {}, &Turn::first_id);  // the first that began with it or later
-  if (behind == turns_.begin()) return std::nullopt;
+  if (behind == turns_.begin() || !std::prev(behind)->clean || std::prev(behind)->requests > 1) return std::nullopt;
   return std::prev(behind)->owner;
 }
 
@@ -98,14 +117,18 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
     settings_.ambiguous->add();
     return std::nullopt;
   }
-  const uint64_t trigger = trigger_id(caller);
-  if (!turn->is_server && trigger != 0) {
-    const auto owner = owner_of(trigger);
-    if (!is_open(owner)) return std::nullopt;
-    return Cause{.request = *owner, .evidence = Evidence::kCausal};
+  if (turn->is_server) {
+    if (!is_open(turn->owner)) return std::nullopt;
+    return Cause{.request = *turn->owner, .evidence = Evidence::kExecution};
   }
-  if (!is_open(turn->owner)) return std::nullopt;
-  return Cause{.request = *turn->owner, .evidence = turn->is_server ? Evidence::kExecution : Evidence::kCausal};
+  // What runs here may have waited for this answer's connection, or for its end: its ids are older then.
+  std::optional<RequestKey> owner = turn->owner;
+  if (const uint64_t execution = execution_id(caller); execution != 0 && execution <= turn->first_id)
+    owner = owner_of(*turn, execution);
+  else if (const uint64_t trigger = trigger_id(caller); trigger != 0)
+    owner = owner_of(*turn, trigger);
+  if (!is_open(owner)) return std::nullopt;
+  return Cause{.request = *owner, .evidence = Evidence::kCausal};
 }
 
 std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller) {
@@ -116,7 +139,9 @@ std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller)
   else
     cause = cause_of(caller);
   if (cause && !is_open(cause->request)) cause.reset();
-  remember(request.connection, cause ? std::optional(cause->request) : std::nullopt, false);
+  Connection& connection = remember(request.connection, cause ? std::optional(cause->request) : std::nullopt, false);
+  connection.first_id = execution_id(caller);
+  connection.last_id = connection.first_id == 0 ? 0 : caller.execution[2];
   return cause;
 }
 

@@ -32,17 +32,21 @@ class Node final : public Execution {
     std::optional<RequestKey> owner;
     bool is_server = false;  // of a request that was received, not of an answer
     uint32_t requests = 0;   // that were received in it
+    uint64_t state = 0;      // of timers and thread pool when it began
+    bool clean = false;      // nothing else ran until the next one: no timer, no thread pool, no immediate of before
   };
   struct Connection {
     std::optional<RequestKey> owner;  // the request that was received on it last, or for which the last was sent
     bool is_server = false;
+    uint64_t first_id = 0;  // those made while its latest request was sent: above the first, up to the last
+    uint64_t last_id = 0;
   };
 
   std::optional<Cause> cause_of(const Caller& caller);
   const Turn* turn_of(const Caller& caller) const;
-  std::optional<RequestKey> owner_of(uint64_t id) const;
+  std::optional<RequestKey> owner_of(const Turn& turn, uint64_t id) const;
   bool is_open(const std::optional<RequestKey>& request) const { return request && open_.contains(*request); }
-  void remember(uint64_t connection, const std::optional<RequestKey>& owner, bool is_server);
+  Connection& remember(uint64_t connection, const std::optional<RequestKey>& owner, bool is_server);
 
   ExecutionSettings settings_;
   std::deque<Turn> turns_;  // the latest is the last; by first_id, as the counter only grows
