@@ -25,7 +25,8 @@ using discovery::Directory;
 using discovery::ProcFs;
 
 constexpr size_t kMapsBytesMax = size_t{4} << 20;
-constexpr uint64_t kBytesMax = uint64_t{128} << 20;
+constexpr uint64_t kBytesMax = uint64_t{64} << 20;
+constexpr uint64_t kBytesBehindMax = uint64_t{8} << 20;  // behind a find: a program's Environment is among the first that it allocates
 constexpr uint64_t kStackBytesMax = uint64_t{8} << 20;
 constexpr size_t kPiece = size_t{1} << 20;
 constexpr std::array<uint64_t, 3> kWaits = {232, 281, 441};  // epoll_wait, epoll_pwait, epoll_pwait2
@@ -132,6 +133,7 @@ class Search {
       if (n == 0) return;  // not there any more, or a guard
       read_ += n * sizeof(uint64_t);
       for (const AsyncHooks& hooks : async_hooks_in(std::span(piece_).first(n))) consider(hooks);
+      if (found_ && read_ > found_at_ + kBytesBehindMax) return;
       if (n <= kSpan || address + n * sizeof(uint64_t) >= mapping.end) return;
       address += (n - kSpan) * sizeof(uint64_t);  // what lies across the border is seen with the next piece
     }
@@ -151,12 +153,14 @@ class Search {
     if (height == 0 || height <= height_) return;
     height_ = height;
     found_ = hooks;
+    found_at_ = read_;
   }
 
   const Memory& memory_;
   std::vector<uint64_t> stack_;
   std::vector<uint64_t> piece_ = std::vector<uint64_t>(kPiece / sizeof(uint64_t));
   uint64_t read_ = 0;
+  uint64_t found_at_ = 0;
   size_t height_ = 0;
   std::optional<AsyncHooks> found_;
 };

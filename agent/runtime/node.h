@@ -30,7 +30,7 @@ std::vector<AsyncHooks> async_hooks_in(std::span<const uint64_t> words);
 bool are_async_ids(std::span<const double, 4> ids);
 
 /// Those of the main thread: that one whose isolate the oldest frames of its stack hold. None where the process has none
-/// (yet). Reads at most 128 MiB of it, mostly below 8 MiB: some milliseconds.
+/// (yet). Reads at most 64 MiB of it, mostly below 10 MiB: some milliseconds.
 base::Result<std::optional<AsyncHooks>> find_async_hooks(const discovery::ProcFs& proc, uint32_t process_id);
 
 /// Where the main thread's stack shows in which phase its loop is.

@@ -2,8 +2,6 @@
 #include "agent/correlation/execution/node.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
 namespace clew::correlation {
 namespace {
@@ -19,20 +17,12 @@ constexpr uint64_t kImmediatesWait = uint64_t{1} << 63;
 constexpr uint64_t kReadsMask = 0xffff;  // of a turn's state: calls of read(2); the rest: timers
 
 constexpr size_t kTurnsMax = 4096;
+constexpr uint64_t kDistrustMax = uint64_t{1} << 40;
 
 uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ~kInTurn; }
 uint64_t trigger_id(const Caller& caller) { return caller.execution[1] & ((uint64_t{1} << kNumberShift) - 1); }
 uint64_t number_of(const Caller& caller) { return caller.execution[1] >> kNumberShift; }
 
-bool debug() {
-  static const bool on = std::getenv("NODE_DEBUG_CLEW") != nullptr;
-  return on;
-}
-void say(const char* w, uint64_t conn, uint64_t pos, const Caller& c, const char* more = "") {
-  if (debug())
-    fprintf(stderr, "@@ %lu %-9s conn %lu pos %lu  E %lu T %lu C %lu  %s %lu m%d %s\n", (c.time_ns / 1000) % 100000000, w, conn, pos,
-            execution_id(c), trigger_id(c), c.execution[2], c.execution[0] & kInTurn ? "turn" : "OUT", number_of(c), (int)c.model, more);
-}
 }  // namespace
 
 Node::Connection& Node::remember(uint64_t connection, const std::optional<RequestKey>& owner, bool is_server) {
@@ -49,9 +39,6 @@ Node::Connection& Node::remember(uint64_t connection, const std::optional<Reques
 void Node::noted(uint32_t what, const Caller& caller) {
   if (what == kConnect) connect_ = caller;
   if (what != kRead) return;
-  if (debug())
-    fprintf(stderr, "@@ %lu READ conn %lu C %lu n %lu\n", (caller.time_ns / 1000) % 100000000, caller.execution[0], caller.execution[1],
-            caller.execution[2]);
   Turn turn;
   turn.number = caller.execution[2] & 0xffff;
   turn.state = caller.execution[2] >> 16;
@@ -69,6 +56,7 @@ void Node::noted(uint32_t what, const Caller& caller) {
     const bool alone = (before.state & ~kReadsMask) == (turn.state & ~kReadsMask) && ((turn.state - before.state) & kReadsMask) == 1;
     before.clean &= alone && ((turn.number - before.number) & 0xffff) == 1;
   }
+  distrusted_ -= distrusted_ > 0;
   if (turns_.size() >= kTurnsMax) turns_.pop_front();
   turns_.push_back(turn);
 }
@@ -80,7 +68,6 @@ const Node::Turn* Node::turn_of(const Caller& caller) const {
 
 void Node::received(const RequestKey& request, const Caller& caller) {
   open_.insert(request);
-  say("REQ", request.connection, request.position, caller);
   remember(request.connection, request, true);
   if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.connection) return;
   Turn& turn = turns_.back();
@@ -91,10 +78,18 @@ void Node::received(const RequestKey& request, const Caller& caller) {
 
 void Node::answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) {
   remember(request.connection, cause, false);
-  say("  ANSWER", request.connection, request.position, caller);
   if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.connection) return;
   turns_.back().owner = cause;
   turns_.back().is_server = false;
+}
+
+// Its answer came in a turn that was taken for another one's: this program hands work from one request to the next without a sign.
+void Node::responding(const RequestKey& request, const Caller& caller) {
+  const Turn* const turn = caller.model == ExecutionModel::kNode ? turn_of(caller) : nullptr;
+  if (turn == nullptr || turn->is_server || !turn->owner || *turn->owner == request) return;
+  settings_.ambiguous->add();
+  distrusted_ = distrust_next_;
+  distrust_next_ = std::min(distrust_next_ * 2, kDistrustMax);
 }
 
 void Node::done(const RequestKey& request, uint64_t /*time_ns*/) { open_.erase(request); }
@@ -121,6 +116,7 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
     if (!is_open(turn->owner)) return std::nullopt;
     return Cause{.request = *turn->owner, .evidence = Evidence::kExecution};
   }
+  if (distrusted_ > 0) return std::nullopt;
   // What runs here may have waited for this answer's connection, or for its end: its ids are older then.
   std::optional<RequestKey> owner = turn->owner;
   if (const uint64_t execution = execution_id(caller); execution != 0 && execution <= turn->first_id)
@@ -133,7 +129,6 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
 
 std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller) {
   std::optional<Cause> cause;
-  say("  send", request.connection, request.position, caller);
   if (auto begun = connects_.extract(request.connection))
     cause = begun.mapped();
   else
@@ -149,7 +144,6 @@ void Node::connecting(uint64_t connection, const Caller& caller) {
   if (!connect_) return;
   const Caller noted = *connect_;
   connect_.reset();
-  say("CONNECT", connection, 0, noted);
   if (noted.thread_id != caller.thread_id) return;
   const auto cause = cause_of(noted);
   if (!cause) return;

@@ -17,6 +17,7 @@ class Node final : public Execution {
   explicit Node(const ExecutionSettings& settings) : settings_(settings) {}
 
   void received(const RequestKey& request, const Caller& caller) override;
+  void responding(const RequestKey& request, const Caller& caller) override;
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;
@@ -54,7 +55,9 @@ class Node final : public Execution {
   std::unordered_map<uint64_t, Cause> connects_;  // connections begun, nothing sent on them yet
   std::unordered_set<RequestKey, KeyHash> open_;
   std::optional<Caller> connect_;  // noted; its connection comes next
-  uint64_t foreign_ns_ = 0;        // when something was sent last that no turn explains
+  uint64_t distrusted_ = 0;        // turns for which nothing is said of what follows an answer
+  uint64_t distrust_next_ = 10'000;
+  uint64_t foreign_ns_ = 0;  // when something was sent last that no turn explains
 };
 
 }  // namespace clew::correlation
