@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From the registers of the system call under way to the bytes that it moved. Registers are trusted only if the call's number fits
- * the direction, and not in tasks with io_uring, whose completions run under other calls' registers (FEASIBILITY 1.1).
+ * the direction, and in tasks with io_uring, whose completions run under other calls' registers, if they name the socket (FEASIBILITY 1.1).
  * Misses: sendfile, splice, io_uring (no readable buffer: the bytes are counted), 32-bit processes.
  */
 #ifndef CLEW_BPF_USER_BUFFER_H
