@@ -135,8 +135,11 @@ std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller)
     cause = cause_of(caller);
   if (cause && !is_open(cause->request)) cause.reset();
   Connection& connection = remember(request.connection, cause ? std::optional(cause->request) : std::nullopt, false);
-  connection.first_id = execution_id(caller);
-  connection.last_id = connection.first_id == 0 ? 0 : caller.execution[2];
+  // Only a tick of this turn makes its ids in one piece; what waits for its connection is sent by a callback of long before.
+  const Turn* const turn = turn_of(caller);
+  const bool tick = turn != nullptr && execution_id(caller) > turn->first_id;
+  connection.first_id = tick ? execution_id(caller) : 0;
+  connection.last_id = tick ? caller.execution[2] : 0;
   return cause;
 }
 

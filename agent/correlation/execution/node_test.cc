@@ -147,6 +147,18 @@ TEST_F(NodeTest, TheIdsMadeWhileARequestWasSentAreItsOwn) {
   EXPECT_EQ(told(send(kBackTwo, parser)), "one by causal");
 }
 
+TEST_F(NodeTest, WhatIsSentWhenItsConnectionIsThereOwnsNoIdsOfThatTime) {
+  receive(kOne);
+  const uint64_t connects = ++counter_;
+  node_.noted(2, call(connects, 0));
+  node_.connecting(kBackOne.connection, call(0, 0));
+  receive(kTwo);
+  const uint64_t queued = ++counter_;
+  node_.sent(kBackOne, call(connects, 0, false));
+  answer(kBackOne, kOne);
+  EXPECT_EQ(told(send(kBackOne, queued)), "two by causal");
+}
+
 TEST_F(NodeTest, TwoRequestsInOneReadAreNotToldApart) {
   receive(kOne);
   node_.received({.connection = 1, .position = 70}, call(0, 0));
