@@ -236,6 +236,10 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct task_io_accounting {
+	u64 syscr;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
@@ -244,6 +248,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct io_uring_task *io_uring;
+	struct task_io_accounting ioac;
 	char comm[16];
 	struct thread_struct thread;
 };

@@ -170,6 +170,7 @@ struct scratch {
 	u32 gather_failed;
 	u32 padding;
 	struct clew_execution execution; /* of the call under way */
+	u64 frames[112];		 /* of its thread's stack */
 	struct go_work go;
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
@@ -178,6 +179,7 @@ struct scratch {
 		struct clew_event_end end;
 		struct clew_event_process process;
 		struct clew_event_connect connect;
+		struct clew_event_runtime runtime;
 	} event;
 };
 

@@ -67,7 +67,8 @@ void explain_sockets(const discovery::ProcFs& proc, uint32_t process_id) {
     io_uring |= link == "anon_inode:[io_uring]";
   }
   line("sockets", fmt::format("{} open", sockets));
-  if (io_uring) line("!", "it uses io_uring: the bytes of its calls cannot be read; its requests are counted in clew_lost_total");
+  if (io_uring)
+    line("!", "it has an io_uring: what goes through that cannot be read, such calls are counted in clew_lost_total; plain calls are");
 }
 
 void explain_tls(const discovery::ProcFs& proc, uint32_t process_id) {

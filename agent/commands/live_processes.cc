@@ -12,7 +12,7 @@ using capture::SelectedBy;
 
 namespace {
 
-constexpr uint32_t kTicksMax = 32;  // of 0.2 s: the last look is 13 s after the first
+constexpr uint32_t kTicksMax = 1024;  // of 0.2 s: ten looks, the last some seven minutes after the first
 
 }  // namespace
 

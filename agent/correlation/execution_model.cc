@@ -21,6 +21,8 @@ ExecutionModel model_of(std::string_view name) {
 std::string_view describe(ExecutionModel model) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kNode:
+      return "execution: by the callback of the read in which the request came; causal: by the async ids in callbacks of answers";
     case ExecutionModel::kTasks:
       return "execution: by the contextvars context that the request is served in, or the thread that waited for it";
     case ExecutionModel::kGoroutines:
@@ -35,6 +37,7 @@ ExecutionModel model_of(uint32_t runtime) {
   switch (runtime) {
     case CLEW_RUNTIME_GO: return ExecutionModel::kGoroutines;
     case CLEW_RUNTIME_CPYTHON: return ExecutionModel::kTasks;
+    case CLEW_RUNTIME_NODE: return ExecutionModel::kNode;
     default: return ExecutionModel::kThreads;
   }
 }

@@ -117,6 +117,8 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->other_position = tcp ? tcp->end[d ^ 1] - c->base[d ^ 1] : (u32)c->position[d ^ 1];
 	s->tgid = (u32)(pid_tgid >> 32);
 	s->tid = (u32)pid_tgid;
+	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS)
+		begin_node_turn(s, c->id, s->tgid);
 	w->total = moved;
 	w->offset = 0;
 	w->line_start = 0;

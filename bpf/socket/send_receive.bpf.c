@@ -92,10 +92,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		lose(s, CLEW_LOSS_COMPAT, 1);
 		readable = false;
 	} else {
-		struct socket_of_call named;
-
-		readable = (!task->io_uring || (socket_of((u32)regs->di, &named) && named.sk == (u64)sk)) &&
-			   !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
+		readable = is_call_on(task, regs, sk) && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
 	handle_call(s, c, sk, direction, (u32)moved, readable, positions, pid_tgid);

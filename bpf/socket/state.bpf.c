@@ -44,13 +44,17 @@ static __always_inline void on_connect(struct sock *sk)
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 tgid = (u32)(pid_tgid >> 32);
 	struct clew_event_connect *e;
+	struct clew_process *p;
 	struct scratch *s;
 
-	if (by_address || !maybe_selected(tgid) || !bpf_map_lookup_elem(&processes, &tgid))
+	p = by_address || !maybe_selected(tgid) ? NULL : bpf_map_lookup_elem(&processes, &tgid);
+	if (!p)
 		return;
 	s = scratch_of(SCRATCH_STATE);
 	if (!s)
 		return;
+	if (p->runtime == CLEW_RUNTIME_NODE)
+		note_node_connect(s, tgid);
 	e = &s->event.connect;
 	__builtin_memset(e, 0, sizeof(*e));
 	e->type = CLEW_EVENT_CONNECT;

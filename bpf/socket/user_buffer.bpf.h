@@ -114,6 +114,17 @@ static __always_inline int find_buffer(struct scratch *s, struct connection *c, 
 	return -1;
 }
 
+/*
+ * Work that a thread has left to io_uring may complete under the registers of another of its calls, and a ring's own threads have none: the
+ * call names this socket, or it is not the one that moved the bytes. libuv (Node 20.3 and later) has a ring in a thread that calls plainly.
+ */
+static __always_inline bool is_call_on(struct task_struct *task, struct pt_regs *regs, struct sock *sk)
+{
+	struct socket_of_call named;
+
+	return !task->io_uring || (socket_of((u32)regs->di, &named) && named.sk == (u64)sk);
+}
+
 struct gather {
 	struct scratch *s;
 };

@@ -20,6 +20,7 @@ enum class ExecutionModel : uint8_t {
   kProxyQueue,  // one that reads from several clients in a turn, and then serves them in that order
   kGoroutines,  // Go: by the goroutine that reads, and those that it starts
   kTasks,       // CPython: the context that a task runs in tells which request it serves
+  kNode,        // Node.js: its async ids
 };
 
 /// Who made the call, and when.

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/correlation/execution/node.h"
+
+#include <algorithm>
+
+namespace clew::correlation {
+namespace {
+
+// Words of a call, bpf/execution/node.bpf.h.
+constexpr uint32_t kRead = 1;
+constexpr uint32_t kConnect = 2;
+constexpr uint64_t kInTurn = uint64_t{1} << 63;
+constexpr unsigned kNumberShift = 53;
+constexpr uint64_t kNumberMask = (uint64_t{1} << (64 - kNumberShift)) - 1;
+
+constexpr uint64_t kImmediatesWait = uint64_t{1} << 63;
+constexpr uint64_t kReadsMask = 0xffff;  // of a turn's state: calls of read(2); the rest: timers
+
+constexpr size_t kTurnsMax = 4096;
+constexpr uint64_t kDistrustMax = uint64_t{1} << 40;
+
+uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ~kInTurn; }
+uint64_t trigger_id(const Caller& caller) { return caller.execution[1] & ((uint64_t{1} << kNumberShift) - 1); }
+uint64_t number_of(const Caller& caller) { return caller.execution[1] >> kNumberShift; }
+
+}  // namespace
+
+Node::Connection& Node::remember(uint64_t connection, const std::optional<RequestKey>& owner, bool is_server) {
+  if (connections_.size() >= settings_.connects_max && !connections_.contains(connection)) {
+    settings_.full->add(connections_.size());
+    connections_.clear();
+  }
+  Connection& entry = connections_[connection];
+  entry.owner = owner;
+  entry.is_server = is_server;
+  return entry;
+}
+
+void Node::noted(uint32_t what, const Caller& caller) {
+  if (what == kConnect) connect_ = caller;
+  if (what != kRead) return;
+  Turn turn;
+  turn.number = caller.execution[2] & 0xffff;
+  turn.state = caller.execution[2] >> 16;
+  turn.connection = caller.execution[0];
+  turn.first_id = caller.execution[1] & ~kImmediatesWait;
+  turn.clean = (caller.execution[1] & kImmediatesWait) == 0;
+  if (const auto found = connections_.find(turn.connection); found != connections_.end()) {
+    turn.owner = found->second.owner;
+    turn.is_server = found->second.is_server;
+  }
+  // Another process's, if its counter has gone back: a fork, an exec that was missed.
+  if (!turns_.empty() && turn.first_id < turns_.back().first_id) turns_.clear();
+  if (!turns_.empty()) {
+    Turn& before = turns_.back();
+    const bool alone = (before.state & ~kReadsMask) == (turn.state & ~kReadsMask) && ((turn.state - before.state) & kReadsMask) == 1;
+    before.clean &= alone && ((turn.number - before.number) & 0xffff) == 1;
+  }
+  distrusted_ -= distrusted_ > 0;
+  if (turns_.size() >= kTurnsMax) turns_.pop_front();
+  turns_.push_back(turn);
+}
+
+const Node::Turn* Node::turn_of(const Caller& caller) const {
+  if ((caller.execution[0] & kInTurn) == 0 || turns_.empty() || (turns_.back().number & kNumberMask) != number_of(caller)) return nullptr;
+  return &turns_.back();
+}
+
+void Node::received(const RequestKey& request, const Caller& caller) {
+  open_.insert(request);
+  remember(request.connection, request, true);
+  if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.connection) return;
+  Turn& turn = turns_.back();
+  turn.owner = request;
+  turn.is_server = true;
+  turn.requests++;
+}
+
+void Node::answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) {
+  remember(request.connection, cause, false);
+  if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.connection) return;
+  turns_.back().owner = cause;
+  turns_.back().is_server = false;
+}
+
+// Its answer came in a turn that was taken for another one's: this program hands work from one request to the next without a sign.
+void Node::responding(const RequestKey& request, const Caller& caller) {
+  const Turn* const turn = caller.model == ExecutionModel::kNode ? turn_of(caller) : nullptr;
+  if (turn == nullptr || turn->is_server || !turn->owner || *turn->owner == request) return;
+  settings_.ambiguous->add();
+  distrusted_ = distrust_next_;
+  distrust_next_ = std::min(distrust_next_ * 2, kDistrustMax);
+}
+
+void Node::done(const RequestKey& request, uint64_t /*time_ns*/) { open_.erase(request); }
+
+// For which request the id was made, if that is certain enough.
+std::optional<RequestKey> Node::owner_of(const Turn& turn, uint64_t id) const {
+  if (id > turn.first_id) return turn.owner;
+  const auto own = connections_.find(turn.connection);
+  if (own != connections_.end() && id > own->second.first_id && id <= own->second.last_id) return turn.owner;
+  const auto behind = std::ranges::lower_bound(turns_, id, {}, &Turn::first_id);  // the first that began with it or later
+  if (behind == turns_.begin() || !std::prev(behind)->clean || std::prev(behind)->requests > 1) return std::nullopt;
+  return std::prev(behind)->owner;
+}
+
+std::optional<Cause> Node::cause_of(const Caller& caller) {
+  if (caller.model != ExecutionModel::kNode) return std::nullopt;
+  const Turn* const turn = turn_of(caller);
+  if (turn == nullptr) return std::nullopt;
+  if (turn->requests > 1) {
+    settings_.ambiguous->add();
+    return std::nullopt;
+  }
+  if (turn->is_server) {
+    if (!is_open(turn->owner)) return std::nullopt;
+    return Cause{.request = *turn->owner, .evidence = Evidence::kExecution};
+  }
+  if (distrusted_ > 0) return std::nullopt;
+  // What runs here may have waited for this answer's connection, or for its end: its ids are older then.
+  std::optional<RequestKey> owner = turn->owner;
+  if (const uint64_t execution = execution_id(caller); execution != 0 && execution <= turn->first_id)
+    owner = owner_of(*turn, execution);
+  else if (const uint64_t trigger = trigger_id(caller); trigger != 0)
+    owner = owner_of(*turn, trigger);
+  if (!is_open(owner)) return std::nullopt;
+  return Cause{.request = *owner, .evidence = Evidence::kCausal};
+}
+
+std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller) {
+  std::optional<Cause> cause;
+  if (auto begun = connects_.extract(request.connection))
+    cause = begun.mapped();
+  else
+    cause = cause_of(caller);
+  if (cause && !is_open(cause->request)) cause.reset();
+  Connection& connection = remember(request.connection, cause ? std::optional(cause->request) : std::nullopt, false);
+  // Only a tick of this turn makes its ids in one piece; what waits for its connection is sent by a callback of long before.
+  const Turn* const turn = turn_of(caller);
+  const bool tick = turn != nullptr && execution_id(caller) > turn->first_id;
+  connection.first_id = tick ? execution_id(caller) : 0;
+  connection.last_id = tick ? caller.execution[2] : 0;
+  return cause;
+}
+
+void Node::connecting(uint64_t connection, const Caller& caller) {
+  if (!connect_) return;
+  const Caller noted = *connect_;
+  connect_.reset();
+  if (noted.thread_id != caller.thread_id) return;
+  const auto cause = cause_of(noted);
+  if (!cause) return;
+  if (connects_.size() >= settings_.connects_max) {
+    settings_.full->add(connects_.size());
+    connects_.clear();
+  }
+  connects_[connection] = *cause;
+}
+
+}  // namespace clew::correlation

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Node.js: which callback of the loop makes a call, and whether that is still the one in which the main thread's latest read arrived.
+ * The ids (node, src/env.h) are four doubles: executionAsyncId, triggerAsyncId, the counter from which both come, a default. They do not
+ * tell a timer's callback from a read's; the thread's stack does. While libuv hands on what it has read, the frames above its read(2) stand
+ * still: the words of the frames around it, and the return address from which the loop goes on when it has handed on all. Misses: worker
+ * threads (their ids lie elsewhere: nothing is read), reads by io_uring.
+ */
+#ifndef CLEW_BPF_NODE_H
+#define CLEW_BPF_NODE_H
+
+enum node_layout {
+	NODE_IDS = 0,	      /* address of the ids */
+	NODE_POLL_SLOT = 1,   /* address of what uv_run calls last on the main thread's stack: a return address … */
+	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
+	NODE_LOOP = 3,	      /* uv_loop_t */
+	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
+	NODE_READ_STACK = 5,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 6, /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 7, /* … how many there were */
+};
+
+enum node_note {
+	/*
+	 * Words: connection; counter and NODE_IMMEDIATES_WAIT; number of the read (16 bits), the thread's calls of read(2) (16), sum over
+	 * the state of the timers (32). What happened between two reads besides the first one's callback shows in the difference.
+	 */
+	NODE_NOTE_READ = 1,
+	NODE_NOTE_CONNECT = 2, /* as of a call; the connection is told next */
+};
+
+/* words[0] of a call: executionAsyncId and this, words[1]: triggerAsyncId and the low bits of the read's number, words[2]: the counter. */
+#define NODE_IN_TURN (1ull << 63)
+#define NODE_NUMBER_SHIFT 53
+#define NODE_IMMEDIATES_WAIT (1ull << 63)
+
+/* uv_loop_t, the same in all of libuv 1: include/uv/unix.h. Started timers, and how many there ever were: to fire changes one of them. */
+#define UV_LOOP_TIMERS 528
+struct uv_loop_timers {
+	u32 waiting;
+	u32 padding;
+	u64 started;
+};
+
+/* The integer that a double holds; of one that holds none, *valid becomes false. Below 2^53, as all ids are. */
+static __always_inline u64 integer_of(u64 bits, bool *valid)
+{
+	u32 exponent = (u32)(bits >> 52); /* and the sign, that makes it too big */
+	u64 mantissa = (bits & ((1ull << 52) - 1)) | 1ull << 52;
+	u32 shift = (1075 - exponent) & 63;
+
+	if (!bits)
+		return 0;
+	if (exponent < 1023 || exponent > 1075 || (mantissa & ((1ull << shift) - 1)))
+		*valid = false;
+	return mantissa >> shift;
+}
+
+/* The words that lie closer to the stack pointer change from the read to its callback; behind the last, so do those of the next event. */
+static __always_inline u64 sum_of_frames(struct scratch *s, u64 stack)
+{
+	u64 sum = stack;
+	u32 i;
+
+	if (bpf_probe_read_user(s->frames, sizeof(s->frames), (void *)(stack + 16 * sizeof(u64))))
+		return 0;
+	for (i = 0; i < sizeof(s->frames) / sizeof(s->frames[0]); i++)
+		sum = (sum ^ s->frames[i]) * 0x9e3779b97f4a7c15ull;
+	return sum | 1;
+}
+
+/* In front of the return address stands the direct call: uv_run may have several of the same function. x86-64. */
+static __always_inline bool in_poll(const struct clew_runtime_layout *layout)
+{
+	u64 address = 0;
+	struct {
+		u8 opcode;
+		s32 distance;
+	} __attribute__((packed)) call = {};
+
+	return bpf_probe_read_user(&address, sizeof(address), (void *)layout->values[NODE_POLL_SLOT]) == 0 &&
+	       bpf_probe_read_user(&call, sizeof(call), (void *)(address - sizeof(call))) == 0 && call.opcode == 0xe8 &&
+	       address + (s64)call.distance == layout->values[NODE_POLL];
+}
+
+static __always_inline bool is_main_thread(void)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	return (u32)pid_tgid == (u32)(pid_tgid >> 32);
+}
+
+static __noinline int read_node(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
+{
+	bool valid = true;
+	u64 ids[4], turn = 0;
+
+	if (!s || !e || !layout || !is_main_thread())
+		return false;
+	if (bpf_probe_read_user(ids, sizeof(ids), (void *)layout->values[NODE_IDS]))
+		return false;
+	if (layout->values[NODE_READ_STACK] && in_poll(layout) &&
+	    sum_of_frames(s, layout->values[NODE_READ_STACK]) == layout->values[NODE_READ_FRAMES])
+		turn = NODE_IN_TURN;
+	e->runtime = CLEW_RUNTIME_NODE;
+	e->padding = 0;
+	e->words[0] = integer_of(ids[0], &valid) | turn;
+	e->words[1] = integer_of(ids[1], &valid) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;
+	e->words[2] = integer_of(ids[2], &valid);
+	return valid;
+}
+
+/* Every wake-up by the thread pool is a read(2) of an eventfd. Without the kernel's accounting it always seems that there was one. */
+static __always_inline u64 reads_of(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->ioac.syscr) ? BPF_CORE_READ(task, ioac.syscr) : 0;
+}
+
+static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
+{
+	struct clew_event_runtime *e = &s->event.runtime;
+
+	e->type = CLEW_EVENT_RUNTIME;
+	e->what = what;
+	e->padding[0] = e->padding[1] = 0;
+	e->tgid = tgid;
+	e->tid = tgid;
+	e->padding2 = 0;
+	e->time_ns = bpf_ktime_get_ns();
+	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
+}
+
+/* The main thread has read: a turn begins. User space is told of each, for what is sent in a turn, or connects in it, names it by number.
+ */
+static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgid)
+{
+	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct uv_loop_timers timers = {};
+	struct clew_execution *e;
+	struct pt_regs *regs;
+	u32 immediates = 0;
+
+	if (!s || !layout || !is_main_thread())
+		return 0;
+	e = &s->event.runtime.execution;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	layout->values[NODE_READ_STACK] = 0;
+	if (!read_node(s, e, layout))
+		return 0;
+	layout->values[NODE_READ_STACK] = in_poll(layout) ? regs->sp : 0;
+	layout->values[NODE_READ_FRAMES] = sum_of_frames(s, regs->sp);
+	layout->values[NODE_READ_NUMBER]++;
+	e->words[0] = connection;
+	e->words[1] = e->words[2];
+	/* read in one piece each: what is not readable makes a difference where there may be none */
+	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates)
+		e->words[1] |= NODE_IMMEDIATES_WAIT;
+	if (bpf_probe_read_user(&timers, sizeof(timers), (void *)(layout->values[NODE_LOOP] + UV_LOOP_TIMERS)))
+		e->words[1] |= NODE_IMMEDIATES_WAIT;
+	e->words[2] = (layout->values[NODE_READ_NUMBER] & 0xffff) | (u64)(u16)reads_of(task) << 16 |
+		      (u64)(u32)(timers.started * 65599 + timers.waiting) << 32;
+	note_node(s, NODE_NOTE_READ, tgid);
+	return 1;
+}
+
+static __always_inline void note_node_connect(struct scratch *s, u32 tgid)
+{
+	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
+
+	if (layout && read_node(s, &s->event.runtime.execution, layout))
+		note_node(s, NODE_NOTE_CONNECT, tgid);
+}
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Node: each request /h/ID asks the next server for /l/1~ID, /l/2~ID, … usage: node_calls.js PORT NEXT_PORT HOW [HOST], by how:
+// await: one after the other; all: two at once, twice; pool: await with ten connections; timer, timer-pool: await with sleeps between them;
+// work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all: by fetch.
+'use strict';
+const crypto = require('crypto');
+const fs = require('fs');
+const http = require('http');
+const [port, next, how, host] = process.argv.slice(2);
+const agent = new http.Agent({ keepAlive: true, maxSockets: how.includes('pool') ? 10 : Infinity });
+
+function call(path) {
+  if (how.startsWith('fetch')) return fetch(`http://${host || '127.0.0.1'}:${next}${path}`).then((answer) => answer.text());
+  return new Promise((done, failed) => {
+    http.get({ port: Number(next), host: host || '127.0.0.1', agent, path }, (answer) => {
+      answer.resume();
+      answer.on('end', done);
+    }).on('error', failed);
+  });
+}
+
+const between = {
+  timer: () => new Promise((done) => setTimeout(done, Math.random() * 5)),
+  work: () => (Math.random() < 0.5 ? fs.promises.readFile('/etc/hostname') : new Promise((done) => crypto.randomBytes(64, done))),
+  immediate: () => new Promise((done) => setImmediate(done)),
+}[how.split('-')[0]];
+
+async function answer(id) {
+  const path = (n) => `/l/${n}~${id}`;
+  if (how === 'all' || how === 'fetch-all') {
+    await Promise.all([call(path(1)), call(path(2))]);
+    await Promise.all([call(path(3)), call(path(4))]);
+    return;
+  }
+  for (let n = 1; n <= 4; n++) {
+    if (between && n > 1) await between();
+    await call(path(n));
+  }
+}
+
+http.createServer((request, response) => {
+  answer(request.url.slice('/h/'.length)).then(() => response.end('done'), () => { response.statusCode = 502; response.end(); });
+}).listen(Number(port), '127.0.0.1', 512);
