@@ -16,6 +16,7 @@ class ProxyQueue final : public Execution {
   void received(const RequestKey& request, const Caller& caller) override;
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
+  void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;
   void connecting(uint64_t connection, const Caller& caller) override;
   bool idle() const override;
 
@@ -28,8 +29,16 @@ class ProxyQueue final : public Execution {
   std::optional<RequestKey> take(const Caller& caller);
 
   ExecutionSettings settings_;
-  std::unordered_map<uint32_t, std::deque<Waiting>> threads_;  // read, nothing sent for it yet; in the order of reading
-  std::unordered_map<uint64_t, RequestKey> connects_;          // connection → for which request it was begun
+  struct Thread {
+    std::deque<Waiting> waiting;  // read, nothing sent for it yet; in the order of reading
+    bool has_sent = false;        // since the last read
+    uint64_t sent_ns = 0;
+    double congested = 0;  // share of the latest turns that have left something waiting
+  };
+  static void doubt(Thread& thread);
+  void begin_turn(Thread& thread);
+  std::unordered_map<uint32_t, Thread> threads_;
+  std::unordered_map<uint64_t, RequestKey> connects_;  // connection → for which request it was begun
 };
 
 }  // namespace clew::correlation
