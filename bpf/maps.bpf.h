@@ -155,6 +155,9 @@ struct scratch {
 	u64 now_ns;
 	u64 position; /* of its first byte in the direction */
 	u64 address;
+	s64 hole; /* bytes before it that no hook has shown */
+	u32 readable;
+	u32 padding0;
 	u32 other_position;
 	u32 blocking; /* CLEW_BLOCKING or 0 */
 	u32 tgid;

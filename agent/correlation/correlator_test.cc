@@ -27,9 +27,6 @@ class CorrelatorTest : public testing::Test {
   static Caller loop(uint64_t time_ns = 1'000, uint32_t id = 5) {
     return {.process_id = 100, .thread_id = id, .model = ExecutionModel::kEventLoop, .time_ns = time_ns};
   }
-  static Caller proxy(uint64_t time_ns) {
-    return {.process_id = 100, .thread_id = 5, .model = ExecutionModel::kProxyQueue, .time_ns = time_ns};
-  }
   static RemoteContext header(uint8_t trace = 0xaa, uint8_t span = 0xbb) {
     RemoteContext remote;
     remote.trace_id.fill(trace);
@@ -321,34 +318,6 @@ TEST_F(CorrelatorTest, AWholeTraceIsKeptOrNot) {
     half.closed(front, 2'000);
   }
   EXPECT_NEAR(kept, 500, 80);
-}
-
-TEST_F(CorrelatorTest, AProxyThatReadsFromSeveralServesThemInOrder) {
-  received(kFront, proxy(1'000));
-  received(kOtherFront, proxy(20'000));
-  correlator_.connecting(kBack.connection, proxy(50'000));
-  sent(kOtherBack, proxy(60'000));
-  sent(kBack, proxy(2'000'000));
-  expect_child(client(kBack), server(kFront), Evidence::kCausal);
-  expect_child(client(kOtherBack), server(kOtherFront), Evidence::kCausal);
-}
-
-TEST_F(CorrelatorTest, ARequestThatStillWaitsInTheNextTurnMayBeOvertaken) {
-  received(kFront, proxy(1'000));
-  received(kOtherFront, proxy(9'000'000));
-  sent(kBack, proxy(9'010'000));
-  sent(kOtherBack, proxy(9'020'000));
-  expect_root(client(kBack));
-  expect_root(client(kOtherBack));
-  EXPECT_EQ(refused("ambiguous"), 2U);
-}
-
-TEST_F(CorrelatorTest, WhatAProxyAnswersItselfIsNotSentOn) {
-  received(kFront, proxy(1'000));
-  received(kOtherFront, proxy(2'000));
-  correlator_.answered(kFront, 3'000);
-  sent(kBack, proxy(4'000));
-  expect_child(client(kBack), server(kOtherFront), Evidence::kCausal);
 }
 
 TEST_F(CorrelatorTest, WhereAFewMayBeTheParentTheyAreNamed) {

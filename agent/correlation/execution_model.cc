@@ -14,7 +14,7 @@ ExecutionModel model_of(const exporter::Resource& resource) {
 
 ExecutionModel model_of(std::string_view name) {
   if (name == "nginx") return ExecutionModel::kEventLoop;
-  if (name == "haproxy") return ExecutionModel::kProxyQueue;
+  // HAProxy is none: it reads from several clients before it asks a server for the first of them, and lets requests overtake one another.
   return ExecutionModel::kThreads;
 }
 
@@ -27,7 +27,6 @@ std::string_view describe(ExecutionModel model) {
       return "execution: by the contextvars context that the request is served in, or the thread that waited for it";
     case ExecutionModel::kGoroutines:
       return "execution: by the goroutine that has read the request; causal: by those that it has started since";
-    case ExecutionModel::kProxyQueue: return "causal: requests are sent on in the order in which they were read";
     case ExecutionModel::kEventLoop: return "causal: what a worker sends in the turn in which it has read the request";
   }
   return "execution: by the thread that waited for the request; else inferred, while it is the only one under way";

@@ -55,8 +55,11 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 		go_caller(&s->execution, call->c, call->sk, w->direction);
 	w->capture = HTTP1_NO_CAPTURE;
 	w->ended = 0;
-	if (!call->c->announced)
-		announce(s, call->c, call->sk, s->now_ns);
+	if (!call->c->announced) {
+		int announced = announce(s, call->c, call->sk, s->now_ns);
+
+		asm volatile("" : : "r"(announced)); /* as in http1_emit */
+	}
 	if (length > CLEW_WINDOW)
 		return -1;
 	if (executes) {
@@ -100,16 +103,41 @@ static long call_step(u32 index, struct call *call)
 	return http1_step(&v);
 }
 
+/* Goes over the bytes of the call that s->walk stands at the beginning of. By itself, for the stack: 512 bytes are all there is
+ * before 6.13. */
+static __noinline int walk_call(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct call call = {.s = s, .c = c, .sk = sk};
+	struct http1_view v = view_of(&call);
+	struct http1_walk *w = &s->walk;
+
+	if (s->hole > 0 && http1_skip(&v, (u64)s->hole))
+		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
+	if (!s->readable) {
+		if (http1_skip(&v, w->total))
+			lose(s, CLEW_LOSS_UNREADABLE, 1);
+		w->offset = w->total;
+	} else {
+		bpf_loop(HTTP1_STEPS_MAX, call_step, &call, 0);
+	}
+	/* a connection that is followed is told at once of bytes that it is not shown: a body that goes on, or a hole */
+	if ((w->foreign || s->hole > 0 || !s->readable) && c->announced)
+		w->ended = 1;
+	if (http1_finish(&v))
+		lose(s, CLEW_LOSS_STEPS, 1);
+	if (w->foreign)
+		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
+	return (int)w->offset;
+}
+
 /* `moved` bytes in `direction`; `readable`: s->buffer names them. */
 static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, bool readable,
 					const struct tcp_positions *tcp, u64 pid_tgid)
 {
 	u8 d = direction & 1;
-	struct call call = {.s = s, .c = c, .sk = sk};
 	struct http1_walk *w = &s->walk;
 	u64 before = position_before(c, tcp, d, moved);
-	s64 hole = (s64)(before - c->position[d]);
-	struct http1_view v;
+	int done;
 
 	s->counters.figures[CLEW_FIGURE_CALLS]++;
 	s->now_ns = bpf_ktime_get_ns();
@@ -117,6 +145,8 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->other_position = tcp ? tcp->end[d ^ 1] - c->base[d ^ 1] : (u32)c->position[d ^ 1];
 	s->tgid = (u32)(pid_tgid >> 32);
 	s->tid = (u32)pid_tgid;
+	s->hole = (s64)(before - c->position[d]);
+	s->readable = readable;
 	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS)
 		begin_node_turn(s, c->id, s->tgid);
 	w->total = moved;
@@ -131,25 +161,10 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	w->foreign = 0;
 	w->at_start = c->from_start && before == 0;
 	c->http.distrusted &= 1 << d;
-	v = view_of(&call);
 	c->position[d] = before + moved;
 	c->last_time_ns[d] = s->now_ns;
-	if (hole > 0 && http1_skip(&v, (u64)hole))
-		lose(s, CLEW_LOSS_HOLE, (u64)hole);
-	if (!readable) {
-		if (http1_skip(&v, moved))
-			lose(s, CLEW_LOSS_UNREADABLE, 1);
-		w->offset = moved;
-	} else {
-		bpf_loop(HTTP1_STEPS_MAX, call_step, &call, 0);
-	}
-	/* a connection that is followed is told at once of bytes that it is not shown: a body that goes on, or a hole */
-	if ((w->foreign || hole > 0 || !readable) && c->announced)
-		w->ended = 1;
-	if (http1_finish(&v))
-		lose(s, CLEW_LOSS_STEPS, 1);
-	if (w->foreign)
-		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
+	done = walk_call(s, c, sk);
+	asm volatile("" : : "r"(done)); /* as in http1_emit */
 }
 
 #endif

@@ -36,11 +36,10 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 
 	__builtin_memset(e, 0, sizeof(*e));
 	if (family == AF_INET) {
-		u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr), peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-
 		e->family = CLEW_FAMILY_IPV4;
-		__builtin_memcpy(e->local_address, &local, 4);
-		__builtin_memcpy(e->peer_address, &peer, 4);
+		/* into the event: the stack is small */
+		bpf_core_read(e->local_address, 4, &sk->__sk_common.skc_rcv_saddr);
+		bpf_core_read(e->peer_address, 4, &sk->__sk_common.skc_daddr);
 	} else if (family == AF_INET6) {
 		e->family = CLEW_FAMILY_IPV6;
 		BPF_CORE_READ_INTO(&e->local_address, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
@@ -55,8 +54,9 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 			unix_name(BPF_CORE_READ(peer, addr), e->peer_path, &e->peer_path_length);
 		return;
 	}
-	e->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	e->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	bpf_core_read(&e->local_port, 2, &sk->__sk_common.skc_num);
+	bpf_core_read(&e->peer_port, 2, &sk->__sk_common.skc_dport);
+	e->peer_port = bpf_ntohs(e->peer_port);
 }
 
 struct tcp_positions {
@@ -123,7 +123,7 @@ static __always_inline u32 unix_base(struct scratch *s, struct sock *sk)
 	return (u32)(((*address ^ unix_secret) * 0x9e3779b97f4a7c15ull) >> 32) | 1;
 }
 
-static __always_inline void announce(struct scratch *s, struct connection *c, struct sock *sk, u64 now)
+static __noinline int announce(struct scratch *s, struct connection *c, struct sock *sk, u64 now)
 {
 	struct clew_event_connection *e = &s->event.connection;
 	u8 requests = c->http.request_direction;
@@ -146,6 +146,7 @@ static __always_inline void announce(struct scratch *s, struct connection *c, st
 	}
 	if (submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL))
 		c->announced = 1;
+	return c->announced;
 }
 
 static __always_inline void emit_end(struct scratch *s, struct connection *c, u8 kind, u8 direction)

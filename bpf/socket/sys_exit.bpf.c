@@ -7,7 +7,7 @@
  * Misses: calls through io_uring.
  */
 
-static __always_inline bool is_stream_read(struct sock *sk)
+static __noinline int is_stream_read(struct sock *sk)
 {
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
@@ -58,8 +58,6 @@ static __always_inline u8 direction_of(u64 nr, struct pt_regs *regs, u32 *flags,
 struct many {
 	struct call call;
 	u64 vector;
-	u64 pid_tgid;
-	u8 direction;
 };
 
 /* One message of sendmmsg or recvmmsg. */
@@ -76,12 +74,13 @@ static long many_step(u32 index, struct many *m)
 	if (moved) {
 		s->iov_index = 0;
 		s->iov_offset = 0;
-		handle_call(s, m->call.c, m->call.sk, m->direction, moved, use_msghdr(s, entry) == 0, NULL, m->pid_tgid);
+		handle_call(s, m->call.c, m->call.sk, s->walk.direction, moved, use_msghdr(s, entry) == 0, NULL,
+			    bpf_get_current_pid_tgid());
 	}
 	return 0;
 }
 
-static __always_inline struct connection *connection_by_address(struct scratch *s, struct socket_of_call *socket, u32 tgid)
+static __noinline struct connection *connection_by_address(struct scratch *s, struct socket_of_call *socket, u32 tgid)
 {
 	struct connection *c = bpf_map_lookup_elem(&connections_by_address, &socket->sk);
 
@@ -95,6 +94,14 @@ static __always_inline struct connection *connection_by_address(struct scratch *
 		return NULL;
 	}
 	return bpf_map_lookup_elem(&connections_by_address, &socket->sk);
+}
+
+/* By itself, for the stack. */
+static __noinline int read_positions(struct tcp_sock *tp, struct tcp_positions *tcp)
+{
+#define READ(field) BPF_CORE_READ(tp, field)
+	READ_TCP_POSITIONS(tcp, READ, BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_flags) >> SOCK_DONE & 1);
+	return tp != NULL;
 }
 
 static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgid)
@@ -142,10 +149,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	if (!c)
 		return 0;
 	if (!many && BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX) {
-		struct tcp_sock *tp = (struct tcp_sock *)sk;
-#define READ(field) BPF_CORE_READ(tp, field)
-		READ_TCP_POSITIONS(&tcp, READ, BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
-		positions = &tcp;
+		if (read_positions((struct tcp_sock *)sk, &tcp))
+			positions = &tcp;
 	}
 	if (c->id == 0)
 		begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions, direction, (u32)moved);
@@ -153,13 +158,9 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	c->runtime = (u8)p->runtime;
 	s->blocking = (flags & MSG_DONTWAIT) || (socket.file_flags & O_NONBLOCK) ? 0 : CLEW_BLOCKING;
 	if (many) {
-		struct many m = {
-			.call = {.s = s, .c = c, .sk = sk},
-			.vector = regs->si,
-			.pid_tgid = pid_tgid,
-			.direction = direction,
-		};
+		struct many m = {.call = {.s = s, .c = c, .sk = sk}, .vector = regs->si};
 
+		s->walk.direction = direction;
 		bpf_loop((u32)moved & 1023, many_step, &m, 0); /* UIO_MAXIOV */
 		return 0;
 	}

@@ -31,7 +31,7 @@ struct socket_of_call {
 	u32 file_flags;
 };
 
-static __always_inline bool socket_of(u32 fd, struct socket_of_call *found)
+static __noinline int socket_of(u32 fd, struct socket_of_call *found)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);

@@ -17,7 +17,6 @@ enum class ExecutionModel : uint8_t {
   kThreads,    // nothing is known of the program. A thread that waits in a blocking read serves that request until it is answered; where no
                // thread waits, the only request under way is inferred
   kEventLoop,  // a proxy that acts in the same turn of its loop in which it has read something
-  kProxyQueue,  // one that reads from several clients in a turn, and then serves them in that order
   kGoroutines,  // Go: by the goroutine that reads, and those that it starts
   kTasks,       // CPython: the context that a task runs in tells which request it serves
   kNode,        // Node.js: its async ids

@@ -4,7 +4,6 @@
 #include "agent/correlation/execution/execution.h"
 #include "agent/correlation/execution/goroutines.h"
 #include "agent/correlation/execution/node.h"
-#include "agent/correlation/execution/proxy_queue.h"
 #include "agent/correlation/execution/tasks.h"
 #include "agent/correlation/execution/threads.h"
 
@@ -15,7 +14,6 @@ std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionS
     case ExecutionModel::kThreads: break;
     case ExecutionModel::kGoroutines: return std::make_unique<Goroutines>(settings);
     case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
-    case ExecutionModel::kProxyQueue: return std::make_unique<ProxyQueue>(settings);
     case ExecutionModel::kTasks: return std::make_unique<Tasks>(settings);
     case ExecutionModel::kNode: return std::make_unique<Node>(settings);
   }
