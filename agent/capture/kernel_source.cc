@@ -69,7 +69,7 @@ void want(clew_bpf& skeleton, const std::string& executable) {
   clew_executable_name name{};
   struct stat file{};
   if (executable.find('/') == std::string::npos) {
-    if (executable.size() >= sizeof name.name) return;
+    if (executable.size() >= sizeof name.name - 1) return;  // as long as that, a name may have been cut
     executable.copy(name.name, sizeof name.name - 1);
     bpf_map_update_elem(bpf_map__fd(skeleton.maps.wanted_names), &name, &yes, BPF_ANY);
   } else if (stat(executable.c_str(), &file) == 0) {

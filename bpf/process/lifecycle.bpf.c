@@ -72,20 +72,23 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 
 	if (!selected && !watch_exec)
 		return 0;
+	s = scratch_of(SCRATCH_PROCESS);
+	if (!s)
+		return 0;
 	if (!selected && is_wanted(binary)) {
 		struct clew_process fresh = {.selected_by = CLEW_SELECTED_RULE};
 
 		selected = bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY) == 0;
 		if (selected)
 			mark_filter(tgid);
+		else
+			lose(s, CLEW_LOSS_PROCESS_MAP, 1);
 	}
 	if (p && p->runtime) {
 		p->runtime = CLEW_RUNTIME_NONE;
 		bpf_map_delete_elem(&runtimes, &tgid);
 	}
-	s = scratch_of(SCRATCH_PROCESS);
-	if (s)
-		report_process(s, CLEW_PROCESS_EXEC, tgid, 0, selected);
+	report_process(s, CLEW_PROCESS_EXEC, tgid, 0, selected);
 	return 0;
 }
 
