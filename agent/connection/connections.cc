@@ -395,6 +395,11 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   base::Counter& made = *spans_by_kind_[entry.place.is_client ? 1 : 0];
   const bool may_be_joined =
       !entry.place.is_client && entry.info.has_base && context.evidence == correlation::Evidence::kNone && correlator_.has_clients();
+  if (!may_be_joined && (context.flags & exporter::kFlagSampled) == 0) {  // not even built
+    unsampled_.add();
+    correlator_.closed(key, end_ns);
+    return;
+  }
   exporter::Span span = builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource));
   if (may_be_joined) {
     if (held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
