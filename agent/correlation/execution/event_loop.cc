@@ -22,11 +22,8 @@ std::optional<RequestKey> EventLoop::take(const Caller& caller) {
 }
 
 std::optional<Cause> EventLoop::sent(const RequestKey& request, const Caller& caller) {
-  std::optional<RequestKey> cause;
-  if (auto begun = connects_.extract(request.connection))
-    cause = begun.mapped();
-  else
-    cause = take(caller);
+  std::optional<RequestKey> cause = connects_.take(request.connection);
+  if (!cause) cause = take(caller);
   if (!cause) return std::nullopt;
   return Cause{.request = *cause, .evidence = Evidence::kCausal};
 }
@@ -39,11 +36,7 @@ void EventLoop::answered(const RequestKey& /*request*/, const Caller& caller, co
 void EventLoop::connecting(uint64_t connection, const Caller& caller) {
   const auto cause = take(caller);
   if (!cause) return;
-  if (connects_.size() >= settings_.connects_max) {
-    settings_.full->add(connects_.size());
-    connects_.clear();
-  }
-  connects_[connection] = *cause;
+  connects_.begin(connection, *cause);
 }
 
 void EventLoop::done(const RequestKey& request, uint64_t /*time_ns*/) {

@@ -4,6 +4,7 @@
 
 #include <unordered_map>
 
+#include "agent/correlation/execution/begun_connections.h"
 #include "agent/correlation/execution/execution.h"
 
 namespace clew::correlation {
@@ -30,8 +31,8 @@ class EventLoop final : public Execution {
   std::optional<RequestKey> take(const Caller& caller);
 
   ExecutionSettings settings_;
-  std::unordered_map<uint32_t, Turn> threads_;         // what each read last
-  std::unordered_map<uint64_t, RequestKey> connects_;  // connection → for which request it was begun
+  std::unordered_map<uint32_t, Turn> threads_;  // what each read last
+  BegunConnections<RequestKey> connects_{settings_};
 };
 
 }  // namespace clew::correlation

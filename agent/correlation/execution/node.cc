@@ -128,11 +128,8 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
 }
 
 std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller) {
-  std::optional<Cause> cause;
-  if (auto begun = connects_.extract(request.connection))
-    cause = begun.mapped();
-  else
-    cause = cause_of(caller);
+  std::optional<Cause> cause = connects_.take(request.connection);
+  if (!cause) cause = cause_of(caller);
   if (cause && !is_open(cause->request)) cause.reset();
   Connection& connection = remember(request.connection, cause ? std::optional(cause->request) : std::nullopt, false);
   // Only a tick of this turn makes its ids in one piece; what waits for its connection is sent by a callback of long before.
@@ -150,11 +147,7 @@ void Node::connecting(uint64_t connection, const Caller& caller) {
   if (noted.thread_id != caller.thread_id) return;
   const auto cause = cause_of(noted);
   if (!cause) return;
-  if (connects_.size() >= settings_.connects_max) {
-    settings_.full->add(connects_.size());
-    connects_.clear();
-  }
-  connects_[connection] = *cause;
+  connects_.begin(connection, *cause);
 }
 
 }  // namespace clew::correlation

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "agent/correlation/execution/begun_connections.h"
 #include "agent/correlation/execution/execution.h"
 
 namespace clew::correlation {
@@ -52,7 +53,7 @@ class Node final : public Execution {
   ExecutionSettings settings_;
   std::deque<Turn> turns_;  // the latest is the last; by first_id, as the counter only grows
   std::unordered_map<uint64_t, Connection> connections_;
-  std::unordered_map<uint64_t, Cause> connects_;  // connections begun, nothing sent on them yet
+  BegunConnections<Cause> connects_{settings_};
   std::unordered_set<RequestKey, KeyHash> open_;
   std::optional<Caller> connect_;  // noted; its connection comes next
   uint64_t distrusted_ = 0;        // turns for which nothing is said of what follows an answer
