@@ -745,7 +745,13 @@ static __always_inline long http1_step(struct http1_view *v)
 	w->offset += available < HTTP1_LINE ? available : HTTP1_LINE;
 	if (w->offset < w->window_end)
 		return 0;
-	/* the line goes on in the next window or call */
+	/* the line goes on in the next window: there it is whole, if it fits into one */
+	if (HTTP1_FIELDS && d->line_length == 0 && w->offset < w->total && w->line_start > w->window) {
+		w->offset = w->line_start;
+		w->window_end = w->line_start;
+		return 0;
+	}
+	/* or in the next call */
 	{
 		u32 from = w->line_start;
 		bool begins = d->line_length == 0;

@@ -97,7 +97,7 @@ uint32_t framing_heads(const struct framing *f)
 	return f->heads;
 }
 
-struct framing_head framing_head(const struct framing *f)
+struct framing_head framing_latest_head(const struct framing *f)
 {
 	return f->head;
 }

@@ -35,7 +35,7 @@ struct framing_head {
 	char traceparent[56];
 };
 uint32_t framing_heads(const struct framing *f);
-struct framing_head framing_head(const struct framing *f);
+struct framing_head framing_latest_head(const struct framing *f);
 
 /* Before its first call: the connection was found open. Bit d of `distrusted`: direction d may be in the middle of a body. */
 void framing_join(struct framing *f, uint8_t distrusted);
