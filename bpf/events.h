@@ -255,6 +255,8 @@ struct clew_process {
 	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
 	clew_u32 rule;	  /* enum clew_rule */
 	clew_u32 serves;  /* written by the kernel: 1 has read a request, | 2 in a thread that waited for it */
+	clew_u32 once;	  /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 padding;
 };
 
 /* Keys of the maps of executables that select a process at its exec. */

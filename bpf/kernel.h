@@ -67,6 +67,8 @@ enum sk_action {
 };
 enum {
 	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
+	BPF_SOCK_OPS_RTT_CB = 12,
+	BPF_SOCK_OPS_RTT_CB_FLAG = 8,
 };
 /* Program contexts: not relocated, the verifier knows these. */
 struct bpf_sock;

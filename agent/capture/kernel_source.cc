@@ -190,11 +190,12 @@ base::Result<void> KernelSource::set_runtime(uint32_t process_id, uint32_t runti
   return {};
 }
 
-base::Result<void> KernelSource::set_rule(uint32_t process_id, uint32_t rule) {
+base::Result<void> KernelSource::set_rule(uint32_t process_id, uint32_t rule, bool once) {
   clew_process process{};
   const int processes = bpf_map__fd(skeleton_->maps.processes);
   if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
   process.rule = rule;
+  process.once = once;
   if (bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
     return base::fail(fmt::format("cannot inject for process {}: {}", process_id, std::strerror(errno)));
   return {};

@@ -67,8 +67,9 @@ class KernelSource {
   /// Runs `program` whenever the process passes that place of that file. Before set_runtime, which makes its events count.
   base::Result<void> attach_probe(uint32_t process_id, const std::string& program, const std::string& file, uint64_t offset,
                                   bool at_return);
-  /// How its requests are told apart in the kernel (enum clew_rule), so that what is injected agrees with the spans.
-  base::Result<void> set_rule(uint32_t process_id, uint32_t rule);
+  /// How its requests are told apart in the kernel (enum clew_rule), so that what is injected agrees with the spans. `once`: its sockets
+  /// are let go before the first answer arrives.
+  base::Result<void> set_rule(uint32_t process_id, uint32_t rule, bool once);
   /// Told by the kernel side (struct clew_event_release).
   void release(uint64_t connection) { injection_.release(connection); }
   const Injection& injection() const { return injection_; }

@@ -38,13 +38,12 @@ void LiveProcesses::set_rule(uint32_t process_id) {
     case correlation::ExecutionModel::kEventLoop: rule = CLEW_RULE_LOOP; break;
     default: break;
   }
-  if (source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id)) {
-    rule = CLEW_RULE_LEAVE;
+  const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id);
+  if (once)
     messages_.debug(fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
-                                "injected into: nothing is injected",
+                                "injected into: only the first request of a connection is",
                                 process_id));
-  }
-  if (const auto done = source_->set_rule(process_id, rule); !done) messages_.warn(done.error().message);
+  if (const auto done = source_->set_rule(process_id, rule, once); !done) messages_.warn(done.error().message);
 }
 
 // How its executions are told apart, if its runtime shows them. One that has not started yet is looked at again, at growing intervals.

@@ -208,6 +208,7 @@ int sk_msg__inject(struct sk_msg_md *m)
 	i = bpf_sk_storage_get(&injections, sk, 0, 0);
 	if (!i || i->state == INJECTION_LEAVES)
 		return SK_PASS;
+	i->passed = 1;
 	c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
@@ -222,6 +223,19 @@ int sk_msg__inject(struct sk_msg_md *m)
 	return SK_PASS;
 }
 
+/*
+ * What was sent is acknowledged, and nothing of an answer has been read yet: TCP looks at the acknowledgement of a segment before it wakes
+ * whoever waits for its data.
+ */
+static __always_inline void let_go(struct bpf_sock_ops *ops, struct injection *i)
+{
+	u64 key = i->id;
+
+	bpf_sock_ops_cb_flags_set(ops, 0);
+	i->state = INJECTION_LEAVES;
+	bpf_map_delete_elem(&injected_sockets, &key);
+}
+
 SEC("?sockops")
 int sockops__connected(struct bpf_sock_ops *ops)
 {
@@ -230,12 +244,17 @@ int sockops__connected(struct bpf_sock_ops *ops)
 	struct bpf_sock *sk;
 	u64 key;
 
-	if (ops->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+	if (ops->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && ops->op != BPF_SOCK_OPS_RTT_CB)
 		return 1;
 	sk = ops->sk;
 	if (!sk)
 		return 1;
 	i = bpf_sk_storage_get(&injections, sk, 0, 0);
+	if (ops->op == BPF_SOCK_OPS_RTT_CB) {
+		if (i && i->passed)
+			let_go(ops, i);
+		return 1;
+	}
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!i || !tp || i->state != INJECTION_NONE)
 		return 1;
@@ -244,6 +263,10 @@ int sockops__connected(struct bpf_sock_ops *ops)
 		return 1;
 	}
 	i->base = i->expected = tp->write_seq;
+	if (i->once && bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_RTT_CB_FLAG)) {
+		i->state = INJECTION_LEAVES;
+		return 1;
+	}
 	key = i->id;
 	i->state = bpf_sock_hash_update(ops, &injected_sockets, &key, BPF_NOEXIST) ? INJECTION_LEAVES : INJECTION_ON;
 	return 1;
@@ -269,7 +292,7 @@ int iter__inject_open(struct bpf_iter__tcp *ctx)
 	if (!c)
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &c->tgid);
-	if (!p || p->rule == CLEW_RULE_LEAVE)
+	if (!p || p->once || p->rule == CLEW_RULE_LEAVE)
 		return 0;
 	i = bpf_sk_storage_get(&injections, tp, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!i || i->state != INJECTION_NONE)

@@ -37,7 +37,9 @@ struct injection {
 	u32 body;     /* of the body that the latest message ended in: sequence number of its first byte there … */
 	u32 has_body;
 	u64 body_left; /* … and what was left of it then */
-	u32 body_state;
+	u16 body_state;
+	u8 once;   /* clew_process.once */
+	u8 passed; /* … and its one message has passed */
 	u32 taken; /* insertions: the next to be read by capture … */
 	u32 made;  /* … and the next to be made */
 	struct work cause;

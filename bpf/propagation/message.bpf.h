@@ -80,6 +80,7 @@ static __noinline int begin_injection(struct clew_process *p, struct sock *sk, u
 	if (!i)
 		return 0;
 	i->id = bpf_get_socket_cookie(sk);
+	i->once = p->once != 0;
 	if (p->rule != CLEW_RULE_LOOP)
 		return 0;
 	w = bpf_map_lookup_elem(&working, &worker);
