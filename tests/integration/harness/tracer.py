@@ -37,7 +37,7 @@ class Clew:
         """`checked`: every span must keep the conventions. `prefix`: a program that starts it (setpriv, unshare)."""
         self.checked = checked
         self.file = Path(ctx.dir("clew")) / "spans.jsonl" if file else None
-        line = [*prefix, str(binary or env.CLEW), "trace", *map(str, arguments)]
+        line = [*prefix, str(binary or env.CLEW), "trace", *map(str, arguments), *os.environ.get("CLEW_TRACE_OPTIONS", "").split()]
         if file:
             line += ["--file", str(self.file)]
         if command:

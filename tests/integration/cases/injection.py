@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trace contexts put into requests: two clews, each of which sees one end, as on two nodes. Streams byte by byte: tests/integration/inject."""
+import http.client
+import json
+import re
+
+from harness import env
+from harness.case import case, check, need
+from harness.load import load
+from harness.process import Process, free_port, run
+from harness.spans import CLIENT, SERVER
+from harness.tracer import Clew
+from servers import python_http
+
+PROGRAMS = env.SUITE.parent / "truth" / "programs"
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+NGINX = """daemon off; worker_processes 1; pid {work}/pid; error_log {work}/error.log warn; user root;
+events {{ worker_connections 512; }}
+http {{ access_log off; client_body_temp_path {work}/b; proxy_temp_path {work}/p; fastcgi_temp_path {work}/f; uwsgi_temp_path {work}/u; scgi_temp_path {work}/s;
+  upstream back {{ server 127.0.0.1:{following}; {keepalive} }}
+  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}
+"""
+
+
+def python_threads(ctx, following):
+    port = free_port()
+    process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "pooled"])
+    process.wait_port(port)
+    return process, port
+
+
+def go_sequence(ctx, following):
+    need(env.tool("go"), "go is not installed")
+    program, port = ctx.dir("go") / "go_hop", free_port()
+    run(ctx, [env.tool("go"), "build", "-o", program, PROGRAMS / "go_hop.go"], limit=300, env={"GO111MODULE": "off"})
+    process = Process(ctx, "go", [program, port, following, "sequence"])
+    process.wait_port(port)
+    return process, port
+
+
+def nginx(keepalive):
+    def start(ctx, following):
+        need(env.tool("nginx"), "nginx is not installed")
+        work, port = ctx.dir("nginx"), free_port()
+        (work / "conf").write_text(NGINX.format(work=work, port=port, following=following, keepalive=keepalive))
+        process = Process(ctx, "nginx", [env.tool("nginx"), "-p", work, "-e", work / "error.log", "-c", work / "conf"])
+        process.wait_port(port)
+        return process, port
+    return start
+
+
+def two_nodes(ctx, start):
+    """A program that passes requests on, seen with injection, and its server, seen by a clew that sees nothing else."""
+    back = python_http.start(ctx)
+    hop, port = start(ctx, back.port)
+    here = Clew(ctx, "--inject", *(x for pid in sorted(hop.tree()) for x in ("--pid", pid))).ready()
+    there = Clew(ctx, *back.select).ready()
+    return back, port, here, there
+
+
+def joined(here, there):
+    """The two nodes' results, and the pairs of spans of one request, by path."""
+    near, far = here.stop(), there.stop()
+    clients = {s.path: s for s in near.spans if s.kind == CLIENT}
+    return near, far, [(clients[s.path], s) for s in far.spans if s.kind == SERVER and s.path in clients]
+
+
+def expect_joined(near, far, pairs, count, all_injected=True):
+    check(len(pairs) == count, f"{len(pairs)} of {count} requests seen from both ends {near.summary()} {far.summary()}")
+    servers = {s.span_id: s for s in near.spans if s.kind == SERVER}
+    injected = 0
+    for client, server in pairs:
+        if not client.attributes.get("clew.injected"):
+            check(not server.parent_id, f"{server} has the parent {server.parent_id}, which nobody has sent")
+            continue
+        injected += 1
+        check((server.trace_id, server.parent_id) == (client.trace_id, client.span_id), f"{server}: {server.parent_id} is not {client.span_id}")
+        check(server.attributes.get("clew.parent.evidence") == "header", f"{server}: {server.attributes}")
+        check(client.parent_id in servers, f"{client} has no parent {near.summary()}")
+    check(injected == count if all_injected else injected > 0, f"{injected} of {count} injected {near.summary()}")
+    return injected
+
+
+def register(name, start, all_injected=True, concurrency=8, calls=1):
+    @case(f"inject/{name}", matrix=False)
+    def one(ctx):
+        count = ctx.count(200, 4000, 50)
+        _, port, here, there = two_nodes(ctx, start)
+        load(ctx, port, count, concurrency=concurrency, prefix="/h/")
+        here.wait_spans((1 + calls) * count)
+        there.wait_spans(calls * count)
+        near, far, pairs = joined(here, there)
+        ctx.note(f"{expect_joined(near, far, pairs, calls * count, all_injected)} of {calls * count} injected")
+
+
+register("python-threads", python_threads)
+register("go", go_sequence, calls=3)
+register("nginx-new-connections", nginx(""), concurrency=1)
+# Where the kernel misreports how much a socket holds, nginx's kept connections are injected into once each.
+register("nginx-kept-connections", nginx("keepalive 8;"), all_injected=False, concurrency=1)
+
+
+@case("inject/own-context-stays")
+def own_context(ctx):
+    """Whatever format: what the program sends is what the server reads."""
+    forms = [{"traceparent": f"00-{TRACE}-{PARENT}-01"}, {"B3": f"{TRACE}-{PARENT}-1"}, {"X-B3-TraceId": TRACE}, {"uber-trace-id": f"{TRACE}:{PARENT}:0:1"},
+             {"X-Amzn-Trace-Id": f"Root=1-{TRACE[:8]}-{TRACE[8:]}"}, {"x-datadog-trace-id": "1"}]
+    back = python_http.start(ctx)
+    program = ("import http.client, json, sys\n"
+               "connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))\n"
+               "for n, headers in enumerate(json.loads(sys.argv[2])):\n"
+               "    connection.request('GET', f'/r/{n}', headers=headers)\n"
+               "    connection.getresponse().read()\n")
+    there = Clew(ctx, *back.select).ready()
+    here = Clew(ctx, "--inject", command=[*env.PYTHON, "-c", program, back.port, json.dumps([*forms, {}])])
+    result = here.wait()
+    there.wait_spans(len(forms) + 1)
+    there.stop()
+    check(result.status == 0, result.summary())
+    injected = [s.path for s in result.spans if s.attributes.get("clew.injected")]
+    check(injected == [f"/r/{len(forms)}"], f"injected into {injected} {result.summary()}")
+
+
+@case("inject/forwarded-context-is-updated")
+def forwarded(ctx):
+    """A proxy that passes on what it has received: its own span stands between, with no second header."""
+    _, port, here, there = two_nodes(ctx, nginx(""))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for n in range(10):
+        connection.request("GET", f"/h/{n}", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+        check(connection.getresponse().read() is not None, "no answer")
+    here.wait_spans(20)
+    there.wait_spans(10)
+    near, far, pairs = joined(here, there)
+    expect_joined(near, far, pairs, 10)
+    check({s.trace_id for s in near.spans + far.spans} == {TRACE}, "another trace")
+    check(all(s.parent_id == PARENT for s in near.spans if s.kind == SERVER), "the proxy's own parent is not the caller")
+    check(re.search(r"10 requests passed on with clew's own parent id", near.stderr), near.summary())
+
+
+@case("inject/ends-with-the-agent")
+def ends(ctx):
+    """After SIGKILL requests go on unchanged on the same connection, and the next agent goes on injecting."""
+    back = python_http.start(ctx)
+    hop, port = python_threads(ctx, back.port)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+
+    def ask(n):
+        connection.request("GET", f"/h/{n}")
+        response = connection.getresponse()
+        check(response.read() is not None and response.status == 200, "no answer")
+
+    for round_ in range(3):
+        here = Clew(ctx, "--inject", "--pid", hop.pid).ready()
+        for n in range(20):
+            ask(f"{round_}-{n}")
+        found = here.wait_spans(40)
+        injected = [s for s in found if s.attributes.get("clew.injected")]
+        check(len(injected) >= 18, f"round {round_}: {len(injected)} of 20 injected")
+        here.kill()
+        for n in range(20):
+            ask(f"{round_}-after-{n}")
