@@ -198,11 +198,11 @@ Finding check_optional(const MachineFacts& facts, std::string_view check, TrialK
 }
 
 Finding check_sk_msg(const MachineFacts& facts) {
-  return check_optional(facts, "sk_msg", TrialKind::kSkMsg, "optional: sk_msg programs", "a later version could not inject trace context");
+  return check_optional(facts, "sk_msg", TrialKind::kSkMsg, "optional: sk_msg programs", "without it no trace context can be injected (--inject)");
 }
 Finding check_sockops(const MachineFacts& facts) {
   return check_optional(facts, "sockops", TrialKind::kSockOps, "optional: sockops programs",
-                        "a later version could not inject trace context");
+                        "without it no trace context can be injected (--inject)");
 }
 Finding check_uprobe(const MachineFacts& facts) {
   return check_optional(facts, "uprobe", TrialKind::kUprobe, "optional: uprobe programs", "a later version could not read TLS");

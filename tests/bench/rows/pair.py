@@ -55,4 +55,29 @@ def measure(bench: Bench):
               note=f"untraced {middle(series('getpid')):.0f} ns; two untraced differ by {noise(series('getpid')):.1f} ns")
 
 
-GROUPS = {"pair": measure}
+def measure_heads(bench: Bench):
+    """Requests and responses between two sockets of one thread, both ends traced."""
+    child = spawn(bench, *pinned(SERVER_CORE, compiled("pair")), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    seconds = bench.choose(0.3, 0.5)
+    kinds = {"head": ((), None), "context": (("--inject",), 2.5), "injected": (("--inject",), 4)}
+    names = {"head": "its head seen", "context": "context read and carried", "injected": "a context injected, read and carried"}
+
+    def once(kind):
+        return turns(child, "head" if kind == "injected" else kind, seconds)
+
+    plain, traced = {}, {}
+    for kind, (options, _) in kinds.items():
+        once(kind)  # warm
+        plain[kind], traced[kind] = [once(kind)], []
+        for _ in range(bench.choose(5, 15)):
+            clew = Clew(bench, [child.pid], *options, file=False)
+            traced[kind].append(once(kind))
+            clew.stop()
+            plain[kind].append(once(kind))
+    for kind, (_, figure) in kinds.items():
+        added = [(t - between(plain[kind], i)) / 1e3 for i, t in enumerate(traced[kind])]
+        bench.add("heads", f"send+recv of a head, {names[kind]}", "µs", added, figure, noise=noise(plain[kind]) / 1e3,
+                  note=f"untraced {statistics.median(plain[kind]) / 1e3:.2f} µs; mean of a request and its response")
+
+
+GROUPS = {"pair": measure, "heads": measure_heads}
