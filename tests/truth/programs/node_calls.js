@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Node: each request /h/ID asks the next server for /l/1~ID, /l/2~ID, … usage: node_calls.js PORT NEXT_PORT HOW [HOST], by how:
 // await: one after the other; all: two at once, twice; pool: await with ten connections; timer, timer-pool: await with sleeps between them;
-// work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all: by fetch.
+// work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all: by fetch; chain: only the first call.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -32,7 +32,7 @@ async function answer(id) {
     await Promise.all([call(path(3)), call(path(4))]);
     return;
   }
-  for (let n = 1; n <= 4; n++) {
+  for (let n = 1; n <= (how === 'chain' ? 1 : 4); n++) {
     if (between && n > 1) await between();
     await call(path(n));
   }
