@@ -8,6 +8,7 @@
 //	return    as compose, but that thread goes back to its pool at once: another one answers
 //	supply    two supplyAsync with a blocking client each
 //	own       as supply, in the server's own pool, where nobody waits: its threads work for requests that others have read
+//	fork      as supply, all in the common pool, of which a thread that waits takes up work of others
 //	virtual   a virtual thread for each request, blocking client;  virtual-send: HttpClient.send;  virtual-both: two more such threads;
 //	virtual-supply: two supplyAsync from there
 import com.sun.net.httpserver.HttpExchange;
@@ -72,7 +73,7 @@ public class JavaCalls {
       case "compose" -> async(first).thenCompose(answer -> async(second)).join();
       case "both" -> CompletableFuture.allOf(async(first), async(second)).join();
       case "supply", "virtual-supply" -> supplied(id, ForkJoinPool.commonPool()).join();
-      case "virtual-both" -> supplied(id, executor).join();
+      case "virtual-both", "fork" -> supplied(id, executor).join();
       default -> { // blocking, virtual
         blocking(first);
         blocking(second);
@@ -104,7 +105,9 @@ public class JavaCalls {
   public static void main(String[] arguments) throws Exception {
     String how = arguments[2];
     next = "http://127.0.0.1:" + arguments[1];
-    ExecutorService executor = how.startsWith("virtual") ? virtualThreads() : Executors.newFixedThreadPool(how.equals("own") ? 8 : 32);
+    System.setProperty("java.util.concurrent.ForkJoinPool.common.parallelism", "8");
+    ExecutorService executor = how.startsWith("virtual") ? virtualThreads()
+        : how.equals("fork") ? ForkJoinPool.commonPool() : Executors.newFixedThreadPool(how.equals("own") ? 8 : 32);
     client = HttpClient.newBuilder().build();
     HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(arguments[0])), 512);
     server.setExecutor(executor);
