@@ -10,20 +10,24 @@
 #define CLEW_BPF_NODE_H
 
 enum node_layout {
-	NODE_IDS = 0,	      /* address of the ids */
-	NODE_POLL_SLOT = 1,   /* address of what uv_run calls last on the main thread's stack: a return address … */
-	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
-	NODE_LOOP = 3,	      /* uv_loop_t */
-	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
-	NODE_READ_STACK = 5,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
-	NODE_READ_FRAMES = 6, /* … sum over the frames there; … */
-	NODE_READ_NUMBER = 7, /* … how many there were */
+	NODE_IDS = 0,	       /* address of the ids */
+	NODE_POLL_SLOT = 1,    /* address of what uv_run calls last on the main thread's stack: a return address … */
+	NODE_POLL = 2,	       /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
+	NODE_LOOP = 3,	       /* uv_loop_t */
+	NODE_IMMEDIATES = 4,   /* address of the number of immediates that wait */
+	NODE_READ_STACK = 5,   /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 6,  /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 7,  /* … how many there were; … */
+	NODE_READ_LOOP = 8,    /* … as of the latest: turns of the loop, … */
+	NODE_READ_READS = 9,   /* … the thread's calls of read(2), … */
+	NODE_READ_TIMERS = 10, /* … sum over the state of the timers */
 };
 
 enum node_note {
 	/*
-	 * Words: connection; counter and NODE_IMMEDIATES_WAIT; number of the read (16 bits), the thread's calls of read(2) (16), sum over
-	 * the state of the timers (32). What happened between two reads besides the first one's callback shows in the difference.
+	 * Words: connection; counter, turns of the loop (10 bits) and NODE_IMMEDIATES_WAIT; number of the read (16 bits), the thread's
+	 * calls of read(2) (16), sum over the state of the timers (32). What happened between two reads besides the first one's callback
+	 * shows in the difference.
 	 */
 	NODE_NOTE_READ = 1,
 	NODE_NOTE_CONNECT = 2, /* as of a call; the connection is told next */
@@ -31,8 +35,11 @@ enum node_note {
 
 /* words[0] of a call: executionAsyncId and this, words[1]: triggerAsyncId and the low bits of the read's number, words[2]: the counter. */
 #define NODE_IN_TURN (1ull << 63)
+/* Not in it, but in the same turn of the loop, and neither a timer nor the thread pool can have run since: immediates do. */
+#define NODE_BEHIND_TURN (1ull << 62)
 #define NODE_NUMBER_SHIFT 53
 #define NODE_IMMEDIATES_WAIT (1ull << 63)
+#define NODE_LOOP_MASK 1023ull
 
 /* uv_loop_t, the same in all of libuv 1: include/uv/unix.h. Started timers, and how many there ever were: to fire changes one of them. */
 #define UV_LOOP_TIMERS 528
@@ -41,6 +48,11 @@ struct uv_loop_timers {
 	u32 padding;
 	u64 started;
 };
+
+/* And uv_loop_t.internal_fields, where struct uv__loop_metrics_s begins with the turns of the loop since libuv 1.45; before, no number
+ * moves there. */
+#define UV_LOOP_INTERNAL 40
+#define UV_INTERNAL_LOOP_COUNT 8
 
 /* The integer that a double holds; of one that holds none, *valid becomes false. Below 2^53, as all ids are. */
 static __always_inline u64 integer_of(u64 bits, bool *valid)
@@ -90,6 +102,48 @@ static __always_inline bool is_main_thread(void)
 	return (u32)pid_tgid == (u32)(pid_tgid >> 32);
 }
 
+/* Every wake-up by the thread pool is a read(2) of an eventfd. Without the kernel's accounting it always seems that there was one. */
+static __always_inline u64 reads_of(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->ioac.syscr) ? BPF_CORE_READ(task, ioac.syscr) : 0;
+}
+
+/* 0: not readable */
+static __always_inline u64 turns_of_loop(const struct clew_runtime_layout *layout)
+{
+	u64 internal = 0, count = 0;
+
+	if (bpf_probe_read_user(&internal, sizeof(internal), (void *)(layout->values[NODE_LOOP] + UV_LOOP_INTERNAL)) ||
+	    bpf_probe_read_user(&count, sizeof(count), (void *)(internal + UV_INTERNAL_LOOP_COUNT)))
+		return 0;
+	return count;
+}
+
+/* False: not readable. To start a timer changes it, and to fire one. */
+static __always_inline bool timers_of(const struct clew_runtime_layout *layout, u64 *sum)
+{
+	struct uv_loop_timers timers = {};
+
+	*sum = 0;
+	if (bpf_probe_read_user(&timers, sizeof(timers), (void *)(layout->values[NODE_LOOP] + UV_LOOP_TIMERS)))
+		return false;
+	*sum = (u32)(timers.started * 65599 + timers.waiting);
+	return true;
+}
+
+/* The latest read itself was counted when it was done. */
+static __noinline int is_behind_turn(struct clew_runtime_layout *layout)
+{
+	u64 timers, loop;
+
+	if (!layout || !layout->values[NODE_READ_STACK] || in_poll(layout))
+		return false;
+	loop = turns_of_loop(layout);
+	return loop && loop == layout->values[NODE_READ_LOOP] &&
+	       reads_of(bpf_get_current_task_btf()) == layout->values[NODE_READ_READS] + 1 && timers_of(layout, &timers) &&
+	       timers == layout->values[NODE_READ_TIMERS];
+}
+
 static __noinline int read_node(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
 {
 	bool valid = true;
@@ -102,18 +156,14 @@ static __noinline int read_node(struct scratch *s, struct clew_execution *e, str
 	if (layout->values[NODE_READ_STACK] && in_poll(layout) &&
 	    sum_of_frames(s, layout->values[NODE_READ_STACK]) == layout->values[NODE_READ_FRAMES])
 		turn = NODE_IN_TURN;
+	else if (is_behind_turn(layout))
+		turn = NODE_BEHIND_TURN;
 	e->runtime = CLEW_RUNTIME_NODE;
 	e->padding = 0;
 	e->words[0] = integer_of(ids[0], &valid) | turn;
 	e->words[1] = integer_of(ids[1], &valid) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;
 	e->words[2] = integer_of(ids[2], &valid);
 	return valid;
-}
-
-/* Every wake-up by the thread pool is a read(2) of an eventfd. Without the kernel's accounting it always seems that there was one. */
-static __always_inline u64 reads_of(struct task_struct *task)
-{
-	return bpf_core_field_exists(task->ioac.syscr) ? BPF_CORE_READ(task, ioac.syscr) : 0;
 }
 
 static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
@@ -136,9 +186,9 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 {
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct uv_loop_timers timers = {};
 	struct clew_execution *e;
 	struct pt_regs *regs;
+	bool readable;
 	u32 immediates = 0;
 
 	if (!s || !layout || !is_main_thread())
@@ -151,15 +201,18 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 	layout->values[NODE_READ_STACK] = in_poll(layout) ? regs->sp : 0;
 	layout->values[NODE_READ_FRAMES] = sum_of_frames(s, regs->sp);
 	layout->values[NODE_READ_NUMBER]++;
+	layout->values[NODE_READ_LOOP] = turns_of_loop(layout);
+	layout->values[NODE_READ_READS] = reads_of(task);
+	readable = timers_of(layout, &layout->values[NODE_READ_TIMERS]);
 	e->words[0] = connection;
-	e->words[1] = e->words[2];
+	e->words[1] = e->words[2] | (layout->values[NODE_READ_LOOP] & NODE_LOOP_MASK) << NODE_NUMBER_SHIFT;
 	/* read in one piece each: what is not readable makes a difference where there may be none */
 	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates)
 		e->words[1] |= NODE_IMMEDIATES_WAIT;
-	if (bpf_probe_read_user(&timers, sizeof(timers), (void *)(layout->values[NODE_LOOP] + UV_LOOP_TIMERS)))
+	if (!readable)
 		e->words[1] |= NODE_IMMEDIATES_WAIT;
-	e->words[2] = (layout->values[NODE_READ_NUMBER] & 0xffff) | (u64)(u16)reads_of(task) << 16 |
-		      (u64)(u32)(timers.started * 65599 + timers.waiting) << 32;
+	e->words[2] = (layout->values[NODE_READ_NUMBER] & 0xffff) | (u64)(u16)layout->values[NODE_READ_READS] << 16 |
+		      layout->values[NODE_READ_TIMERS] << 32;
 	note_node(s, NODE_NOTE_READ, tgid);
 	return 1;
 }
