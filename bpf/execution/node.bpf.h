@@ -10,17 +10,16 @@
 #define CLEW_BPF_NODE_H
 
 enum node_layout {
-	NODE_IDS = 0,	       /* address of the ids */
-	NODE_POLL_SLOT = 1,    /* address of what uv_run calls last on the main thread's stack: a return address … */
-	NODE_POLL = 2,	       /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
-	NODE_LOOP = 3,	       /* uv_loop_t */
-	NODE_IMMEDIATES = 4,   /* address of the number of immediates that wait */
-	NODE_READ_STACK = 5,   /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
-	NODE_READ_FRAMES = 6,  /* … sum over the frames there; … */
-	NODE_READ_NUMBER = 7,  /* … how many there were; … */
-	NODE_READ_LOOP = 8,    /* … as of the latest: turns of the loop, … */
-	NODE_READ_READS = 9,   /* … the thread's calls of read(2), … */
-	NODE_READ_TIMERS = 10, /* … sum over the state of the timers */
+	NODE_IDS = 0,	      /* address of the ids */
+	NODE_POLL_SLOT = 1,   /* address of what uv_run calls last on the main thread's stack: a return address … */
+	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
+	NODE_LOOP = 3,	      /* uv_loop_t */
+	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
+	NODE_READ_STACK = 5,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 6, /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 7, /* … how many there were; … */
+	NODE_READ_LOOP = 8,   /* … as of the latest: turns of the loop, … */
+	NODE_READ_READS = 9,  /* … the thread's calls of read(2) */
 };
 
 enum node_note {
@@ -35,7 +34,7 @@ enum node_note {
 
 /* words[0] of a call: executionAsyncId and this, words[1]: triggerAsyncId and the low bits of the read's number, words[2]: the counter. */
 #define NODE_IN_TURN (1ull << 63)
-/* Not in it, but in the same turn of the loop, and neither a timer nor the thread pool can have run since: immediates do. */
+/* By an immediate in the same turn of the loop; neither a timer nor the thread pool can have run since the latest read. */
 #define NODE_BEHIND_TURN (1ull << 62)
 #define NODE_NUMBER_SHIFT 53
 #define NODE_IMMEDIATES_WAIT (1ull << 63)
@@ -47,6 +46,13 @@ struct uv_loop_timers {
 	u32 waiting;
 	u32 padding;
 	u64 started;
+};
+
+/* node, src/env.h, ImmediateInfo; the last one is 1 while they run. */
+struct node_immediates {
+	u32 waiting;
+	u32 referenced;
+	u32 running;
 };
 
 /* And uv_loop_t.internal_fields, where struct uv__loop_metrics_s begins with the turns of the loop since libuv 1.45; before, no number
@@ -119,29 +125,22 @@ static __always_inline u64 turns_of_loop(const struct clew_runtime_layout *layou
 	return count;
 }
 
-/* False: not readable. To start a timer changes it, and to fire one. */
-static __always_inline bool timers_of(const struct clew_runtime_layout *layout, u64 *sum)
-{
-	struct uv_loop_timers timers = {};
-
-	*sum = 0;
-	if (bpf_probe_read_user(&timers, sizeof(timers), (void *)(layout->values[NODE_LOOP] + UV_LOOP_TIMERS)))
-		return false;
-	*sum = (u32)(timers.started * 65599 + timers.waiting);
-	return true;
-}
-
-/* The latest read itself was counted when it was done. */
+/*
+ * Immediates run right behind the poll, timers behind them, and then the next turn of the loop begins. The latest read itself was counted
+ * when it was done.
+ */
 static __noinline int is_behind_turn(struct clew_runtime_layout *layout)
 {
-	u64 timers, loop;
+	struct node_immediates immediates = {};
+	u64 loop;
 
-	if (!layout || !layout->values[NODE_READ_STACK] || in_poll(layout))
+	if (!layout || !layout->values[NODE_READ_STACK])
+		return false;
+	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates.running != 1)
 		return false;
 	loop = turns_of_loop(layout);
 	return loop && loop == layout->values[NODE_READ_LOOP] &&
-	       reads_of(bpf_get_current_task_btf()) == layout->values[NODE_READ_READS] + 1 && timers_of(layout, &timers) &&
-	       timers == layout->values[NODE_READ_TIMERS];
+	       reads_of(bpf_get_current_task_btf()) == layout->values[NODE_READ_READS] + 1;
 }
 
 static __noinline int read_node(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
@@ -186,9 +185,9 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 {
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct uv_loop_timers timers = {};
 	struct clew_execution *e;
 	struct pt_regs *regs;
-	bool readable;
 	u32 immediates = 0;
 
 	if (!s || !layout || !is_main_thread())
@@ -203,16 +202,15 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 	layout->values[NODE_READ_NUMBER]++;
 	layout->values[NODE_READ_LOOP] = turns_of_loop(layout);
 	layout->values[NODE_READ_READS] = reads_of(task);
-	readable = timers_of(layout, &layout->values[NODE_READ_TIMERS]);
 	e->words[0] = connection;
 	e->words[1] = e->words[2] | (layout->values[NODE_READ_LOOP] & NODE_LOOP_MASK) << NODE_NUMBER_SHIFT;
 	/* read in one piece each: what is not readable makes a difference where there may be none */
 	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates)
 		e->words[1] |= NODE_IMMEDIATES_WAIT;
-	if (!readable)
+	if (bpf_probe_read_user(&timers, sizeof(timers), (void *)(layout->values[NODE_LOOP] + UV_LOOP_TIMERS)))
 		e->words[1] |= NODE_IMMEDIATES_WAIT;
 	e->words[2] = (layout->values[NODE_READ_NUMBER] & 0xffff) | (u64)(u16)layout->values[NODE_READ_READS] << 16 |
-		      layout->values[NODE_READ_TIMERS] << 32;
+		      (u64)(u32)(timers.started * 65599 + timers.waiting) << 32;
 	note_node(s, NODE_NOTE_READ, tgid);
 	return 1;
 }

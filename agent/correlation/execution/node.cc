@@ -58,8 +58,9 @@ void Node::noted(uint32_t what, const Caller& caller) {
   if (!turns_.empty()) {
     Turn& before = turns_.back();
     const bool alone = (before.state & ~kReadsMask) == (turn.state & ~kReadsMask) && ((turn.state - before.state) & kReadsMask) == 1;
-    before.alone = alone && ((turn.number - before.number) & 0xffff) == 1;
-    before.clean &= before.alone;
+    const bool next = ((turn.number - before.number) & 0xffff) == 1;
+    before.alone = next && ((turn.state - before.state) & kReadsMask) == 1;
+    before.clean &= next && alone;
   }
   distrusted_ -= distrusted_ > 0;
   if (turns_.size() >= kTurnsMax) turns_.pop_front();

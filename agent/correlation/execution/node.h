@@ -36,7 +36,7 @@ class Node final : public Execution {
     uint32_t requests = 0;   // that were received in it
     uint64_t state = 0;      // of timers and thread pool when it began
     uint64_t loop = 0;       // turns of the loop
-    bool alone = false;      // no timer and no thread pool until the next one
+    bool alone = false;      // no thread pool until the next one
     bool clean = false;      // nothing else ran until the next one: no timer, no thread pool, no immediate of before
   };
   struct Connection {
