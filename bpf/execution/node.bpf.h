@@ -34,8 +34,10 @@ enum node_note {
 
 /* words[0] of a call: executionAsyncId and this, words[1]: triggerAsyncId and the low bits of the read's number, words[2]: the counter. */
 #define NODE_IN_TURN (1ull << 63)
-/* By an immediate in the same turn of the loop; neither a timer nor the thread pool can have run since the latest read. */
+/* By an immediate in the same turn of the loop as the latest read; no timer can have run since … */
 #define NODE_BEHIND_TURN (1ull << 62)
+/* … nor the thread pool. */
+#define NODE_ALONE (1ull << 61)
 #define NODE_NUMBER_SHIFT 53
 #define NODE_IMMEDIATES_WAIT (1ull << 63)
 #define NODE_LOOP_MASK 1023ull
@@ -129,18 +131,20 @@ static __always_inline u64 turns_of_loop(const struct clew_runtime_layout *layou
  * Immediates run right behind the poll, timers behind them, and then the next turn of the loop begins. The latest read itself was counted
  * when it was done.
  */
-static __noinline int is_behind_turn(struct clew_runtime_layout *layout)
+static __noinline u64 behind_turn(struct clew_runtime_layout *layout)
 {
 	struct node_immediates immediates = {};
 	u64 loop;
 
 	if (!layout || !layout->values[NODE_READ_STACK])
-		return false;
+		return 0;
 	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates.running != 1)
-		return false;
+		return 0;
 	loop = turns_of_loop(layout);
-	return loop && loop == layout->values[NODE_READ_LOOP] &&
-	       reads_of(bpf_get_current_task_btf()) == layout->values[NODE_READ_READS] + 1;
+	if (!loop || loop != layout->values[NODE_READ_LOOP])
+		return 0;
+	return reads_of(bpf_get_current_task_btf()) == layout->values[NODE_READ_READS] + 1 ? NODE_BEHIND_TURN | NODE_ALONE
+											   : NODE_BEHIND_TURN;
 }
 
 static __noinline int read_node(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
@@ -155,8 +159,8 @@ static __noinline int read_node(struct scratch *s, struct clew_execution *e, str
 	if (layout->values[NODE_READ_STACK] && in_poll(layout) &&
 	    sum_of_frames(s, layout->values[NODE_READ_STACK]) == layout->values[NODE_READ_FRAMES])
 		turn = NODE_IN_TURN;
-	else if (is_behind_turn(layout))
-		turn = NODE_BEHIND_TURN;
+	else
+		turn = behind_turn(layout);
 	e->runtime = CLEW_RUNTIME_NODE;
 	e->padding = 0;
 	e->words[0] = integer_of(ids[0], &valid) | turn;

@@ -12,6 +12,7 @@ constexpr uint32_t kRead = 1;
 constexpr uint32_t kConnect = 2;
 constexpr uint64_t kInTurn = uint64_t{1} << 63;
 constexpr uint64_t kBehindTurn = uint64_t{1} << 62;
+constexpr uint64_t kAlone = uint64_t{1} << 61;
 constexpr unsigned kNumberShift = 53;
 constexpr uint64_t kNumberMask = (uint64_t{1} << (64 - kNumberShift)) - 1;
 
@@ -22,7 +23,7 @@ constexpr uint64_t kReadsMask = 0xffff;  // of a turn's state: calls of read(2);
 constexpr size_t kTurnsMax = 4096;
 constexpr uint64_t kDistrustMax = uint64_t{1} << 40;
 
-uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ~(kInTurn | kBehindTurn); }
+uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ((uint64_t{1} << kNumberShift) - 1); }
 uint64_t trigger_id(const Caller& caller) { return caller.execution[1] & ((uint64_t{1} << kNumberShift) - 1); }
 uint64_t number_of(const Caller& caller) { return caller.execution[1] >> kNumberShift; }
 
@@ -76,11 +77,11 @@ const Node::Turn* Node::turn_of(const Caller& caller) const {
 // Immediates of this turn of the loop: which read's callback has made the one that calls. Those that they make run in the next one.
 const Node::Turn* Node::turn_behind(const Caller& caller) const {
   if ((caller.execution[0] & kBehindTurn) == 0 || !knows_latest(caller)) return nullptr;
-  for (auto turn = turns_.rbegin(); turn != turns_.rend() && turn->loop == turns_.back().loop; ++turn) {
-    if (turn != turns_.rbegin() && !turn->alone) return nullptr;
-    if (execution_id(caller) > turn->first_id) return &*turn;
-  }
-  return nullptr;
+  const auto is_older = [&caller](const Turn& turn) { return turn.first_id < execution_id(caller); };
+  const auto turn = std::find_if(turns_.rbegin(), turns_.rend(), is_older);
+  if (turn == turns_.rend() || turn->loop != turns_.back().loop) return nullptr;
+  const bool alone = turn == turns_.rbegin() ? (caller.execution[0] & kAlone) != 0 : turn->alone;
+  return alone ? &*turn : nullptr;
 }
 
 void Node::received(const RequestKey& request, const Caller& caller) {
