@@ -15,11 +15,13 @@ enum node_layout {
 	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
 	NODE_LOOP = 3,	      /* uv_loop_t */
 	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
-	NODE_READ_STACK = 5,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
-	NODE_READ_FRAMES = 6, /* … sum over the frames there; … */
-	NODE_READ_NUMBER = 7, /* … how many there were; … */
-	NODE_READ_LOOP = 8,   /* … as of the latest: turns of the loop, … */
-	NODE_READ_READS = 9,  /* … the thread's calls of read(2) */
+	NODE_TICKS = 5,	      /* address of whether ticks wait or run; 0: not known */
+	NODE_HOOKS = 6,	      /* address of the counts of hooks */
+	NODE_READ_STACK = 7,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 8, /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 9, /* … how many there were; … */
+	NODE_READ_LOOP = 10,  /* … as of the latest: turns of the loop, … */
+	NODE_READ_READS = 11, /* … the thread's calls of read(2) */
 };
 
 enum node_note {
@@ -34,7 +36,7 @@ enum node_note {
 
 /* words[0] of a call: executionAsyncId and this, words[1]: triggerAsyncId and the low bits of the read's number, words[2]: the counter. */
 #define NODE_IN_TURN (1ull << 63)
-/* By an immediate in the same turn of the loop as the latest read; no timer can have run since … */
+/* By an immediate itself (no tick, no promise) in the same turn of the loop as the latest read; no timer can have run since … */
 #define NODE_BEHIND_TURN (1ull << 62)
 /* … nor the thread pool. */
 #define NODE_ALONE (1ull << 61)
@@ -56,6 +58,9 @@ struct node_immediates {
 	u32 referenced;
 	u32 running;
 };
+
+/* node, src/env.h, AsyncHooks::Fields: the sum of the hooks that are there. With hooks promises have ids, too. */
+#define NODE_HOOKS_TOTALS (5 * sizeof(u32))
 
 /* And uv_loop_t.internal_fields, where struct uv__loop_metrics_s begins with the turns of the loop since libuv 1.45; before, no number
  * moves there. */
@@ -134,9 +139,15 @@ static __always_inline u64 turns_of_loop(const struct clew_runtime_layout *layou
 static __noinline u64 behind_turn(struct clew_runtime_layout *layout)
 {
 	struct node_immediates immediates = {};
+	u32 hooks = 0;
+	u8 ticks = 0;
 	u64 loop;
 
-	if (!layout || !layout->values[NODE_READ_STACK])
+	if (!layout || !layout->values[NODE_READ_STACK] || !layout->values[NODE_TICKS])
+		return 0;
+	if (bpf_probe_read_user(&ticks, sizeof(ticks), (void *)layout->values[NODE_TICKS]) || ticks)
+		return 0;
+	if (bpf_probe_read_user(&hooks, sizeof(hooks), (void *)(layout->values[NODE_HOOKS] + NODE_HOOKS_TOTALS)) || hooks)
 		return 0;
 	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates.running != 1)
 		return 0;
