@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Node: each request /h/ID asks the next server for /l/1~ID, /l/2~ID, … usage: node_calls.js PORT NEXT_PORT HOW [HOST], by how:
 // await: one after the other; all: two at once, twice; pool: await with ten connections; timer, timer-pool: await with sleeps between them;
-// work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all, fetch-pool: by fetch; chain: only the first call.
+// work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all, fetch-pool, timer-fetch, work-fetch, immediate-fetch: by fetch; chain: only the first call.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -10,7 +10,7 @@ const [port, next, how, host] = process.argv.slice(2);
 const agent = new http.Agent({ keepAlive: true, maxSockets: how.includes('pool') ? 10 : Infinity });
 
 function call(path) {
-  if (how.startsWith('fetch')) return fetch(`http://${host || '127.0.0.1'}:${next}${path}`).then((answer) => answer.text());
+  if (how.includes('fetch')) return fetch(`http://${host || '127.0.0.1'}:${next}${path}`).then((answer) => answer.text());
   return new Promise((done, failed) => {
     http.get({ port: Number(next), host: host || '127.0.0.1', agent, path }, (answer) => {
       answer.resume();
