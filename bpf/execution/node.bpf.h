@@ -52,13 +52,6 @@ struct uv_loop_timers {
 	u64 started;
 };
 
-/* node, src/env.h, ImmediateInfo; the last one is 1 while they run. */
-struct node_immediates {
-	u32 waiting;
-	u32 referenced;
-	u32 running;
-};
-
 /* node, src/env.h, AsyncHooks::Fields: the sum of the hooks that are there. With hooks promises have ids, too. */
 #define NODE_HOOKS_TOTALS (5 * sizeof(u32))
 
@@ -122,36 +115,32 @@ static __always_inline u64 reads_of(struct task_struct *task)
 }
 
 /* 0: not readable */
-static __always_inline u64 turns_of_loop(const struct clew_runtime_layout *layout)
+static __always_inline u64 turns_of_loop(struct node_work *w, const struct clew_runtime_layout *layout)
 {
-	u64 internal = 0, count = 0;
-
-	if (bpf_probe_read_user(&internal, sizeof(internal), (void *)(layout->values[NODE_LOOP] + UV_LOOP_INTERNAL)) ||
-	    bpf_probe_read_user(&count, sizeof(count), (void *)(internal + UV_INTERNAL_LOOP_COUNT)))
+	if (bpf_probe_read_user(&w->internal, sizeof(w->internal), (void *)(layout->values[NODE_LOOP] + UV_LOOP_INTERNAL)) ||
+	    bpf_probe_read_user(&w->loop, sizeof(w->loop), (void *)(w->internal + UV_INTERNAL_LOOP_COUNT)))
 		return 0;
-	return count;
+	return w->loop;
 }
 
 /*
  * Immediates run right behind the poll, timers behind them, and then the next turn of the loop begins. The latest read itself was counted
  * when it was done.
  */
-static __noinline u64 behind_turn(struct clew_runtime_layout *layout)
+static __always_inline u64 behind_turn(struct node_work *w, const struct clew_runtime_layout *layout)
 {
-	struct node_immediates immediates = {};
-	u32 hooks = 0;
-	u8 ticks = 0;
 	u64 loop;
 
-	if (!layout || !layout->values[NODE_READ_STACK] || !layout->values[NODE_TICKS])
+	if (!layout->values[NODE_READ_STACK] || !layout->values[NODE_TICKS])
 		return 0;
-	if (bpf_probe_read_user(&ticks, sizeof(ticks), (void *)layout->values[NODE_TICKS]) || ticks)
+	if (bpf_probe_read_user(&w->ticks, sizeof(w->ticks), (void *)layout->values[NODE_TICKS]) || w->ticks)
 		return 0;
-	if (bpf_probe_read_user(&hooks, sizeof(hooks), (void *)(layout->values[NODE_HOOKS] + NODE_HOOKS_TOTALS)) || hooks)
+	if (bpf_probe_read_user(&w->hooks, sizeof(w->hooks), (void *)(layout->values[NODE_HOOKS] + NODE_HOOKS_TOTALS)) || w->hooks)
 		return 0;
-	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates.running != 1)
+	if (bpf_probe_read_user(&w->immediates, sizeof(w->immediates), (void *)layout->values[NODE_IMMEDIATES]) ||
+	    w->immediates.running != 1)
 		return 0;
-	loop = turns_of_loop(layout);
+	loop = turns_of_loop(w, layout);
 	if (!loop || loop != layout->values[NODE_READ_LOOP])
 		return 0;
 	return reads_of(bpf_get_current_task_btf()) == layout->values[NODE_READ_READS] + 1 ? NODE_BEHIND_TURN | NODE_ALONE
@@ -161,22 +150,22 @@ static __noinline u64 behind_turn(struct clew_runtime_layout *layout)
 static __noinline int read_node(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
 {
 	bool valid = true;
-	u64 ids[4], turn = 0;
+	u64 turn = 0;
 
 	if (!s || !e || !layout || !is_main_thread())
 		return false;
-	if (bpf_probe_read_user(ids, sizeof(ids), (void *)layout->values[NODE_IDS]))
+	if (bpf_probe_read_user(s->node.ids, sizeof(s->node.ids), (void *)layout->values[NODE_IDS]))
 		return false;
 	if (layout->values[NODE_READ_STACK] && in_poll(layout) &&
 	    sum_of_frames(s, layout->values[NODE_READ_STACK]) == layout->values[NODE_READ_FRAMES])
 		turn = NODE_IN_TURN;
 	else
-		turn = behind_turn(layout);
+		turn = behind_turn(&s->node, layout);
 	e->runtime = CLEW_RUNTIME_NODE;
 	e->padding = 0;
-	e->words[0] = integer_of(ids[0], &valid) | turn;
-	e->words[1] = integer_of(ids[1], &valid) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;
-	e->words[2] = integer_of(ids[2], &valid);
+	e->words[0] = integer_of(s->node.ids[0], &valid) | turn;
+	e->words[1] = integer_of(s->node.ids[1], &valid) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;
+	e->words[2] = integer_of(s->node.ids[2], &valid);
 	return valid;
 }
 
@@ -215,7 +204,7 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 	layout->values[NODE_READ_STACK] = in_poll(layout) ? regs->sp : 0;
 	layout->values[NODE_READ_FRAMES] = sum_of_frames(s, regs->sp);
 	layout->values[NODE_READ_NUMBER]++;
-	layout->values[NODE_READ_LOOP] = turns_of_loop(layout);
+	layout->values[NODE_READ_LOOP] = turns_of_loop(&s->node, layout);
 	layout->values[NODE_READ_READS] = reads_of(task);
 	e->words[0] = connection;
 	e->words[1] = e->words[2] | (layout->values[NODE_READ_LOOP] & NODE_LOOP_MASK) << NODE_NUMBER_SHIFT;
