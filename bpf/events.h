@@ -64,6 +64,7 @@ enum clew_runtime {
 	CLEW_RUNTIME_GO = 1,
 	CLEW_RUNTIME_NODE = 2,
 	CLEW_RUNTIME_CPYTHON = 3,
+	CLEW_RUNTIME_JVM = 4,
 };
 
 /* clew_event_runtime.what */
@@ -92,7 +93,7 @@ struct clew_event_runtime {
 
 /* Value of the map `runtimes`: where its data lie in that process. */
 struct clew_runtime_layout {
-	clew_u64 values[8]; /* the runtime's: see bpf/execution */
+	clew_u64 values[12]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
 };
 
 #define CLEW_FAMILY_UNIX 1

@@ -154,6 +154,21 @@ struct go_work {
 	u64 cache[2];
 };
 
+/* The same for execution/node.bpf.h. */
+struct node_work {
+	u64 ids[4];
+	u64 internal; /* uv_loop_t.internal_fields */
+	u64 loop;     /* its turns */
+	struct {      /* node, src/env.h, ImmediateInfo */
+		u32 waiting;
+		u32 referenced;
+		u32 running; /* 1 while they run */
+	} immediates;
+	u32 hooks; /* there are so many */
+	u8 ticks;  /* some wait, or run */
+	u8 padding[7];
+};
+
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
@@ -194,6 +209,7 @@ struct scratch {
 	struct clew_execution execution; /* of the call under way */
 	u64 frames[112];		 /* of its thread's stack */
 	struct go_work go;
+	struct node_work node;
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
 	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];

@@ -14,6 +14,7 @@ ExecutionModel model_of(const exporter::Resource& resource) {
 
 ExecutionModel model_of(std::string_view name) {
   if (name == "nginx") return ExecutionModel::kEventLoop;
+  if (name == "java") return ExecutionModel::kPools;
   // HAProxy is none: it reads from several clients before it asks a server for the first of them, and lets requests overtake one another.
   return ExecutionModel::kThreads;
 }
@@ -21,6 +22,10 @@ ExecutionModel model_of(std::string_view name) {
 std::string_view describe(ExecutionModel model) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kPools:
+      return "execution: by the thread, or virtual thread, that waited for the request, once 16 have answered theirs; else inferred, while "
+             "it is "
+             "the only one under way";
     case ExecutionModel::kNode:
       return "execution: by the callback of the read in which the request came; causal: by the async ids in callbacks of answers";
     case ExecutionModel::kTasks:
@@ -36,6 +41,7 @@ ExecutionModel model_of(uint32_t runtime) {
   switch (runtime) {
     case CLEW_RUNTIME_GO: return ExecutionModel::kGoroutines;
     case CLEW_RUNTIME_CPYTHON: return ExecutionModel::kTasks;
+    case CLEW_RUNTIME_JVM: return ExecutionModel::kPools;
     case CLEW_RUNTIME_NODE: return ExecutionModel::kNode;
     default: return ExecutionModel::kThreads;
   }

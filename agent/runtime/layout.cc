@@ -5,6 +5,7 @@
 
 #include "agent/runtime/cpython.h"
 #include "agent/runtime/go.h"
+#include "agent/runtime/jvm.h"
 #include "agent/runtime/node.h"
 
 namespace clew::runtime {
@@ -14,6 +15,7 @@ Layout find_layout(const discovery::ProcFs& proc, uint32_t process_id) {
   if (!executable) return {.description = executable.error().message};
   switch (executable->runtime) {
     case discovery::Executable::Runtime::kNode: return node_layout(proc, process_id);
+    case discovery::Executable::Runtime::kJvm: return find_jvm(proc, process_id);
     case discovery::Executable::Runtime::kCpython: return find_cpython(proc, process_id);
     case discovery::Executable::Runtime::kGo: return go_layout(proc, process_id, executable->version);
     default: return {.description = {}};

@@ -45,7 +45,9 @@ constexpr size_t kArrayWordsMin = 5;  // of one array: 6 in Node 16, 7 since 18
 constexpr size_t kArrayWordsMax = 9;
 constexpr uint64_t kImmediates = 3;
 constexpr size_t kImmediatesWordsMax = 96;  // from the ids' array to that of the immediates
-constexpr size_t kSpan = 2 * kArrayWordsMax + kImmediatesWordsMax + 4;
+constexpr uint64_t kTicks = 2;
+constexpr size_t kTicksWordsMax = 32;  // from there to the next
+constexpr size_t kSpan = 2 * kArrayWordsMax + kImmediatesWordsMax + kTicksWordsMax + 4;
 
 // uv_loop_t, include/uv/unix.h: the same in all of libuv 1.
 constexpr uint64_t kLoopDescriptor = 64;
@@ -150,7 +152,8 @@ class Search {
     if (!memory_.read(hooks.ids, ids) || !are_async_ids(ids)) return;
     const auto oldest = std::ranges::find(stack_.rbegin(), stack_.rend(), hooks.isolate);
     const auto height = static_cast<size_t>(stack_.rend() - oldest);
-    if (height == 0 || height <= height_) return;
+    const bool again = found_ && height == height_ && found_->ids == hooks.ids;  // now with what lay behind the border
+    if (height == 0 || (height <= height_ && !again)) return;
     height_ = height;
     found_ = hooks;
     found_at_ = read_;
@@ -216,6 +219,13 @@ Call call_before(const Memory& memory, uint64_t address) {
 
 }  // namespace
 
+// Of bytes, so that its address need not be a multiple of eight.
+static uint64_t ticks_behind(std::span<const uint64_t> words, uint64_t isolate) {
+  const std::array wanted = {isolate, kTicks, uint64_t{0}};
+  const auto ticks = std::ranges::search(words.first(std::min(kTicksWordsMax, words.size())), wanted);
+  return ticks.empty() || ticks.end() == words.end() || *ticks.end() >= uint64_t{1} << 47 ? 0 : *ticks.end();
+}
+
 std::vector<AsyncHooks> async_hooks_in(std::span<const uint64_t> words) {
   std::vector<AsyncHooks> found;
   for (size_t at = 2 * kArrayWordsMin; at + 4 <= words.size(); ++at) {
@@ -227,7 +237,11 @@ std::vector<AsyncHooks> async_hooks_in(std::span<const uint64_t> words) {
       const std::array wanted = {words[at], kImmediates, uint64_t{0}};
       const auto immediates = std::ranges::search(behind, wanted);
       if (immediates.empty() || immediates.end() == behind.end() || !is_address(*immediates.end())) break;
-      found.push_back({.isolate = words[at], .immediates = *immediates.end(), .ids = words[at + 3]});
+      found.push_back({.isolate = words[at],
+                       .kinds = words[at - stride + 3],
+                       .immediates = *immediates.end(),
+                       .ticks = ticks_behind(words.subspan(static_cast<size_t>(immediates.end() - behind.begin()) + at + 4), words[at]),
+                       .ids = words[at + 3]});
       break;
     }
   }
@@ -301,9 +315,10 @@ Layout node_layout(const ProcFs& proc, uint32_t process_id) {
   const auto poll = find_poll_frame(proc, process_id);
   if (!poll) return {.description = fmt::format("nodejs: by threads: {}", poll.error().message)};
   if (!*poll) return {.description = "nodejs: by threads: its loop has not been seen waiting yet", .not_yet = true};
-  return {.runtime = CLEW_RUNTIME_NODE,
-          .values = {(*hooks)->ids, (*poll)->slot, (*poll)->function, (*poll)->loop, (*hooks)->immediates},
-          .description = fmt::format("nodejs, async ids at {:#x}, loop at {:#x}", (*hooks)->ids, (*poll)->loop)};
+  return {
+      .runtime = CLEW_RUNTIME_NODE,
+      .values = {(*hooks)->ids, (*poll)->slot, (*poll)->function, (*poll)->loop, (*hooks)->immediates, (*hooks)->ticks, (*hooks)->kinds},
+      .description = fmt::format("nodejs, async ids at {:#x}, loop at {:#x}", (*hooks)->ids, (*poll)->loop)};
 }
 
 }  // namespace clew::runtime

@@ -18,7 +18,9 @@ namespace clew::runtime {
 /// ids, the counts of hooks, the four current ids. A worker thread has one of its own, with its own isolate.
 struct AsyncHooks {
   uint64_t isolate = 0;
+  uint64_t kinds = 0;       // address of the counts of hooks
   uint64_t immediates = 0;  // address of how many wait: the next array of three behind, ImmediateInfo
+  uint64_t ticks = 0;       // address of whether any wait: the next array of two behind that, TickInfo; 0: not found
   uint64_t ids = 0;         // address of the four: executionAsyncId, triggerAsyncId, the counter, defaultTriggerAsyncId, as doubles
   bool operator==(const AsyncHooks&) const = default;
 };
@@ -44,7 +46,7 @@ struct PollFrame {
 /// frame. None if the thread does not wait just now, or if its stack looks otherwise. x86-64.
 base::Result<std::optional<PollFrame>> find_poll_frame(const discovery::ProcFs& proc, uint32_t process_id);
 
-/// `values`: {address of the ids, slot, function, loop, address of the number of immediates}.
+/// `values`: {address of the ids, slot, function, loop, address of the number of immediates, of ticks, of the counts of hooks}.
 Layout node_layout(const discovery::ProcFs& proc, uint32_t process_id);
 
 }  // namespace clew::runtime

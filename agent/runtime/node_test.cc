@@ -33,6 +33,7 @@ std::vector<uint64_t> hooks(uint64_t isolate, uint64_t ids, size_t stride = 7, u
   put(stride, 9, 0x31000);
   put(2 * stride, 4, ids);
   put(3 * stride + 20, 3, ids + 0x100);
+  put(3 * stride + 34, 2, ids + 0x203);
   return words;
 }
 
@@ -43,7 +44,7 @@ TEST(AsyncHooksIn, FindsThemWithTheStrideOfEachVersion) {
     words.insert(words.end(), there.begin(), there.end());
     const auto found = async_hooks_in(words);
     ASSERT_EQ(found.size(), 1U) << stride;
-    EXPECT_EQ(found[0], (AsyncHooks{.isolate = kIsolate, .immediates = 0x32100, .ids = 0x32000}));
+    EXPECT_EQ(found[0], (AsyncHooks{.isolate = kIsolate, .kinds = 0x31000, .immediates = 0x32100, .ticks = 0x32203, .ids = 0x32000}));
   }
 }
 

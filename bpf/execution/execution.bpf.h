@@ -9,6 +9,7 @@
 #include "execution/go.bpf.h"
 #include "execution/cpython.bpf.h"
 #include "execution/node.bpf.h"
+#include "execution/jvm.bpf.h"
 
 /* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
 static __always_inline bool read_execution(struct scratch *s, u32 runtime)
@@ -25,6 +26,8 @@ static __always_inline bool read_execution(struct scratch *s, u32 runtime)
 		return go_read(e, layout, &s->go, s->walk.direction == CLEW_INGRESS) != 0;
 	case CLEW_RUNTIME_CPYTHON:
 		return read_cpython(e, layout, s->tgid);
+	case CLEW_RUNTIME_JVM:
+		return read_jvm(e, layout, s->tid);
 	case CLEW_RUNTIME_NODE:
 		return read_node(s, e, layout);
 	}

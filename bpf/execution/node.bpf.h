@@ -15,15 +15,20 @@ enum node_layout {
 	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
 	NODE_LOOP = 3,	      /* uv_loop_t */
 	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
-	NODE_READ_STACK = 5,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
-	NODE_READ_FRAMES = 6, /* … sum over the frames there; … */
-	NODE_READ_NUMBER = 7, /* … how many there were */
+	NODE_TICKS = 5,	      /* address of whether ticks wait or run; 0: not known */
+	NODE_HOOKS = 6,	      /* address of the counts of hooks */
+	NODE_READ_STACK = 7,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 8, /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 9, /* … how many there were; … */
+	NODE_READ_LOOP = 10,  /* … as of the latest: turns of the loop, … */
+	NODE_READ_READS = 11, /* … the thread's calls of read(2) */
 };
 
 enum node_note {
 	/*
-	 * Words: connection; counter and NODE_IMMEDIATES_WAIT; number of the read (16 bits), the thread's calls of read(2) (16), sum over
-	 * the state of the timers (32). What happened between two reads besides the first one's callback shows in the difference.
+	 * Words: connection; counter, turns of the loop (10 bits) and NODE_IMMEDIATES_WAIT; number of the read (16 bits), the thread's
+	 * calls of read(2) (16), sum over the state of the timers (32). What happened between two reads besides the first one's callback
+	 * shows in the difference.
 	 */
 	NODE_NOTE_READ = 1,
 	NODE_NOTE_CONNECT = 2, /* as of a call; the connection is told next */
@@ -31,8 +36,13 @@ enum node_note {
 
 /* words[0] of a call: executionAsyncId and this, words[1]: triggerAsyncId and the low bits of the read's number, words[2]: the counter. */
 #define NODE_IN_TURN (1ull << 63)
+/* By an immediate itself (no tick, no promise) in the same turn of the loop as the latest read; no timer can have run since … */
+#define NODE_BEHIND_TURN (1ull << 62)
+/* … nor the thread pool. */
+#define NODE_ALONE (1ull << 61)
 #define NODE_NUMBER_SHIFT 53
 #define NODE_IMMEDIATES_WAIT (1ull << 63)
+#define NODE_LOOP_MASK 1023ull
 
 /* uv_loop_t, the same in all of libuv 1: include/uv/unix.h. Started timers, and how many there ever were: to fire changes one of them. */
 #define UV_LOOP_TIMERS 528
@@ -41,6 +51,14 @@ struct uv_loop_timers {
 	u32 padding;
 	u64 started;
 };
+
+/* node, src/env.h, AsyncHooks::Fields: the sum of the hooks that are there. With hooks promises have ids, too. */
+#define NODE_HOOKS_TOTALS (5 * sizeof(u32))
+
+/* And uv_loop_t.internal_fields, where struct uv__loop_metrics_s begins with the turns of the loop since libuv 1.45; before, no number
+ * moves there. */
+#define UV_LOOP_INTERNAL 40
+#define UV_INTERNAL_LOOP_COUNT 8
 
 /* The integer that a double holds; of one that holds none, *valid becomes false. Below 2^53, as all ids are. */
 static __always_inline u64 integer_of(u64 bits, bool *valid)
@@ -90,30 +108,65 @@ static __always_inline bool is_main_thread(void)
 	return (u32)pid_tgid == (u32)(pid_tgid >> 32);
 }
 
-static __noinline int read_node(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
-{
-	bool valid = true;
-	u64 ids[4], turn = 0;
-
-	if (!s || !e || !layout || !is_main_thread())
-		return false;
-	if (bpf_probe_read_user(ids, sizeof(ids), (void *)layout->values[NODE_IDS]))
-		return false;
-	if (layout->values[NODE_READ_STACK] && in_poll(layout) &&
-	    sum_of_frames(s, layout->values[NODE_READ_STACK]) == layout->values[NODE_READ_FRAMES])
-		turn = NODE_IN_TURN;
-	e->runtime = CLEW_RUNTIME_NODE;
-	e->padding = 0;
-	e->words[0] = integer_of(ids[0], &valid) | turn;
-	e->words[1] = integer_of(ids[1], &valid) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;
-	e->words[2] = integer_of(ids[2], &valid);
-	return valid;
-}
-
 /* Every wake-up by the thread pool is a read(2) of an eventfd. Without the kernel's accounting it always seems that there was one. */
 static __always_inline u64 reads_of(struct task_struct *task)
 {
 	return bpf_core_field_exists(task->ioac.syscr) ? BPF_CORE_READ(task, ioac.syscr) : 0;
+}
+
+/* 0: not readable */
+static __always_inline u64 turns_of_loop(struct node_work *w, const struct clew_runtime_layout *layout)
+{
+	if (bpf_probe_read_user(&w->internal, sizeof(w->internal), (void *)(layout->values[NODE_LOOP] + UV_LOOP_INTERNAL)) ||
+	    bpf_probe_read_user(&w->loop, sizeof(w->loop), (void *)(w->internal + UV_INTERNAL_LOOP_COUNT)))
+		return 0;
+	return w->loop;
+}
+
+/*
+ * Immediates run right behind the poll, timers behind them, and then the next turn of the loop begins. The latest read itself was counted
+ * when it was done.
+ */
+static __always_inline u64 behind_turn(struct node_work *w, const struct clew_runtime_layout *layout)
+{
+	u64 loop;
+
+	if (!layout->values[NODE_READ_STACK] || !layout->values[NODE_TICKS])
+		return 0;
+	if (bpf_probe_read_user(&w->ticks, sizeof(w->ticks), (void *)layout->values[NODE_TICKS]) || w->ticks)
+		return 0;
+	if (bpf_probe_read_user(&w->hooks, sizeof(w->hooks), (void *)(layout->values[NODE_HOOKS] + NODE_HOOKS_TOTALS)) || w->hooks)
+		return 0;
+	if (bpf_probe_read_user(&w->immediates, sizeof(w->immediates), (void *)layout->values[NODE_IMMEDIATES]) ||
+	    w->immediates.running != 1)
+		return 0;
+	loop = turns_of_loop(w, layout);
+	if (!loop || loop != layout->values[NODE_READ_LOOP])
+		return 0;
+	return reads_of(bpf_get_current_task_btf()) == layout->values[NODE_READ_READS] + 1 ? NODE_BEHIND_TURN | NODE_ALONE
+											   : NODE_BEHIND_TURN;
+}
+
+static __noinline int read_node(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
+{
+	bool valid = true;
+	u64 turn = 0;
+
+	if (!s || !e || !layout || !is_main_thread())
+		return false;
+	if (bpf_probe_read_user(s->node.ids, sizeof(s->node.ids), (void *)layout->values[NODE_IDS]))
+		return false;
+	if (layout->values[NODE_READ_STACK] && in_poll(layout) &&
+	    sum_of_frames(s, layout->values[NODE_READ_STACK]) == layout->values[NODE_READ_FRAMES])
+		turn = NODE_IN_TURN;
+	else
+		turn = behind_turn(&s->node, layout);
+	e->runtime = CLEW_RUNTIME_NODE;
+	e->padding = 0;
+	e->words[0] = integer_of(s->node.ids[0], &valid) | turn;
+	e->words[1] = integer_of(s->node.ids[1], &valid) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;
+	e->words[2] = integer_of(s->node.ids[2], &valid);
+	return valid;
 }
 
 static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
@@ -151,14 +204,16 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 	layout->values[NODE_READ_STACK] = in_poll(layout) ? regs->sp : 0;
 	layout->values[NODE_READ_FRAMES] = sum_of_frames(s, regs->sp);
 	layout->values[NODE_READ_NUMBER]++;
+	layout->values[NODE_READ_LOOP] = turns_of_loop(&s->node, layout);
+	layout->values[NODE_READ_READS] = reads_of(task);
 	e->words[0] = connection;
-	e->words[1] = e->words[2];
+	e->words[1] = e->words[2] | (layout->values[NODE_READ_LOOP] & NODE_LOOP_MASK) << NODE_NUMBER_SHIFT;
 	/* read in one piece each: what is not readable makes a difference where there may be none */
 	if (bpf_probe_read_user(&immediates, sizeof(immediates), (void *)layout->values[NODE_IMMEDIATES]) || immediates)
 		e->words[1] |= NODE_IMMEDIATES_WAIT;
 	if (bpf_probe_read_user(&timers, sizeof(timers), (void *)(layout->values[NODE_LOOP] + UV_LOOP_TIMERS)))
 		e->words[1] |= NODE_IMMEDIATES_WAIT;
-	e->words[2] = (layout->values[NODE_READ_NUMBER] & 0xffff) | (u64)(u16)reads_of(task) << 16 |
+	e->words[2] = (layout->values[NODE_READ_NUMBER] & 0xffff) | (u64)(u16)layout->values[NODE_READ_READS] << 16 |
 		      (u64)(u32)(timers.started * 65599 + timers.waiting) << 32;
 	note_node(s, NODE_NOTE_READ, tgid);
 	return 1;

@@ -14,9 +14,11 @@
 namespace clew::correlation {
 
 enum class ExecutionModel : uint8_t {
-  kThreads,    // nothing is known of the program. A thread that waits in a blocking read serves that request until it is answered; where no
-               // thread waits, the only request under way is inferred
-  kEventLoop,  // a proxy that acts in the same turn of its loop in which it has read something
+  kThreads,  // nothing is known of the program. A thread that waits in a blocking read serves that request until it is answered; where no
+             // thread waits, the only request under way is inferred
+  kPools,    // the same, of a kind in which thread pools are often shared (Java): threads must have shown that they answer what they read.
+             // Its virtual threads by the number that bpf/execution/jvm.bpf.h reads
+  kEventLoop,   // a proxy that acts in the same turn of its loop in which it has read something
   kGoroutines,  // Go: by the goroutine that reads, and those that it starts
   kTasks,       // CPython: the context that a task runs in tells which request it serves
   kNode,        // Node.js: its async ids

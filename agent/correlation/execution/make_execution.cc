@@ -12,6 +12,7 @@ namespace clew::correlation {
 std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionSettings& settings) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kPools: return std::make_unique<Threads>(settings, /*earns_trust=*/true);
     case ExecutionModel::kGoroutines: return std::make_unique<Goroutines>(settings);
     case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
     case ExecutionModel::kTasks: return std::make_unique<Tasks>(settings);

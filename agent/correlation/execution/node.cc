@@ -2,6 +2,7 @@
 #include "agent/correlation/execution/node.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace clew::correlation {
 namespace {
@@ -10,16 +11,19 @@ namespace {
 constexpr uint32_t kRead = 1;
 constexpr uint32_t kConnect = 2;
 constexpr uint64_t kInTurn = uint64_t{1} << 63;
+constexpr uint64_t kBehindTurn = uint64_t{1} << 62;
+constexpr uint64_t kAlone = uint64_t{1} << 61;
 constexpr unsigned kNumberShift = 53;
 constexpr uint64_t kNumberMask = (uint64_t{1} << (64 - kNumberShift)) - 1;
 
 constexpr uint64_t kImmediatesWait = uint64_t{1} << 63;
+constexpr uint64_t kLoopMask = 1023;
 constexpr uint64_t kReadsMask = 0xffff;  // of a turn's state: calls of read(2); the rest: timers
 
 constexpr size_t kTurnsMax = 4096;
 constexpr uint64_t kDistrustMax = uint64_t{1} << 40;
 
-uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ~kInTurn; }
+uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ((uint64_t{1} << kNumberShift) - 1); }
 uint64_t trigger_id(const Caller& caller) { return caller.execution[1] & ((uint64_t{1} << kNumberShift) - 1); }
 uint64_t number_of(const Caller& caller) { return caller.execution[1] >> kNumberShift; }
 
@@ -43,7 +47,8 @@ void Node::noted(uint32_t what, const Caller& caller) {
   turn.number = caller.execution[2] & 0xffff;
   turn.state = caller.execution[2] >> 16;
   turn.connection = caller.execution[0];
-  turn.first_id = caller.execution[1] & ~kImmediatesWait;
+  turn.first_id = caller.execution[1] & ((uint64_t{1} << kNumberShift) - 1);
+  turn.loop = caller.execution[1] >> kNumberShift & kLoopMask;
   turn.clean = (caller.execution[1] & kImmediatesWait) == 0;
   if (const auto found = connections_.find(turn.connection); found != connections_.end()) {
     turn.owner = found->second.owner;
@@ -54,16 +59,29 @@ void Node::noted(uint32_t what, const Caller& caller) {
   if (!turns_.empty()) {
     Turn& before = turns_.back();
     const bool alone = (before.state & ~kReadsMask) == (turn.state & ~kReadsMask) && ((turn.state - before.state) & kReadsMask) == 1;
-    before.clean &= alone && ((turn.number - before.number) & 0xffff) == 1;
+    const bool next = ((turn.number - before.number) & 0xffff) == 1;
+    before.alone = next && ((turn.state - before.state) & kReadsMask) == 1;
+    before.clean &= next && alone;
   }
   distrusted_ -= distrusted_ > 0;
   if (turns_.size() >= kTurnsMax) turns_.pop_front();
   turns_.push_back(turn);
 }
 
+bool Node::knows_latest(const Caller& caller) const { return !turns_.empty() && (turns_.back().number & kNumberMask) == number_of(caller); }
+
 const Node::Turn* Node::turn_of(const Caller& caller) const {
-  if ((caller.execution[0] & kInTurn) == 0 || turns_.empty() || (turns_.back().number & kNumberMask) != number_of(caller)) return nullptr;
-  return &turns_.back();
+  return (caller.execution[0] & kInTurn) != 0 && knows_latest(caller) ? &turns_.back() : nullptr;
+}
+
+// Immediates of this turn of the loop: which read's callback has made the one that calls. Those that they make run in the next one.
+const Node::Turn* Node::turn_behind(const Caller& caller) const {
+  if ((caller.execution[0] & kBehindTurn) == 0 || !knows_latest(caller)) return nullptr;
+  const auto is_older = [&caller](const Turn& turn) { return turn.first_id < execution_id(caller); };
+  const auto turn = std::find_if(turns_.rbegin(), turns_.rend(), is_older);
+  if (turn == turns_.rend() || turn->loop != turns_.back().loop) return nullptr;
+  const bool alone = turn == turns_.rbegin() ? (caller.execution[0] & kAlone) != 0 : turn->alone;
+  return alone ? &*turn : nullptr;
 }
 
 void Node::received(const RequestKey& request, const Caller& caller) {
@@ -107,7 +125,7 @@ std::optional<RequestKey> Node::owner_of(const Turn& turn, uint64_t id) const {
 std::optional<Cause> Node::cause_of(const Caller& caller) {
   if (caller.model != ExecutionModel::kNode) return std::nullopt;
   const Turn* const turn = turn_of(caller);
-  if (turn == nullptr) return std::nullopt;
+  if (turn == nullptr) return cause_behind(caller);
   if (turn->requests > 1) {
     settings_.ambiguous->add();
     return std::nullopt;
@@ -125,6 +143,20 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
     owner = owner_of(*turn, trigger);
   if (!is_open(owner)) return std::nullopt;
   return Cause{.request = *owner, .evidence = Evidence::kCausal};
+}
+
+// undici lets the loop look once at a connection that was idle before it sends there: in an immediate, made where the request was. In the
+// callback of an answer it makes one, too, for whoever waits for the connection; that one has a trigger.
+std::optional<Cause> Node::cause_behind(const Caller& caller) {
+  const Turn* const turn = turn_behind(caller);
+  if (turn == nullptr || !is_open(turn->owner)) return std::nullopt;
+  const bool first = std::exchange(immediate_, execution_id(caller)) != execution_id(caller);
+  if (turn->requests > 1 || !first) {  // more than one: it drains a queue
+    settings_.ambiguous->add();
+    return std::nullopt;
+  }
+  if (!turn->is_server && (trigger_id(caller) != 0 || distrusted_ > 0)) return std::nullopt;
+  return Cause{.request = *turn->owner, .evidence = Evidence::kCausal};
 }
 
 std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller) {

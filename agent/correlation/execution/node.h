@@ -35,6 +35,8 @@ class Node final : public Execution {
     bool is_server = false;  // of a request that was received, not of an answer
     uint32_t requests = 0;   // that were received in it
     uint64_t state = 0;      // of timers and thread pool when it began
+    uint64_t loop = 0;       // turns of the loop
+    bool alone = false;      // no thread pool until the next one
     bool clean = false;      // nothing else ran until the next one: no timer, no thread pool, no immediate of before
   };
   struct Connection {
@@ -45,7 +47,10 @@ class Node final : public Execution {
   };
 
   std::optional<Cause> cause_of(const Caller& caller);
+  std::optional<Cause> cause_behind(const Caller& caller);
+  bool knows_latest(const Caller& caller) const;
   const Turn* turn_of(const Caller& caller) const;
+  const Turn* turn_behind(const Caller& caller) const;
   std::optional<RequestKey> owner_of(const Turn& turn, uint64_t id) const;
   bool is_open(const std::optional<RequestKey>& request) const { return request && open_.contains(*request); }
   Connection& remember(uint64_t connection, const std::optional<RequestKey>& owner, bool is_server);
@@ -58,6 +63,7 @@ class Node final : public Execution {
   std::optional<Caller> connect_;  // noted; its connection comes next
   uint64_t distrusted_ = 0;        // turns for which nothing is said of what follows an answer
   uint64_t distrust_next_ = 10'000;
+  uint64_t immediate_ = 0;   // that has sent something already
   uint64_t foreign_ns_ = 0;  // when something was sent last that no turn explains
 };
 

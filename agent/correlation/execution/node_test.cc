@@ -29,7 +29,8 @@ class NodeTest : public testing::Test {
     counter_ += ids;
     reads_++;
     Caller caller = call(0, 0);
-    caller.execution = {connection, counter_ | (immediates ? kInTurn : 0), number_ | (reads_ & 0xffff) << 16 | timers_ << 32};
+    caller.execution = {connection, counter_ | (loop_ & 1023) << 53 | (immediates ? kInTurn : 0),
+                        number_ | (reads_ & 0xffff) << 16 | timers_ << 32};
     node_.noted(1, caller);
   }
   void receive(const RequestKey& request, uint64_t ids = 1) {
@@ -45,6 +46,13 @@ class NodeTest : public testing::Test {
     counter_ += 2;
     return node_.sent(request, call(counter_ - 1, trigger, in_turn));
   }
+  // An immediate with that id sends it, in the same turn of the loop as the latest read.
+  std::optional<Cause> send_behind(const RequestKey& request, uint64_t immediate, uint64_t trigger = 0, bool alone = true) {
+    counter_ += 2;
+    Caller caller = call(immediate, trigger, false);
+    caller.execution[0] |= uint64_t{1} << 62 | (alone ? uint64_t{1} << 61 : 0);
+    return node_.sent(request, caller);
+  }
   static std::string told(const std::optional<Cause>& cause) {
     if (!cause) return "none";
     return (cause->request == kOne ? "one by " : cause->request == kTwo ? "two by " : "? by ") + std::string(name_of(cause->evidence));
@@ -56,6 +64,7 @@ class NodeTest : public testing::Test {
   uint64_t counter_ = 100;
   uint64_t number_ = 0;
   uint64_t reads_ = 0;
+  uint64_t loop_ = 50;
   uint64_t timers_ = 5;
 };
 
@@ -207,6 +216,61 @@ TEST_F(NodeTest, IsIdleWhenAllRequestsAreDone) {
   EXPECT_FALSE(node_.idle());
   node_.done(kOne, 5);
   EXPECT_TRUE(node_.idle());
+}
+
+// undici: fetch() on a connection that was idle.
+TEST_F(NodeTest, AnImmediateWorksForTheTurnThatMadeIt) {
+  receive(kOne);
+  const uint64_t first = ++counter_;
+  receive(kTwo);
+  const uint64_t second = ++counter_;
+  EXPECT_EQ(told(send_behind(kBackOne, first, 19)), "one by causal");
+  EXPECT_EQ(told(send_behind(kBackTwo, second, 19)), "two by causal");
+}
+
+TEST_F(NodeTest, AfterAnAnswerItDoesIfItHasNoTrigger) {
+  receive(kOne);
+  send(kBackOne, 0);
+  answer(kBackOne, kOne);
+  const uint64_t to_look = ++counter_;
+  const uint64_t to_free = ++counter_;  // undici's own, for whoever waits for the connection
+  EXPECT_EQ(told(send_behind(kBackOne, to_look)), "one by causal");
+  EXPECT_EQ(told(send_behind(kBackOne, to_free, to_look)), "none");
+}
+
+TEST_F(NodeTest, AnImmediateOfAnEarlierTurnOfTheLoopIsNobodys) {
+  receive(kOne);
+  const uint64_t id = ++counter_;
+  loop_++;
+  receive(kTwo);
+  EXPECT_EQ(told(send_behind(kBackOne, id)), "none");
+}
+
+TEST_F(NodeTest, AnImmediateThatTheThreadPoolMayHaveMadeIsNobodys) {
+  receive(kOne);
+  const uint64_t first = ++counter_;
+  reads_++;
+  receive(kTwo);
+  const uint64_t second = ++counter_;
+  EXPECT_EQ(told(send_behind(kBackOne, first)), "none");
+  EXPECT_EQ(told(send_behind(kBackOne, second, 0, /*alone=*/false)), "none");
+}
+
+TEST_F(NodeTest, WhatAnImmediateSendsBesideItsFirstIsOfAQueue) {
+  receive(kOne);
+  const uint64_t id = ++counter_;
+  EXPECT_EQ(told(send_behind(kBackOne, id)), "one by causal");
+  EXPECT_EQ(told(send_behind(kBackTwo, id)), "none");
+}
+
+TEST_F(NodeTest, AnImmediateIsNobodysIfANoteWasLostOrItsRequestIsAnswered) {
+  receive(kOne);
+  const uint64_t id = ++counter_;
+  number_++;
+  EXPECT_EQ(told(send_behind(kBackOne, id)), "none");
+  number_--;
+  node_.done(kOne, 1);
+  EXPECT_EQ(told(send_behind(kBackOne, id)), "none");
 }
 
 }  // namespace

@@ -188,6 +188,7 @@ void Tasks::copied_in_turn(Context* parent, Context& child, Turn& turn) {
 }
 
 void Tasks::responding(const RequestKey& request, const Caller& caller) {
+  threads_.responding(request, caller);
   interrupt(caller.thread_id);
   const auto connection = connections_.find(request.connection);
   if (context_of(caller) == 0 || caller.execution[2] > copies_ || threads_.serves(caller.thread_id) || connection == connections_.end())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// C++: a pool of threads, each with a connection of its own to the next server; each request /h/ID asks for /l/ID.
-// usage: cpp_threads PORT NEXT_PORT
+// C++: a pool of threads, each with a connection of its own to the next server; each request /h/ID asks for /l/ID,
+// or, in a chain, /l/ID for /l/1~ID. usage: cpp_threads PORT NEXT_PORT [1~]
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -51,7 +51,7 @@ sockaddr_in address(const char* port) {
   return a;
 }
 
-void serve(int listener, const char* following) {
+void serve(int listener, const char* following, const std::string& prefix) {
   int upstream = -1;
   std::string upstream_rest;
   while (true) {
@@ -59,7 +59,7 @@ void serve(int listener, const char* following) {
     if (client < 0) return;
     std::string rest;
     for (std::string request; !(request = read_message(client, rest)).empty();) {
-      const size_t path = request.find("/h/") + 3;
+      const size_t path = request.find('/') + 3;
       std::string answer;
       for (int attempt = 0; attempt < 2 && answer.empty(); ++attempt) {
         if (upstream < 0) {
@@ -69,7 +69,7 @@ void serve(int listener, const char* following) {
           setsockopt(upstream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
           if (connect(upstream, reinterpret_cast<const sockaddr*>(&a), sizeof a) != 0) std::abort();
         }
-        send_all(upstream, "GET /l/" + request.substr(path, request.find(' ', path) - path) + " HTTP/1.1\r\nHost: next\r\n\r\n");
+        send_all(upstream, "GET /l/" + prefix + request.substr(path, request.find(' ', path) - path) + " HTTP/1.1\r\nHost: next\r\n\r\n");
         answer = read_message(upstream, upstream_rest);
         if (!answer.empty()) break;
         close(upstream);
@@ -93,5 +93,5 @@ int main(int argc, char** argv) {
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(listener, reinterpret_cast<const sockaddr*>(&a), sizeof a) != 0 || listen(listener, 512) != 0) return 1;
   std::vector<std::jthread> threads;
-  for (int i = 0; i < kThreads; ++i) threads.emplace_back(serve, listener, argv[2]);
+  for (int i = 0; i < kThreads; ++i) threads.emplace_back(serve, listener, argv[2], argc > 3 ? argv[3] : "");
 }

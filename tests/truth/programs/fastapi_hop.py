@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FastAPI on uvicorn: each request /h/ID asks the next server for /l/ID/1, /l/ID/2 …
+"""FastAPI on uvicorn: each request /h/ID asks the next server for /l/ID/1, /l/ID/2 … (chain: /l/1~ID, /l/2~ID)
 
 usage: fastapi_hop.py PORT NEXT_PORT LOOP CLIENT PATTERN    LOOP: asyncio uvloop    CLIENT: httpx aiohttp    PATTERN: sync, and see `patterns`
 """
@@ -30,6 +30,10 @@ async def sequence(path):
     return [await ask(path + "/1"), await ask(path + "/2")]
 
 
+async def chain(path):
+    return await asyncio.gather(*(ask(path.replace("/l/", f"/l/{i}~")) for i in (1, 2)))
+
+
 async def gather(path):
     return await asyncio.gather(*(ask(f"{path}/{i}") for i in range(1, 4)))
 
@@ -56,7 +60,7 @@ async def background(path):
     state.setdefault("tasks", set()).add(asyncio.create_task(later()))
     return [await ask(path + "/1")]
 
-patterns = {"sequence": sequence, "gather": gather, "pool10": sequence, "sleep": sleep, "to_thread": threads, "background": background}
+patterns = {"chain": chain, "sequence": sequence, "gather": gather, "pool10": sequence, "sleep": sleep, "to_thread": threads, "background": background}
 
 
 @contextlib.asynccontextmanager
@@ -80,5 +84,6 @@ def hop_that_blocks(name: str):
     with urllib.request.urlopen(f"{base}/l/{name}/1") as response:
         return {"asked": len(response.read())}
 
-app.get("/h/{name}")(hop_that_blocks if pattern == "sync" else hop)
+for route in ("/h/{name}", "/l/{name}"):
+    app.get(route)(hop_that_blocks if pattern == "sync" else hop)
 uvicorn.run(app, host="127.0.0.1", port=int(port), loop=loop, log_level="warning", backlog=2048)

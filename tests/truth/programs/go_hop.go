@@ -8,6 +8,7 @@
 //	late      one call, then two goroutines: by then another thread may run the handler
 //	pool      three jobs for sixteen goroutines that were there before
 //	small     three goroutines that share four connections
+//	chain     one call, for /l/1~ID
 //	leftover  a job for the oldest of many goroutines, each of which an earlier request has started
 package main
 
@@ -64,6 +65,8 @@ func serve(how, path string) {
 	switch how {
 	case "parallel", "small":
 		parallel(path, 1, 3)
+	case "chain":
+		call("/l/1~" + path[len("/l/"):])
 	case "late":
 		call(path + "/1")
 		parallel(path, 2, 3)

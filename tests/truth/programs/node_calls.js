@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Node: each request /h/ID asks the next server for /l/1~ID, /l/2~ID, … usage: node_calls.js PORT NEXT_PORT HOW [HOST], by how:
 // await: one after the other; all: two at once, twice; pool: await with ten connections; timer, timer-pool: await with sleeps between them;
-// work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all: by fetch.
+// work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all, fetch-pool, timer-fetch, work-fetch, immediate-fetch: by fetch; chain: only the first call.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -10,7 +10,7 @@ const [port, next, how, host] = process.argv.slice(2);
 const agent = new http.Agent({ keepAlive: true, maxSockets: how.includes('pool') ? 10 : Infinity });
 
 function call(path) {
-  if (how.startsWith('fetch')) return fetch(`http://${host || '127.0.0.1'}:${next}${path}`).then((answer) => answer.text());
+  if (how.includes('fetch')) return fetch(`http://${host || '127.0.0.1'}:${next}${path}`).then((answer) => answer.text());
   return new Promise((done, failed) => {
     http.get({ port: Number(next), host: host || '127.0.0.1', agent, path }, (answer) => {
       answer.resume();
@@ -32,12 +32,20 @@ async function answer(id) {
     await Promise.all([call(path(3)), call(path(4))]);
     return;
   }
-  for (let n = 1; n <= 4; n++) {
+  for (let n = 1; n <= (how === 'chain' ? 1 : 4); n++) {
     if (between && n > 1) await between();
     await call(path(n));
   }
 }
 
-http.createServer((request, response) => {
+// The class of the runtime's own undici; it is there when it has been used.
+async function limit() {
+  if (how !== 'fetch-pool') return;
+  await fetch('data:,');
+  const dispatcher = Symbol.for('undici.globalDispatcher.1');
+  globalThis[dispatcher] = new globalThis[dispatcher].constructor({ connections: 10 });
+}
+
+limit().then(() => http.createServer((request, response) => {
   answer(request.url.slice('/h/'.length)).then(() => response.end('done'), () => { response.statusCode = 502; response.end(); });
-}).listen(Number(port), '127.0.0.1', 512);
+}).listen(Number(port), '127.0.0.1', 512));
