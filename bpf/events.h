@@ -246,6 +246,13 @@ struct clew_counters {
 	clew_u64 left_alone[16]; /* by enum clew_left_alone */
 };
 
+/* What the kernel has seen of a process that serves requests, for its rule. */
+enum clew_serving {
+	CLEW_SERVES = 1,   /* it has read a request … */
+	CLEW_WAITS = 2,	   /* … in a thread that waited for it */
+	CLEW_HANDS_ON = 4, /* one was answered by another thread than the one that had read it */
+};
+
 /* Value of the map `processes`. */
 enum clew_selected_by {
 	CLEW_SELECTED_TREE = 1, /* --pid and COMMAND: children too, whatever they execute */
@@ -255,7 +262,7 @@ struct clew_process {
 	clew_u32 selected_by;
 	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
 	clew_u32 rule;	  /* enum clew_rule */
-	clew_u32 serves;  /* written by the kernel: 1 has read a request, | 2 in a thread that waited for it */
+	clew_u32 serves;  /* enum clew_serving, written by the kernel */
 	clew_u32 once;	  /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
 	clew_u32 padding;
 };

@@ -128,7 +128,8 @@ struct http1_view {
 	struct http1_direction *d;
 	struct http1_direction *other;
 	u8 *data;	   /* CLEW_WINDOW + 2 * HTTP1_LINE readable bytes, and 16 before */
-	void *environment; /* of the two hooks */
+	void *environment; /* of the hooks */
+	bool is_plain;	   /* the environment's: known when compiled */
 };
 
 static int http1_load(struct http1_view *v, u32 offset);

@@ -122,11 +122,26 @@ static __always_inline void update(struct sk_msg_md *m, struct scratch *s, struc
 	s->counters.figures[CLEW_FIGURE_UPDATED]++;
 }
 
+static long message_step(u32 index, struct message_call *message)
+{
+	struct call *call = &message->call;
+	struct http1_view v = {
+		.w = &call->s->walk,
+		.connection = &call->i->http,
+		.d = &call->i->direction[1],
+		.other = &call->i->direction[0],
+		.data = call->s->bytes + SCRATCH_HEADROOM,
+		.environment = call,
+	};
+
+	return http1_step(&v);
+}
+
 /* False: the connection is to be left. */
 static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, struct injection *i, struct tcp_sock *tp,
 				       struct connection *c)
 {
-	struct call call = {.s = s, .sk = (struct sock *)tp, .i = i, .message = m};
+	struct message_call call = {.call = {.s = s, .sk = (struct sock *)tp, .i = i}, .message = m};
 	struct http1_direction *d = &i->direction[1];
 	u32 sequence = tp->write_seq, size = m->size, added = 0, room;
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -166,7 +181,7 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	s->update_at = HTTP1_NO_CAPTURE;
 	s->leave = 0;
 	begin_walk(w, size, CLEW_EGRESS, sequence, !i->http.known);
-	bpf_loop(HTTP1_STEPS_MAX, call_step, &call, 0);
+	bpf_loop(HTTP1_STEPS_MAX, message_step, &call, 0);
 	if (w->foreign && !i->http.known)
 		return false; /* another protocol */
 	if (w->foreign || w->offset < w->total || (d->seen & HTTP1_SEEN_ODD) || d->state >= HTTP1_UNTIL_CLOSE)

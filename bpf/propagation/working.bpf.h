@@ -59,7 +59,7 @@ static __always_inline bool worker_of(struct scratch *s, const struct clew_proce
 	w->tgid = s->tgid;
 	w->is_goroutine = 0;
 	w->id = s->tid;
-	if (p->rule == CLEW_RULE_UNKNOWN || p->runtime == CLEW_RUNTIME_NODE)
+	if (p->rule == CLEW_RULE_UNKNOWN || p->runtime == CLEW_RUNTIME_NODE || (p->serves & CLEW_HANDS_ON))
 		return false;
 	if (p->runtime == CLEW_RUNTIME_GO) {
 		struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
@@ -138,11 +138,11 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 
 	if (!p || !v)
 		return 0;
-	if (!(p->serves & 1))
-		p->serves |= 1;
+	if (!(p->serves & CLEW_SERVES))
+		p->serves |= CLEW_SERVES;
 	told = worker_of(s, p, waits, &worker);
-	if (waits && !worker.is_goroutine && !(p->serves & 2))
-		p->serves |= 2;
+	if (waits && !worker.is_goroutine && !(p->serves & CLEW_WAITS))
+		p->serves |= CLEW_WAITS;
 	if (!told) {
 		stop_counting(v);
 		return 0;
@@ -182,6 +182,17 @@ static __noinline int request_complete(struct scratch *s, struct sock *sk)
 
 	if (p && v && p->rule == CLEW_RULE_LOOP && v->work.connection)
 		begin_turn(s, &v->worker, &v->work);
+	return 0;
+}
+
+/* The head of a response was sent: by another thread than the one that had read the request? Then no thread says anything any more. */
+static __noinline int response_sent(struct scratch *s, struct sock *sk)
+{
+	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
+	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
+
+	if (p && v && v->counted && !v->worker.is_goroutine && v->worker.id != s->tid)
+		p->serves |= CLEW_HANDS_ON;
 	return 0;
 }
 

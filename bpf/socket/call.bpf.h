@@ -7,8 +7,12 @@ struct call {
 	struct scratch *s;
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
-	struct injection *i;	/* of a client's socket, or NULL */
-	struct sk_msg_md *message; /* sk_msg only; asked for by `c`: of a context the verifier does not know that it is there */
+	struct injection *i;  /* of a client's socket, or NULL */
+};
+/* In sk_msg, where `c` is NULL. */
+struct message_call {
+	struct call call;
+	struct sk_msg_md *message;
 };
 
 #include "propagation/message.bpf.h"
@@ -19,15 +23,6 @@ static __always_inline struct http1_view view_of(struct call *call)
 	struct connection *c = call->c;
 	u8 d = s->walk.direction & 1;
 
-	if (injecting && !call->c)
-		return (struct http1_view){
-			.w = &s->walk,
-			.connection = &call->i->http,
-			.d = &call->i->direction[1],
-			.other = &call->i->direction[0],
-			.data = s->bytes + SCRATCH_HEADROOM,
-			.environment = call,
-		};
 	return (struct http1_view){
 		.w = &s->walk,
 		.connection = &c->http,
@@ -44,8 +39,8 @@ static __always_inline int http1_load(struct http1_view *v, u32 offset)
 	struct scratch *s = call->s;
 	int n;
 
-	if (injecting && !call->c) {
-		n = read_message(call, offset);
+	if (injecting && !v->is_plain && !call->c) {
+		n = read_message((struct message_call *)call, offset);
 		if (n < 0)
 			return -1;
 	} else {
@@ -116,7 +111,7 @@ static __always_inline void http1_emit(struct http1_view *v, u64 advanced_to)
 
 	w->capture = HTTP1_NO_CAPTURE;
 	w->ended = 0;
-	if (injecting && !call->c)
+	if (injecting && !v->is_plain && !call->c)
 		return;
 	done = emit_bytes(call, at, length, position, call->s->position + advanced_to);
 	/* else the compiler returns nothing, and what happens to lie in R0 may be a pointer to the stack, which the verifier refuses */
@@ -159,6 +154,8 @@ static __always_inline bool http1_head_ended(struct http1_view *v)
 	int shown;
 
 	v->w->heads++;
+	if (v->is_plain)
+		return false;
 	if (!call->c) {
 		message_head_ended(v);
 		return false;
@@ -176,12 +173,21 @@ static long call_step(u32 index, struct call *call)
 	return http1_step(&v);
 }
 
-/* Goes over the bytes of the call that s->walk stands at the beginning of. By itself, for the stack: 512 bytes are all there is
- * before 6.13. */
-static __noinline int walk_call(struct scratch *s, struct connection *c, struct sock *sk, struct injection *i)
+/* The same where nothing is ever injected: sys_exit, on kernels that want all of its stack. */
+static long plain_step(u32 index, struct call *call)
 {
-	struct call call = {.s = s, .c = c, .sk = sk, .i = i};
-	struct http1_view v = view_of(&call);
+	struct http1_view v = view_of(call);
+
+	v.is_plain = true;
+	return http1_step(&v);
+}
+
+/* Goes over the bytes of the call that s->walk stands at the beginning of. */
+static __always_inline int walk(struct call *call, bool is_plain)
+{
+	struct http1_view v = view_of(call);
+	struct connection *c = call->c;
+	struct scratch *s = call->s;
 	struct http1_walk *w = &s->walk;
 
 	if (s->hole > 0 && http1_skip(&v, (u64)s->hole))
@@ -191,7 +197,7 @@ static __noinline int walk_call(struct scratch *s, struct connection *c, struct 
 			lose(s, CLEW_LOSS_UNREADABLE, 1);
 		w->offset = w->total;
 	} else {
-		bpf_loop(HTTP1_STEPS_MAX, call_step, &call, 0);
+		bpf_loop(HTTP1_STEPS_MAX, is_plain ? plain_step : call_step, call, 0);
 	}
 	/* a connection that is followed is told at once of bytes that it is not shown: a body that goes on, or a hole */
 	if ((w->foreign || s->hole > 0 || !s->readable) && c->announced)
@@ -201,6 +207,21 @@ static __noinline int walk_call(struct scratch *s, struct connection *c, struct 
 	if (w->foreign)
 		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
 	return (int)w->offset;
+}
+
+/* By themselves, for the stack: 512 bytes are all there is before 6.13. */
+static __noinline int walk_call(struct scratch *s, struct connection *c, struct sock *sk, struct injection *i)
+{
+	struct call call = {.s = s, .c = c, .sk = sk, .i = i};
+
+	return walk(&call, false);
+}
+
+static __noinline int walk_plain_call(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct call call = {.s = s, .c = c, .sk = sk};
+
+	return walk(&call, true);
 }
 
 /* The walk under way at its beginning. */
@@ -230,6 +251,10 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 	int done;
 
 	if (c->http.request_direction == 1 + CLEW_INGRESS) {
+		if (d == CLEW_EGRESS && s->walk.heads) {
+			done = response_sent(s, sk);
+			asm volatile("" : : "r"(done));
+		}
 		if (d == CLEW_INGRESS && s->walk.heads) {
 			done = request_read(s, c, sk);
 			asm volatile("" : : "r"(done));
@@ -250,9 +275,9 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 	}
 }
 
-/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. */
+/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected. */
 static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, u32 added,
-					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i)
+					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i, bool is_plain)
 {
 	u8 d = direction & 1, state = c->direction[0].state;
 	struct http1_walk *w = &s->walk;
@@ -275,9 +300,9 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
 	c->last_time_ns[d] = s->now_ns;
-	done = walk_call(s, c, sk, i);
+	done = is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
-	if (injecting && !by_address)
+	if (!is_plain && injecting)
 		follow_requests(s, c, sk, d, state, i);
 }
 

@@ -103,7 +103,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		readable = is_call_on(task, regs, sk) && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
-	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i);
+	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false);
 	return 0;
 }
 
