@@ -2,9 +2,10 @@
 // The client of the torture test: connections in every way that the plans know, from threads and processes, until there were enough requests.
 //
 // usage: torture_client --table FILE --port4 N --port6 N --unix NAME --seed S [--requests N | --seconds S] [--threads N] [--processes N]
-//                       [--variant LIST] [--only ORDINAL] [--evil] [--ktls] [--wait] [--progress SECONDS]
-// Says `pid N`; with --wait it begins when a line comes on stdin. --only repeats one connection of a run with this seed and these variants.
-// A line of progress on stderr every few seconds; at the end the report, an object of JSON, on stdout. --variant help lists the names.
+//                       [--variant LIST] [--only ORDINAL] [--evil] [--ktls] [--commands] [--progress SECONDS]
+// Says `pid N`. With --commands each line on stdin is a run: more options, as above. --only repeats one connection of a run with this seed and
+// these variants. A line of progress on stderr every few seconds; at the end of a run its report, an object of JSON, on stdout; SIGTERM ends
+// a run when its connections are done. --variant help lists the names.
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -12,6 +13,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -29,17 +32,20 @@ struct Options {
   double seconds = 0, progress = 5;
   unsigned threads = 16, processes = 1;
   int64_t only = -1;
-  bool ktls = false, wait = false;
+  bool ktls = false, commands = false;
 };
 
-bool parse(int argc, char** argv, Options& o) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view option = argv[i];
+std::atomic<bool> asked_to_stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free);  // as a signal handler sets it
+
+bool parse(const std::vector<std::string>& words, Options& o) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& option = words[i];
     if (option == "--evil") { o.target.evil = true; continue; }
     if (option == "--ktls") { o.ktls = true; continue; }
-    if (option == "--wait") { o.wait = true; continue; }
-    if (i + 1 >= argc) return false;
-    const char* value = argv[++i];
+    if (option == "--commands") { o.commands = true; continue; }
+    if (i + 1 >= words.size()) return false;
+    const char* value = words[++i].c_str();
     if (option == "--table") o.table = value;
     else if (option == "--port4") o.target.port4 = static_cast<uint16_t>(std::atoi(value));
     else if (option == "--port6") o.target.port6 = static_cast<uint16_t>(std::atoi(value));
@@ -90,7 +96,7 @@ void watch(const Options& o, Report& report, std::vector<pid_t> children, const 
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     const double at = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    if (o.seconds > 0 && at >= o.seconds) report.stop = true;
+    if ((o.seconds > 0 && at >= o.seconds) || asked_to_stop) report.stop = true;
     if (at - said < o.progress) continue;
     said = at;
     std::fprintf(stderr, "%.0f s: %llu requests on %llu connections, %llu broken, longest wait %.1f ms\n", at,
@@ -99,30 +105,18 @@ void watch(const Options& o, Report& report, std::vector<pid_t> children, const 
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  Options o;
-  if (argc > 2 && std::string_view(argv[1]) == "--variant" && std::string_view(argv[2]) == "help") return list_variants(), 0;
-  if (!parse(argc, argv, o)) {
-    std::fprintf(stderr, "usage: torture_client --table FILE --port4 N --port6 N --unix NAME --seed S …; see the head of client.cc\n");
-    return 2;
-  }
+// 0, or the exit status of a run that cannot be.
+int one_run(Options o) {
   const auto pins = pins_named(o.variant);
-  if (!pins) {
-    std::fprintf(stderr, "torture_client: no such variant: %s; --variant help lists them\n", o.variant.c_str());
+  Table table(o.table.c_str());
+  if (!pins || !table.valid()) {
+    std::fprintf(stderr, "torture_client: no such variant or table: %s %s; --variant help lists the variants\n", o.variant.c_str(), o.table.c_str());
     return 2;
   }
   o.target.pins = *pins;
-  std::signal(SIGPIPE, SIG_IGN);
-  Table table(o.table.c_str());
-  if (!table.valid()) return 1;
-  std::printf("pid %d\n", static_cast<int>(getpid()));
-  std::fflush(stdout);
-  if (o.wait)
-    for (int c = std::getchar(); c != '\n' && c != EOF;) c = std::getchar();
   if (o.ktls) {
-    std::printf("%s\n", kernel_tls(o.target.port4).c_str());
+    std::printf("\"%s\"\n", kernel_tls(o.target.port4).c_str());
+    std::fflush(stdout);
     return 0;
   }
   Report* report = shared_report();
@@ -142,5 +136,39 @@ int main(int argc, char** argv) {
   watch(o, *report, children, done);
   if (alone.joinable()) alone.join();
   std::printf("%s\n", report->json().c_str());
+  std::fflush(stdout);
+  release(report);
   return 0;
+}
+
+int by_commands(const Options& defaults) {
+  char line[1024];
+  while (std::fgets(line, sizeof line, stdin) != nullptr) {
+    std::istringstream in(line);
+    const std::vector<std::string> words{std::istream_iterator<std::string>(in), {}};
+    Options o = defaults;
+    if (!parse(words, o)) return 2;
+    if (const int status = one_run(o); status != 0) return status;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words == std::vector<std::string>{"--variant", "help"}) {
+    list_variants();
+    return 0;
+  }
+  Options o;
+  if (!parse(words, o)) {
+    std::fprintf(stderr, "usage: torture_client --table FILE --port4 N --port6 N --unix NAME --seed S …; see the head of client.cc\n");
+    return 2;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, [](int) { asked_to_stop = true; });
+  std::printf("pid %d\n", static_cast<int>(getpid()));
+  std::fflush(stdout);
+  return o.commands ? by_commands(o) : one_run(o);
 }

@@ -64,7 +64,7 @@ Plan make_plan(uint64_t seed, uint64_t ordinal, const Pins& pins) {
   const bool dear = plan.is[kSharing] == kFork || plan.is[kSharing] == kThreads;
   const size_t most = dear ? 8 : plan.is[kBuffers] == kTiny || plan.is[kReading] == kSlow ? 15 : 60;
   plan.items = static_cast<uint32_t>(random.between(1, most));
-  if (plan.is[kLife] == kLong) plan.items = 2000;
+  if (plan.is[kLife] == kLong) plan.items = dear || plan.is[kBuffers] == kTiny || plan.is[kReading] == kSlow ? 60 : 500;
   plan.turn_at = static_cast<uint32_t>(random.below(plan.items));
   return plan;
 }

@@ -22,6 +22,8 @@ Report* shared_report() {
   return new (at) Report;
 }
 
+void release(Report* report) { munmap(report, sizeof *report); }
+
 void Report::complain(std::atomic<uint64_t>& counter, const Plan& plan, std::string_view what) {
   ++counter;
   const uint32_t n = texts++;

@@ -28,5 +28,6 @@ struct Report {
 };
 
 Report* shared_report();
+void release(Report* report);
 
 }  // namespace torture

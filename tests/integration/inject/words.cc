@@ -53,7 +53,11 @@ std::string hex(Random& random, size_t digits) {
 
 std::string word(Random& random, size_t letters) {
   std::string out(letters, 'a');
-  for (char& c : out) c = static_cast<char>('a' + random.below(26));
+  uint64_t draw = 0;
+  for (size_t i = 0; i < letters; ++i, draw /= 26) {
+    if (i % 12 == 0) draw = random.next();  // 26^12 < 2^64
+    out[i] = static_cast<char>('a' + draw % 26);
+  }
   return out;
 }
 
