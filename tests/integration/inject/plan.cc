@@ -45,6 +45,8 @@ void settle(Plan& plan) {
   const bool zerocopy = plan.is[kWriter] == kZerocopy || plan.is[kWriter] == kZerocopyLate;
   if (plan.is[kTransport] == kUnix && (zerocopy || plan.is[kWriter] == kCork)) plan.is[kWriter] = kWhole;
   if (zerocopy && plan.is[kSharing] == kFork) plan.is[kSharing] = kOneThread;
+  // Whoever closes with pages in flight does not learn when they are free: no program does that.
+  if (zerocopy && plan.cut_short()) plan.is[kEnding] = kClose;
   if (plan.is[kWriter] == kBytes && plan.is[kSharing] != kOneThread) plan.is[kSharing] = kDup;
   if (plan.binary() && plan.is[kReading] == kFionread) plan.is[kReading] = kUsualReading;
 }
@@ -64,7 +66,7 @@ Plan make_plan(uint64_t seed, uint64_t ordinal, const Pins& pins) {
   const bool dear = plan.is[kSharing] == kFork || plan.is[kSharing] == kThreads;
   const size_t most = dear ? 8 : plan.is[kBuffers] == kTiny || plan.is[kReading] == kSlow ? 15 : 60;
   plan.items = static_cast<uint32_t>(random.between(1, most));
-  if (plan.is[kLife] == kLong) plan.items = dear || plan.is[kBuffers] == kTiny || plan.is[kReading] == kSlow ? 60 : 500;
+  if (plan.is[kLife] == kLong) plan.items = dear || plan.is[kBuffers] == kTiny || plan.is[kReading] == kSlow ? 20 : 500;
   plan.turn_at = static_cast<uint32_t>(random.below(plan.items));
   return plan;
 }

@@ -38,7 +38,7 @@ class Verifier {
   std::optional<Step> feed(std::string_view data);
   const Item& item() const { return item_; }
   uint32_t index() const { return index_; }
-  uint32_t items() const { return plan_.items; }
+  bool within_item() const { return at_ != 0; }
   void next();
   // The other end has closed: was that the end of the plan? A plan that is cut short may end anywhere.
   bool finish();
