@@ -65,7 +65,8 @@ inline size_t slot_of(const Address& a) {
 // The name of a Unix client: seed, ordinal, pins, all in hex.
 inline std::string unix_name(const Entry& e) {
   char text[96];
-  int n = std::snprintf(text, sizeof text, "torture-%llx-%llx-", static_cast<unsigned long long>(e.seed), static_cast<unsigned long long>(e.ordinal));
+  int n = std::snprintf(text, sizeof text, "torture-%llx-%llx-", static_cast<unsigned long long>(e.seed),
+                        static_cast<unsigned long long>(e.ordinal));
   for (const uint8_t p : e.pins) n += std::snprintf(text + n, sizeof text - static_cast<size_t>(n), "%02x", p);
   return text;
 }

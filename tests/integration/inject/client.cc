@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client of the torture test: connections in every way that the plans know, from threads and processes, until there were enough requests.
+// The client of the torture test: connections in every way that the plans know, from threads and processes, until there were enough
+// requests.
 //
 // usage: torture_client --table FILE --port4 N --port6 N --unix NAME --seed S [--requests N | --seconds S] [--threads N] [--processes N]
 //                       [--variant LIST] [--only ORDINAL] [--evil] [--ktls] [--commands] [--progress SECONDS]
-// Says `pid N`. With --commands each line on stdin is a run: more options, as above. --only repeats one connection of a run with this seed and
-// these variants. A line of progress on stderr every few seconds; at the end of a run its report, an object of JSON, on stdout; SIGTERM ends
-// a run when its connections are done. --variant help lists the names.
+// Says `pid N`. With --commands each line on stdin is a run: more options, as above. --only repeats one connection of a run with this seed
+// and these variants. A line of progress on stderr every few seconds; at the end of a run its report, an object of JSON, on stdout; SIGTERM
+// ends a run when its connections are done. --variant help lists the names.
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -41,24 +42,46 @@ static_assert(std::atomic<bool>::is_always_lock_free);  // as a signal handler s
 bool parse(const std::vector<std::string>& words, Options& o) {
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& option = words[i];
-    if (option == "--evil") { o.target.evil = true; continue; }
-    if (option == "--ktls") { o.ktls = true; continue; }
-    if (option == "--commands") { o.commands = true; continue; }
+    if (option == "--evil") {
+      o.target.evil = true;
+      continue;
+    }
+    if (option == "--ktls") {
+      o.ktls = true;
+      continue;
+    }
+    if (option == "--commands") {
+      o.commands = true;
+      continue;
+    }
     if (i + 1 >= words.size()) return false;
     const char* value = words[++i].c_str();
-    if (option == "--table") o.table = value;
-    else if (option == "--port4") o.target.port4 = static_cast<uint16_t>(std::atoi(value));
-    else if (option == "--port6") o.target.port6 = static_cast<uint16_t>(std::atoi(value));
-    else if (option == "--unix") o.target.unix_socket = value;
-    else if (option == "--seed") o.target.seed = std::strtoull(value, nullptr, 0);
-    else if (option == "--requests") o.requests = std::strtoull(value, nullptr, 0);
-    else if (option == "--seconds") o.seconds = std::atof(value);
-    else if (option == "--progress") o.progress = std::atof(value);
-    else if (option == "--threads") o.threads = static_cast<unsigned>(std::atoi(value));
-    else if (option == "--processes") o.processes = static_cast<unsigned>(std::atoi(value));
-    else if (option == "--variant") o.variant = value;
-    else if (option == "--only") o.only = std::atoll(value);
-    else return false;
+    if (option == "--table")
+      o.table = value;
+    else if (option == "--port4")
+      o.target.port4 = static_cast<uint16_t>(std::atoi(value));
+    else if (option == "--port6")
+      o.target.port6 = static_cast<uint16_t>(std::atoi(value));
+    else if (option == "--unix")
+      o.target.unix_socket = value;
+    else if (option == "--seed")
+      o.target.seed = std::strtoull(value, nullptr, 0);
+    else if (option == "--requests")
+      o.requests = std::strtoull(value, nullptr, 0);
+    else if (option == "--seconds")
+      o.seconds = std::atof(value);
+    else if (option == "--progress")
+      o.progress = std::atof(value);
+    else if (option == "--threads")
+      o.threads = static_cast<unsigned>(std::atoi(value));
+    else if (option == "--processes")
+      o.processes = static_cast<unsigned>(std::atoi(value));
+    else if (option == "--variant")
+      o.variant = value;
+    else if (option == "--only")
+      o.only = std::atoll(value);
+    else
+      return false;
   }
   return !o.table.empty();
 }
@@ -110,7 +133,8 @@ int one_run(Options o) {
   const auto pins = pins_named(o.variant);
   Table table(o.table.c_str());
   if (!pins || !table.valid()) {
-    std::fprintf(stderr, "torture_client: no such variant or table: %s %s; --variant help lists the variants\n", o.variant.c_str(), o.table.c_str());
+    std::fprintf(stderr, "torture_client: no such variant or table: %s %s; --variant help lists the variants\n", o.variant.c_str(),
+                 o.table.c_str());
     return 2;
   }
   o.target.pins = *pins;

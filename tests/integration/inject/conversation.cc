@@ -29,12 +29,13 @@ int connected(const Target& target, const Plan& plan, Table& table, Random& rand
   const int fd = socket(kind == kIpv4 ? AF_INET : kind == kIpv6 ? AF_INET6 : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   if (plan.is[kBuffers] == kTiny) {
-    const int out = static_cast<int>(random.between(2, 8)) << 10, in = static_cast<int>(random.between(2, 8)) << 10;  // doubled by the kernel
+    const int out = static_cast<int>(random.between(2, 8)) << 10, in = static_cast<int>(random.between(2, 8))
+                                                                       << 10;  // doubled by the kernel
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &out, sizeof out);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &in, sizeof in);
   }
   const Entry entry{target.seed, plan.ordinal, target.pins, 1};
-  Address own = kind == kIpv4 ? ipv4_address(static_cast<uint8_t>(1 + plan.ordinal % (kAddresses - 2)), 0)
+  Address own = kind == kIpv4   ? ipv4_address(static_cast<uint8_t>(1 + plan.ordinal % (kAddresses - 2)), 0)
                 : kind == kIpv6 ? ipv6_address(0)
                                 : unix_address(unix_name(entry));
   bool good = bind(fd, own.get(), own.size) == 0;
@@ -43,7 +44,9 @@ int connected(const Target& target, const Plan& plan, Table& table, Random& rand
     good = good && getsockname(fd, own.get(), &own.size) == 0;
     if (good) table.set(slot_of(own), port_of(own), entry);
   }
-  const Address to = kind == kIpv4 ? ipv4_address(1, target.port4) : kind == kIpv6 ? ipv6_address(target.port6) : unix_address(target.unix_socket);
+  const Address to = kind == kIpv4   ? ipv4_address(1, target.port4)
+                     : kind == kIpv6 ? ipv6_address(target.port6)
+                                     : unix_address(target.unix_socket);
   const timeval limit{kWaitMs / 1000, 0};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (good && connect(fd, to.get(), to.size) == 0) {
@@ -112,7 +115,8 @@ bool Conversation::read_some(std::string_view answers) {
     if (n <= 0) return broken(n == 0 ? "the server has closed" : "the connection was reset");
     const std::string_view got(buffer, static_cast<size_t>(n));
     if (got != answers.substr(0, got.size())) {
-      report_.complain(report_.wrong_answers, plan_, "item " + std::to_string(next_) + ": another answer: " + std::string(got.substr(0, 80)));
+      report_.complain(report_.wrong_answers, plan_,
+                       "item " + std::to_string(next_) + ": another answer: " + std::string(got.substr(0, 80)));
       return false;
     }
     answers.remove_prefix(got.size());

@@ -12,9 +12,9 @@ namespace torture {
 struct Head {
   std::string method = "GET", target, host = "localhost";
   std::string_view eol = "\r\n";
-  std::string framing;              // lines that say how long the body is, or what is asked for
-  size_t filler = 0;                // bytes of other lines, about
-  bool own_context = false;         // and then nothing may be added
+  std::string framing;       // lines that say how long the body is, or what is asked for
+  size_t filler = 0;         // bytes of other lines, about
+  bool own_context = false;  // and then nothing may be added
 };
 
 // Appends it to the item and sets insert_at, head_end, marks.

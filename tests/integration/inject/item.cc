@@ -2,6 +2,7 @@
 #include "item.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "answer.h"
 #include "body.h"
@@ -92,7 +93,8 @@ void build(const Plan& plan, Item& item, Head& head, Random& random, Traffic tra
       head.framing = "Connection: Upgrade\r\nUpgrade: torture\r\n";
       append_head(item, head, random);
       item.barrier = traffic != kUpgradeEarly;
-      item.answer = traffic == kUpgradeRefused ? http_answer(random, "200 OK", index, false) : switch_answer("101 Switching Protocols", index);
+      item.answer =
+          traffic == kUpgradeRefused ? http_answer(random, "200 OK", index, false) : switch_answer("101 Switching Protocols", index);
       return;
     case kConnect:
     case kConnectRefused:
@@ -101,7 +103,8 @@ void build(const Plan& plan, Item& item, Head& head, Random& random, Traffic tra
       item.path.clear();
       append_head(item, head, random);
       item.barrier = true;
-      item.answer = traffic == kConnect ? switch_answer("200 Connection established", index) : http_answer(random, "403 Forbidden", index, false);
+      item.answer =
+          traffic == kConnect ? switch_answer("200 Connection established", index) : http_answer(random, "403 Forbidden", index, false);
       return;
     default:
       head.method = kMethods[random.below(std::size(kMethods))];
@@ -120,7 +123,9 @@ Item make_item(const Plan& plan, uint32_t index) {
   const Traffic traffic = traffic_of(plan, index, random);
   Item item;
   Head head;
-  item.path = "/t/" + std::to_string(plan.ordinal) + "/" + std::to_string(index);
+  char path[48];
+  std::snprintf(path, sizeof path, "/t/%llx/%u", static_cast<unsigned long long>(plan.seed), index);
+  item.path = path;
   head.target = item.path;
   if (random.one_in(20)) head.target = "http://localhost" + head.target;
   if (random.one_in(10)) head.target += "?q=" + word(random, 9);

@@ -19,8 +19,8 @@ struct Item {
   size_t interim_at = kNowhere;  // the server says `interim` when it has read so far, and the client waits for it
   std::string interim;
   std::string answer;
-  bool barrier = false;          // nothing is sent behind it before its answer has come
-  std::vector<size_t> marks;     // where a cut is awkward: line ends, chunk sizes, things that look like requests
+  bool barrier = false;       // nothing is sent behind it before its answer has come
+  std::vector<size_t> marks;  // where a cut is awkward: line ends, chunk sizes, things that look like requests
 };
 
 Item make_item(const Plan& plan, uint32_t index);

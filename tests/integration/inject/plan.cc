@@ -12,13 +12,14 @@ struct Choice {
   unsigned weight;
 };
 constexpr Choice kTransports[] = {{"ipv4", 8}, {"ipv6", 3}, {"unix", 1}};
-constexpr Choice kTraffics[] = {{"plain", 6},       {"body", 3},        {"looks-like", 4},    {"chunked", 4},  {"big-head", 2},
-                                {"own-context", 4}, {"empty-lines", 1}, {"lf-only", 1},       {"mixed", 10},   {"expect", 1},
-                                {"expect-refused", 1}, {"upgrade", 2},  {"upgrade-refused", 1}, {"upgrade-early", 1}, {"connect", 2},
-                                {"connect-refused", 1}, {"random-bytes", 1}, {"tls-hello", 1}, {"redis", 1},    {"http2", 1}, {"rtsp", 1}};
-constexpr Choice kWriters[] = {{"whole", 6},   {"pieces", 4}, {"bytes", 1}, {"split", 3},    {"awkward", 4},
-                               {"writev", 2},  {"sendmsg", 2}, {"sendmmsg", 2}, {"more", 2},  {"cork", 2},
-                               {"sendfile", 2}, {"splice", 2}, {"zerocopy", 1}, {"zerocopy-late", 1}, {"any-writer", 4}};
+constexpr Choice kTraffics[] = {
+    {"plain", 6},           {"body", 3},          {"looks-like", 4}, {"chunked", 4},         {"big-head", 2},       {"own-context", 4},
+    {"empty-lines", 1},     {"lf-only", 1},       {"mixed", 10},     {"expect", 1},          {"expect-refused", 1}, {"upgrade", 2},
+    {"upgrade-refused", 1}, {"upgrade-early", 1}, {"connect", 2},    {"connect-refused", 1}, {"random-bytes", 1},   {"tls-hello", 1},
+    {"redis", 1},           {"http2", 1},         {"rtsp", 1}};
+constexpr Choice kWriters[] = {{"whole", 6},    {"pieces", 4},  {"bytes", 1},    {"split", 3},         {"awkward", 4},
+                               {"writev", 2},   {"sendmsg", 2}, {"sendmmsg", 2}, {"more", 2},          {"cork", 2},
+                               {"sendfile", 2}, {"splice", 2},  {"zerocopy", 1}, {"zerocopy-late", 1}, {"any-writer", 4}};
 constexpr Choice kWaitings[] = {{"blocking", 1}, {"nonblocking", 1}};
 constexpr Choice kBufferses[] = {{"usual-buffers", 2}, {"tiny", 1}};
 constexpr Choice kReadings[] = {{"usual-reading", 6}, {"slow", 1}, {"fionread", 1}};

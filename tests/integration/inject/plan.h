@@ -14,12 +14,44 @@ enum Axis : uint8_t { kTransport, kTraffic, kWriter, kWaiting, kBuffers, kReadin
 
 enum Transport : uint8_t { kIpv4, kIpv6, kUnix };
 enum Traffic : uint8_t {
-  kPlain, kBody, kLooksLike, kChunked, kBigHead, kOwnContext, kEmptyLines, kLfOnly, kMixed,
-  kExpect, kExpectRefused, kUpgrade, kUpgradeRefused, kUpgradeEarly, kConnect, kConnectRefused,
-  kRandomBytes, kTlsHello, kRedis, kHttp2, kRtsp,
+  kPlain,
+  kBody,
+  kLooksLike,
+  kChunked,
+  kBigHead,
+  kOwnContext,
+  kEmptyLines,
+  kLfOnly,
+  kMixed,
+  kExpect,
+  kExpectRefused,
+  kUpgrade,
+  kUpgradeRefused,
+  kUpgradeEarly,
+  kConnect,
+  kConnectRefused,
+  kRandomBytes,
+  kTlsHello,
+  kRedis,
+  kHttp2,
+  kRtsp,
 };
 enum Writer : uint8_t {
-  kWhole, kPieces, kBytes, kSplit, kAwkward, kWritev, kSendmsg, kSendmmsg, kMore, kCork, kSendfile, kSplice, kZerocopy, kZerocopyLate, kAnyWriter,
+  kWhole,
+  kPieces,
+  kBytes,
+  kSplit,
+  kAwkward,
+  kWritev,
+  kSendmsg,
+  kSendmmsg,
+  kMore,
+  kCork,
+  kSendfile,
+  kSplice,
+  kZerocopy,
+  kZerocopyLate,
+  kAnyWriter,
 };
 enum Waiting : uint8_t { kBlocking, kNonblocking };
 enum Buffers : uint8_t { kUsualBuffers, kTiny };

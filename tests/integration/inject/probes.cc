@@ -44,7 +44,8 @@ std::string counters_fit(int fd, uint64_t written, uint64_t read, uint64_t reque
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::string("TCP_INFO: ") + std::strerror(errno);
   if (info.tcpi_state != kEstablished) return "the state is " + std::to_string(info.tcpi_state);
   if (info.tcpi_unacked != 0 || info.tcpi_notsent_bytes != 0) return "segments are left";
-  if (info.tcpi_bytes_received != read) return "bytes_received " + std::to_string(info.tcpi_bytes_received) + ", read " + std::to_string(read);
+  if (info.tcpi_bytes_received != read)
+    return "bytes_received " + std::to_string(info.tcpi_bytes_received) + ", read " + std::to_string(read);
   const uint64_t acked = info.tcpi_bytes_acked - 1;  // the SYN counts
   if (acked < written) return "bytes_acked " + std::to_string(acked) + ", written " + std::to_string(written);
   added = acked - written;

@@ -13,7 +13,8 @@ namespace torture {
 // Lies in memory that is mapped before the first fork.
 struct Report {
   std::atomic<uint64_t> next_ordinal{0}, connections{0}, answered{0}, broken{0}, wrong_answers{0}, probe_failures{0};
-  std::atomic<uint64_t> longest_us{0}, bytes_written{0}, added_bytes{0}, zerocopy_calls{0}, zerocopy_ids{0}, fionread_checks{0}, info_checks{0};
+  std::atomic<uint64_t> longest_us{0}, bytes_written{0}, added_bytes{0}, zerocopy_calls{0}, zerocopy_ids{0}, fionread_checks{0},
+      info_checks{0};
   std::atomic<uint64_t> would_block{0}, partial_writes{0};
   std::atomic<bool> stop{false};
 

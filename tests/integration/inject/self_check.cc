@@ -147,13 +147,19 @@ const Kind kKinds[] = {
        return std::find(s.places.begin(), s.places.end(), at) == s.places.end() && insert_line(b, at, a_line(r));
      }},
     {"a line behind the empty line",
-     [](std::string& b, const Stream& s, Random& r) { return !s.places.empty() && insert_line(b, s.places[r.below(s.places.size())] + 2, a_line(r)); }},
-    {"a second line",
-     [](std::string& b, const Stream& s, Random& r) { return !s.lines.empty() && insert_line(b, s.lines[r.below(s.lines.size())], a_line(r)); }},
+     [](std::string& b, const Stream& s, Random& r) {
+       return !s.places.empty() && insert_line(b, s.places[r.below(s.places.size())] + 2, a_line(r));
+     }},
+    {"a second line", [](std::string& b, const Stream& s,
+                         Random& r) { return !s.lines.empty() && insert_line(b, s.lines[r.below(s.lines.size())], a_line(r)); }},
     {"a line beside the application's own",
-     [](std::string& b, const Stream& s, Random& r) { return !s.forbidden.empty() && insert_line(b, s.forbidden[r.below(s.forbidden.size())], a_line(r)); }},
+     [](std::string& b, const Stream& s, Random& r) {
+       return !s.forbidden.empty() && insert_line(b, s.forbidden[r.below(s.forbidden.size())], a_line(r));
+     }},
     {"a line that is malformed",
-     [](std::string& b, const Stream& s, Random& r) { return !s.places.empty() && insert_line(b, s.places[r.below(s.places.size())], spoiled_line(r)); }},
+     [](std::string& b, const Stream& s, Random& r) {
+       return !s.places.empty() && insert_line(b, s.places[r.below(s.places.size())], spoiled_line(r));
+     }},
     {"the end missing",
      [](std::string& b, const Stream&, Random& r) {
        b.resize(b.size() - 1 - r.below(std::min<size_t>(b.size(), 100)));

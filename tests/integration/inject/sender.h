@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a batch in the way that the plan names: every system call that sends, whole and in part, blocking or not, from one thread or several.
+// Writes a batch in the way that the plan names: every system call that sends, whole and in part, blocking or not, from one thread or
+// several.
 #pragma once
 #include <atomic>
 #include <cstdint>

@@ -2,8 +2,8 @@
 // The server of the torture test: makes each connection's bytes again, compares them with what arrives, answers each request.
 //
 // usage: torture_server --table FILE --unix NAME [--threads N] [--log FILE]
-// Says `ports IPV4 IPV6`, then an object of JSON for each line on stdin, and ends with stdin. The log has a line per request: path, trace id,
-// parent id (`-` if the request was left alone).
+// Says `ports IPV4 IPV6`, then an object of JSON for each line on stdin, and ends with stdin. The log has a line per request: path, trace
+// id, parent id (`-` if the request was left alone).
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
@@ -45,9 +45,9 @@ struct Connection {
   Verifier verifier;
   std::string out;
   size_t sent = 0;
-  bool ended = false;      // the peer has said its last
-  uint32_t naps = 0;       // of a slow reader: bounded, so that a big body ends
-  uint64_t wake_us = 0;    // 0: awake
+  bool ended = false;    // the peer has said its last
+  uint32_t naps = 0;     // of a slow reader: bounded, so that a big body ends
+  uint64_t wake_us = 0;  // 0: awake
   Random random;
 
   Connection(int f, const Plan& p) : fd(f), plan(p), verifier(p), random(mix(p.seed, 77)) {}
@@ -247,10 +247,14 @@ int main(int argc, char** argv) {
   int threads = 1;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view option = argv[i];
-    if (option == "--table") table_path = argv[i + 1];
-    else if (option == "--unix") unix_socket = argv[i + 1];
-    else if (option == "--log") log_path = argv[i + 1];
-    else if (option == "--threads") threads = std::atoi(argv[i + 1]);
+    if (option == "--table")
+      table_path = argv[i + 1];
+    else if (option == "--unix")
+      unix_socket = argv[i + 1];
+    else if (option == "--log")
+      log_path = argv[i + 1];
+    else if (option == "--threads")
+      threads = std::atoi(argv[i + 1]);
   }
   std::signal(SIGPIPE, SIG_IGN);
   const Table table(table_path.c_str());

@@ -37,7 +37,8 @@ void Verifier::next() {
 }
 
 std::optional<Verifier::Step> Verifier::fail(std::string what, std::string_view got) {
-  mismatch_ = {std::move(what), index_, read_, at_, item_.bytes.substr(std::min(at_, item_.bytes.size()), 48), std::string(got.substr(0, 120))};
+  mismatch_ = {
+      std::move(what), index_, read_, at_, item_.bytes.substr(std::min(at_, item_.bytes.size()), 48), std::string(got.substr(0, 120))};
   return std::nullopt;
 }
 

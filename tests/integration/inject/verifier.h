@@ -18,8 +18,8 @@ bool well_formed(std::string_view line);
 struct Mismatch {
   std::string what;
   uint32_t item = 0;
-  uint64_t offset = 0;    // in the bytes read
-  uint64_t in_item = 0;   // in the item's bytes as written
+  uint64_t offset = 0;        // in the bytes read
+  uint64_t in_item = 0;       // in the item's bytes as written
   std::string expected, got;  // some bytes from there on
 };
 
@@ -27,8 +27,8 @@ class Verifier {
  public:
   struct Step {
     size_t used = 0;
-    bool interim = false;    // item().interim is due
-    bool complete = false;   // item() has been read in whole; call next() after it
+    bool interim = false;   // item().interim is due
+    bool complete = false;  // item() has been read in whole; call next() after it
     bool injected = false;
     std::string trace_id, parent_id;  // if injected and complete
   };

@@ -41,7 +41,8 @@ void Zerocopy::reap(int fd) {
     message.msg_controllen = sizeof control;
     if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-      const bool ours = (c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) || (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR);
+      const bool ours =
+          (c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) || (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR);
       if (!ours) continue;
       const auto* e = reinterpret_cast<const sock_extended_err*>(CMSG_DATA(c));
       if (e->ee_origin == SO_EE_ORIGIN_ZEROCOPY) note(e->ee_info, e->ee_data);
