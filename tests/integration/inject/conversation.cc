@@ -130,11 +130,12 @@ bool Conversation::read(std::string_view answers) {
   if (!probe) return read_some(answers);
   ++report_.fionread_checks;
   const size_t half = random_.below(answers.size());
-  std::string wrong = readable_bytes_are(fd_, answers.size());
+  const unsigned patience_ms = report_.probe_failures < 3 ? 5000 : 20;  // if it is broken, it need not take hours to say so
+  std::string wrong = readable_bytes_are(fd_, answers.size(), patience_ms);
   if (!read_some(answers.substr(0, half))) return false;
-  if (wrong.empty()) wrong = readable_bytes_are(fd_, answers.size() - half);
+  if (wrong.empty()) wrong = readable_bytes_are(fd_, answers.size() - half, patience_ms);
   if (!read_some(answers.substr(half))) return false;
-  if (wrong.empty()) wrong = readable_bytes_are(fd_, 0);
+  if (wrong.empty()) wrong = readable_bytes_are(fd_, 0, patience_ms);
   if (!wrong.empty()) report_.complain(report_.probe_failures, plan_, wrong);
   return true;
 }

@@ -20,9 +20,9 @@ namespace torture {
 
 constexpr unsigned kEstablished = 1;  // enum of the kernel's net/tcp_states.h
 
-std::string readable_bytes_are(int fd, size_t n) {
+std::string readable_bytes_are(int fd, size_t n, unsigned limit_ms) {
   int have = -1;
-  for (int i = 0; i < 5000; ++i) {
+  for (unsigned i = 0; i < limit_ms; ++i) {
     if (ioctl(fd, FIONREAD, &have) != 0) return std::string("FIONREAD: ") + std::strerror(errno);
     if (have == static_cast<int>(n)) return {};
     if (have > static_cast<int>(n)) break;

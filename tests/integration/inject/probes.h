@@ -6,8 +6,8 @@
 
 namespace torture {
 
-// FIONREAD: comes to `n` within 5 s and never above it. Empty, or what is wrong.
-std::string readable_bytes_are(int fd, size_t n);
+// FIONREAD: comes to `n` within the time and never above it. Empty, or what is wrong.
+std::string readable_bytes_are(int fd, size_t n, unsigned limit_ms);
 
 // When everything has been written and answered: nothing is unacknowledged, and the counters fit; what was added are whole lines, at most
 // one for each request. `added`: how many bytes.
