@@ -8,18 +8,24 @@
 #include <bpf/bpf_tracing.h>
 
 #include "events.h"
+const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/propagation) */
 #define HTTP1_GLOBAL __noinline
+#define HTTP1_FIELDS injecting
 #include "http1/framing.h"
 #include "maps.bpf.h"
 #include "socket/connection.bpf.h"
 #include "socket/user_buffer.bpf.h"
 #include "execution/execution.bpf.h"
+#include "propagation/trace_context.bpf.h"
+#include "propagation/working.bpf.h"
+#include "propagation/injection.bpf.h"
 #include "socket/call.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/sys_exit.bpf.c"
 #include "socket/state.bpf.c"
 #include "socket/open_sockets.bpf.c"
 #include "process/lifecycle.bpf.c"
+#include "propagation/inject.bpf.c"
 #include "execution/go_round_trip.bpf.c"
 #include "execution/cpython.bpf.c"
 

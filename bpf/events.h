@@ -26,6 +26,7 @@ enum clew_event_type {
 	CLEW_EVENT_PROCESS = 4,	   /* struct clew_event_process */
 	CLEW_EVENT_CONNECT = 5,	   /* struct clew_event_connect; before the connection's own, which comes with its first bytes */
 	CLEW_EVENT_RUNTIME = 6,	   /* struct clew_event_runtime */
+	CLEW_EVENT_RELEASE = 7,	   /* struct clew_event_release */
 };
 
 enum clew_direction {
@@ -38,10 +39,15 @@ enum clew_direction {
 /* With it, too: a struct clew_execution stands between the event and its bytes. */
 #define CLEW_EXECUTION 0x40
 
+/* With it, too: clew has added the trace context of the request whose head ends here … */
+#define CLEW_INJECTED 0x20
+/* … or has put the id of the request's own span where it passes on another's (the bytes shown are those of before). */
+#define CLEW_UPDATED 0x10
+
 /* struct clew_event_data: one piece of a message head or of a body's framing, or (length 0) only the news of a position. */
 struct clew_event_data {
 	clew_u8 type;
-	clew_u8 direction; /* enum clew_direction, | CLEW_BLOCKING, | CLEW_EXECUTION */
+	clew_u8 direction; /* enum clew_direction, | CLEW_BLOCKING, | CLEW_EXECUTION, | CLEW_INJECTED or CLEW_UPDATED */
 	clew_u16 length;   /* bytes that follow, at most CLEW_WINDOW */
 	clew_u32 tgid;
 	clew_u64 time_ns; /* CLOCK_MONOTONIC */
@@ -133,6 +139,13 @@ struct clew_event_connect {
 	clew_u32 padding2;
 };
 
+/* Nothing more will be injected on a socket: user space takes it out of the map of sockets. */
+struct clew_event_release {
+	clew_u8 type;
+	clew_u8 padding[7];
+	clew_u64 connection;
+};
+
 enum clew_end_kind {
 	CLEW_END_DIRECTION = 1, /* `direction` carries no more bytes */
 	CLEW_END_CLOSED = 2,
@@ -195,13 +208,41 @@ enum clew_figure {
 	CLEW_FIGURE_CONNECTIONS = 2, /* connections given a state */
 	CLEW_FIGURE_FOREIGN = 3,     /* calls whose bytes are no head of a known protocol (not shown to user space) */
 	CLEW_FIGURE_PROBES = 4,	     /* hits of probes inside of runtimes */
+	CLEW_FIGURE_INJECTED = 5,    /* requests that were given a traceparent */
+	CLEW_FIGURE_UPDATED = 6,     /* requests whose forwarded traceparent was given clew's own parent id */
 	CLEW_FIGURE_MAX
+};
+
+/* Why a request that might have been given a trace context was not. Index of the per-CPU counters in `left_alone`. */
+enum clew_left_alone {
+	CLEW_ALONE_OWN_CONTEXT = 0, /* it carries one already */
+	CLEW_ALONE_NO_CONTEXT = 1,  /* which request it is made for is not known in the kernel */
+	CLEW_ALONE_SEND_BUFFER = 2, /* the socket's send buffer is nearly full */
+	CLEW_ALONE_HEAD_SPLIT = 3,  /* the end of its head lies in two calls */
+	CLEW_ALONE_FRAMING = 4,	    /* two parsers may disagree about where it ends; from here on the connection is left alone */
+	CLEW_ALONE_UPGRADE = 5,	    /* CONNECT, or what follows an upgrade */
+	CLEW_ALONE_PARTIAL = 6,	    /* a call was taken in part, where only a guess would tell what comes next; the connection, too */
+	CLEW_ALONE_ZERO_COPY = 7,   /* the socket uses MSG_ZEROCOPY */
+	CLEW_ALONE_MID_STREAM = 8,  /* the connection was open already, and no whole exchange has been seen on it yet */
+	CLEW_ALONE_PIPELINED = 9,   /* more requests in one call than there is room for */
+	CLEW_ALONE_MEMORY = 10,	    /* the kernel had no memory for it */
+	CLEW_ALONE_BUSY = 11,	    /* another call on that CPU was interrupted in its work */
+	CLEW_ALONE_MAX
+};
+
+/* How a process's requests are told apart in the kernel, so that what is injected agrees with what user space will find. */
+enum clew_rule {
+	CLEW_RULE_THREADS = 0, /* a thread or goroutine that waits for a request serves it */
+	CLEW_RULE_LOOP = 1,    /* what a thread sends in the turn in which it has read something */
+	CLEW_RULE_UNKNOWN = 2, /* not in the kernel */
+	CLEW_RULE_LEAVE = 3,   /* its sockets must not be touched */
 };
 
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {
-	clew_u64 losses[16]; /* by enum clew_loss */
-	clew_u64 figures[8]; /* by enum clew_figure */
+	clew_u64 losses[16];	 /* by enum clew_loss */
+	clew_u64 figures[8];	 /* by enum clew_figure */
+	clew_u64 left_alone[16]; /* by enum clew_left_alone */
 };
 
 /* Value of the map `processes`. */
@@ -212,6 +253,10 @@ enum clew_selected_by {
 struct clew_process {
 	clew_u32 selected_by;
 	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
+	clew_u32 rule;	  /* enum clew_rule */
+	clew_u32 serves;  /* written by the kernel: 1 has read a request, | 2 in a thread that waited for it */
+	clew_u32 once;	  /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 padding;
 };
 
 /* Keys of the maps of executables that select a process at its exec. */
@@ -243,6 +288,7 @@ CLEW_STATIC_ASSERT(sizeof(struct clew_event_connection) == 288, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_connect) == 32, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_execution) == 32, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_runtime) == 56, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_release) == 16, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_end) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_process) == 40, "layout");
 #endif

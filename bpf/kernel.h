@@ -37,6 +37,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_SOCKHASH = 18,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -60,6 +61,68 @@ enum {
 #define MSG_DONTWAIT 0x40
 #define O_NONBLOCK 0x800
 #define MSG_ERRQUEUE 0x2000
+enum sk_action {
+	SK_DROP = 0,
+	SK_PASS = 1,
+};
+enum {
+	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
+	BPF_SOCK_OPS_RTT_CB = 12,
+	BPF_SOCK_OPS_RTT_CB_FLAG = 8,
+};
+/* Program contexts: not relocated, the verifier knows these. */
+struct bpf_sock;
+struct sk_msg_md {
+	void *data;
+	void *data_end;
+	u32 family;
+	u32 remote_ip4;
+	u32 local_ip4;
+	u32 remote_ip6[4];
+	u32 local_ip6[4];
+	u32 remote_port;
+	u32 local_port;
+	u32 size;
+	struct bpf_sock *sk;
+} __attribute__((aligned(8)));
+struct bpf_sock_ops {
+	u32 op;
+	u32 args[4];
+	u32 family;
+	u32 remote_ip4;
+	u32 local_ip4;
+	u32 remote_ip6[4];
+	u32 local_ip6[4];
+	u32 remote_port;
+	u32 local_port;
+	u32 is_fullsock;
+	u32 snd_cwnd;
+	u32 srtt_us;
+	u32 cb_flags;
+	u32 state;
+	u32 rtt_min;
+	u32 snd_ssthresh;
+	u32 rcv_nxt;
+	u32 snd_nxt;
+	u32 snd_una;
+	u32 mss_cache;
+	u32 ecn_flags;
+	u32 rate_delivered;
+	u32 rate_interval_us;
+	u32 packets_out;
+	u32 retrans_out;
+	u32 total_retrans;
+	u32 segs_in;
+	u32 data_segs_in;
+	u32 segs_out;
+	u32 data_segs_out;
+	u32 lost_out;
+	u32 sacked_out;
+	u32 sk_txhash;
+	u64 bytes_received;
+	u64 bytes_acked;
+	struct bpf_sock *sk;
+} __attribute__((aligned(8)));
 /* include/net/tcp_states.h */
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
@@ -79,6 +142,8 @@ enum {
 #define S_IFSOCK 0140000
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+enum sock_flags { SOCK_ZEROCOPY = 18 };
 
 struct list_head {
 	struct list_head *next;
@@ -133,6 +198,8 @@ struct sock {
 	int sk_err;
 	u32 sk_max_ack_backlog;
 	u8 sk_shutdown;
+	int sk_wmem_queued;
+	int sk_sndbuf;
 	struct bpf_local_storage *sk_bpf_storage;
 };
 
@@ -271,6 +338,11 @@ struct bpf_iter__task_file {
 	struct task_struct *task;
 	u32 fd;
 	struct file *file;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
 };
 
 struct bpf_iter__unix {

@@ -9,10 +9,15 @@ const volatile clew_u8 watch_exec = 0;	      /* report exec of every process: a 
 const volatile clew_u8 by_address = 0;	      /* sys_exit backend: connections lie in connections_by_address */
 const volatile clew_u64 unix_secret = 0;      /* hides the addresses that Unix sockets are named by */
 const volatile clew_u8 watch_cgroup = 0;      /* report moves between cgroups */
+const volatile clew_u64 seed[2] = {};	      /* of trace ids: correlation::Seed */
+const volatile clew_u64 sampling_threshold = 0; /* of roots: sampling::Sampler */
+const volatile clew_u8 sampling_by_parent = 1;	/* a caller's decision holds */
+const volatile clew_u8 reads_traceparent = 2; /* propagators: 0 not that one, 1 it is among them, 2 it is the first */
 
 /* Changed by user space while running. */
 clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
 clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
+clew_u32 leave_new_programs; /* what a process executes is looked at by user space before its sockets are touched */
 clew_u32 go_probed;		/* a Go process has a probe: callers have to be forgotten with their sockets */
 clew_u64 selected_filter[1024]; /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
 clew_u64 wanted_ports[1024];	/* bit port: who begins to listen there is selected */
@@ -112,6 +117,7 @@ struct {
 } events SEC(".maps");
 
 #define SCRATCH_HEADROOM 96 /* a data event and an execution */
+#define INSERTION_AT (CLEW_WINDOW + 2 * HTTP1_LINE + SCRATCH_HEADROOM)
 
 enum scratch_user {
 	SCRATCH_SEND = 0, /* programs that can interrupt one another have one each */
@@ -121,6 +127,7 @@ enum scratch_user {
 	SCRATCH_SEND_AGAIN = 4,
 	SCRATCH_RECEIVE_AGAIN = 5,
 	SCRATCH_PROBE = 6,
+	SCRATCH_MESSAGE = 7,
 	SCRATCH_USERS
 };
 
@@ -157,7 +164,7 @@ struct scratch {
 	u64 address;
 	s64 hole; /* bytes before it that no hook has shown */
 	u32 readable;
-	u32 padding0;
+	u32 injected; /* CLEW_INJECTED, CLEW_UPDATED or 0, of the event to come */
 	u32 other_position;
 	u32 blocking; /* CLEW_BLOCKING or 0 */
 	u32 tgid;
@@ -171,18 +178,29 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
-	u32 padding;
+	u32 busy; /* SCRATCH_MESSAGE: in use by a task that was interrupted */
+	/* SCRATCH_MESSAGE: what is to be done with the message under way */
+	u32 insertions;
+	u32 insert_at[4]; /* offsets, ascending */
+	u8 insert_text[4][72];
+	u32 update_at; /* offset of a parent id to be overwritten, or HTTP1_NO_CAPTURE */
+	u32 update_end; /* of the end of its head */
+	u8 update_text[16];
+	u8 leave; /* 1 + enum clew_left_alone: nothing more is done on this connection */
+	u8 padding1[7];
 	struct clew_execution execution; /* of the call under way */
 	u64 frames[112];		 /* of its thread's stack */
 	struct go_work go;
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
-	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
+	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
+	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];
 	union {
 		struct clew_event_connection connection;
 		struct clew_event_end end;
 		struct clew_event_process process;
 		struct clew_event_connect connect;
 		struct clew_event_runtime runtime;
+		struct clew_event_release release;
 	} event;
 };
 
@@ -201,6 +219,11 @@ static __always_inline struct scratch *scratch_of(u32 user)
 static __always_inline void lose(struct scratch *s, enum clew_loss why, u64 n)
 {
 	s->counters.losses[why] += n;
+}
+
+static __always_inline void leave_alone(struct scratch *s, enum clew_left_alone why)
+{
+	s->counters.left_alone[why & 15]++;
 }
 
 /* How to submit: mostly without waking the consumer, which comes by itself every few milliseconds. */

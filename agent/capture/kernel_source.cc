@@ -32,6 +32,10 @@ constexpr auto kTick = std::chrono::milliseconds(5);
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
 constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
 
+constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context",   "send_buffer", "head_split",
+                                                                   "framing",     "upgrade",      "partial_send", "zero_copy",
+                                                                   "mid_stream",  "pipelined",    "memory",      "busy"};
+
 constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "ring_full_bytes",
                                                                  "socket_storage",
@@ -106,6 +110,10 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   skeleton->rodata->watch_exec = settings.watch_exec;
   skeleton->rodata->watch_cgroup = settings.watch_cgroup;
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
+  if (settings.inject && !socket_tracepoints)
+    return base::fail("injection needs the kernel's socket tracepoints (Linux 6.3 and later), which are not there");
+  Injection::configure(*skeleton, settings.inject ? &*settings.inject : nullptr);
+  source->injection_settings_ = settings.inject;
   for (const auto& [first, last] : settings.listen_ports)
     for (uint32_t port = first; port <= last; ++port) set_port(*skeleton, port);
 
@@ -135,14 +143,16 @@ base::Result<void> KernelSource::attach() {
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
     if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;  // of single processes: attach_probe
+    if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;  // Injection
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);
   }
-  return {};
+  return injection_settings_ ? injection_.attach(*skeleton_, *injection_settings_) : base::Result<void>();
 }
 
 void KernelSource::detach() {
+  injection_.detach();
   probes_.clear();
   for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
@@ -177,6 +187,17 @@ base::Result<void> KernelSource::set_runtime(uint32_t process_id, uint32_t runti
       bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
     return base::fail(fmt::format("cannot follow the executions of process {}: {}", process_id, std::strerror(errno)));
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
+  return {};
+}
+
+base::Result<void> KernelSource::set_rule(uint32_t process_id, uint32_t rule, bool once) {
+  clew_process process{};
+  const int processes = bpf_map__fd(skeleton_->maps.processes);
+  if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
+  process.rule = rule;
+  process.once = once;
+  if (bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
+    return base::fail(fmt::format("cannot inject for process {}: {}", process_id, std::strerror(errno)));
   return {};
 }
 
@@ -215,6 +236,7 @@ base::Result<std::vector<OpenSocket>> KernelSource::look_at_open_sockets(uint32_
   if (fd >= 0) close(fd);
   bpf_link__destroy(link);
   if (fd < 0) return base::fail(fmt::format("cannot look at open sockets: {}", std::strerror(errno)));
+  if (auto taken = injection_.take_open_sockets(); !taken) return std::unexpected(std::move(taken).error());
   return sockets;
 }
 
@@ -250,6 +272,7 @@ void KernelSource::update_counters() {
   std::vector<std::byte> values(cpus * value_bytes);
   std::array<uint64_t, CLEW_LOSS_MAX> losses{};
   std::array<uint64_t, CLEW_FIGURE_MAX> figures{};
+  std::array<uint64_t, CLEW_ALONE_MAX> left_alone{};
   for (uint32_t user = 0; user < bpf_map__max_entries(skeleton_->maps.scratch); ++user) {
     if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.scratch), &user, values.data()) != 0) continue;
     for (size_t cpu = 0; cpu < cpus; ++cpu) {
@@ -257,6 +280,7 @@ void KernelSource::update_counters() {
       std::memcpy(&counters, values.data() + cpu * value_bytes, sizeof counters);
       for (size_t i = 0; i < losses.size(); ++i) losses[i] += counters.losses[i];
       for (size_t i = 0; i < figures.size(); ++i) figures[i] += counters.figures[i];
+      for (size_t i = 0; i < left_alone.size(); ++i) left_alone[i] += counters.left_alone[i];
     }
   }
   for (size_t i = 0; i < losses.size(); ++i) {
@@ -265,6 +289,12 @@ void KernelSource::update_counters() {
       counters_.get("clew_lost_bytes_total", "where=\"kernel\",reason=\"ring_full\"").set(losses[i]);
     else
       counters_.lost("kernel", kLossReasons[i]).set(losses[i]);
+  }
+  if (injection_settings_) {
+    counters_.get("clew_injected_total", "how=\"added\"").set(figures[CLEW_FIGURE_INJECTED]);
+    counters_.get("clew_injected_total", "how=\"updated\"").set(figures[CLEW_FIGURE_UPDATED]);
+    for (size_t i = 0; i < left_alone.size(); ++i)
+      if (left_alone[i] != 0) counters_.get("clew_left_alone_total", fmt::format("reason=\"{}\"", kAloneReasons[i])).set(left_alone[i]);
   }
   counters_.get("clew_kernel_calls_total").set(figures[CLEW_FIGURE_CALLS]);
   counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);

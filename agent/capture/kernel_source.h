@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 
 #include "agent/base/counters.h"
 #include "agent/base/result.h"
+#include "agent/capture/injection.h"
 #include "agent/capture/process_probes.h"
 
 struct clew_bpf;
@@ -33,6 +35,7 @@ struct KernelSettings {
   bool watch_cgroup = false;                                // moves between cgroups are reported
   std::vector<std::pair<uint16_t, uint16_t>> listen_ports;  // who begins to listen there is selected at once
   std::vector<std::string> executables;                     // who executes that file is: a path, or the name of a file in any folder
+  std::optional<InjectionSettings> inject;                  // requests are given trace contexts
   bool force_sys_exit = false;                              // the fallback even where the socket tracepoints are there (tests)
 };
 
@@ -64,6 +67,13 @@ class KernelSource {
   /// Runs `program` whenever the process passes that place of that file. Before set_runtime, which makes its events count.
   base::Result<void> attach_probe(uint32_t process_id, const std::string& program, const std::string& file, uint64_t offset,
                                   bool at_return);
+  /// How its requests are told apart in the kernel (enum clew_rule), so that what is injected agrees with the spans. `once`: its sockets
+  /// are let go before the first answer arrives.
+  base::Result<void> set_rule(uint32_t process_id, uint32_t rule, bool once);
+  /// Told by the kernel side (struct clew_event_release).
+  void release(uint64_t connection) { injection_.release(connection); }
+  const Injection& injection() const { return injection_; }
+
   /// The process has ended, or executes another program.
   void forget_probes(uint32_t process_id) { probes_.detach(process_id); }
   /// By --pid or COMMAND, itself or an ancestor: whatever it executes.
@@ -89,6 +99,8 @@ class KernelSource {
   ring_buffer* ring_ = nullptr;
   std::vector<bpf_link*> links_;
   ProcessProbes probes_;
+  std::optional<InjectionSettings> injection_settings_;
+  Injection injection_;
   Backend backend_ = Backend::kSocketTracepoints;
   int epoll_ = -1;
   int idle_rounds_ = 0;

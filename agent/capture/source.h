@@ -56,6 +56,13 @@ struct Bytes {
   uint32_t process_id = 0;
   uint32_t thread_id = 0;
   bool blocking = false;  // the call would have waited for bytes
+  /// What clew has done to the request whose head ends here.
+  enum class Injected : uint8_t {
+    kNothing,
+    kAdded,    // a trace context, which is among the bytes
+    kUpdated,  // it passes on a context; on the wire, not among these bytes, the parent in it is the request's own span
+  };
+  Injected injected = Injected::kNothing;
   Execution execution{};
   std::string_view bytes;  // empty: only says that the direction has advanced to `position` at `time_ns`
   /// Up to here the direction has advanced with this call; what lies behind `bytes` will not be shown. 0: nothing behind them.

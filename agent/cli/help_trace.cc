@@ -37,10 +37,13 @@ When to stop (Ctrl-C always does)
   --count N           after N spans
 
 Other options
+  --inject            put a traceparent into HTTP/1 requests that traced
+                      processes send, so that a trace goes on beyond this
+                      machine; never beside a context of the program's own
   --capture-query     keep query strings (they are redacted by default)
   -v, -vv, -q         say more, everything, only warnings and errors
 
-Later versions: --namespace, --not-namespace, --inject, --prometheus.
+Later versions: --namespace, --not-namespace, --prometheus.
 
 "clew: ready" alone on a line of stderr: everything selected now is followed.
 At the end a summary on stderr: spans, and losses by reason.

@@ -19,7 +19,6 @@ struct Later {
 constexpr std::array kLater = {
     Later{"namespace", "selects the pods of a Kubernetes namespace", "--container ID, --cgroup PATH or --exe GLOB"},
     Later{"not-namespace", "excludes the pods of a Kubernetes namespace", "--not-exe GLOB or --not-port N"},
-    Later{"inject", "adds a traceparent to requests", "nothing: this version only reads, and never changes a byte"},
     Later{"prometheus", "serves metrics of the traffic and of clew", "clew status --json for clew's own counters"},
 };
 

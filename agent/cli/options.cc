@@ -63,6 +63,7 @@ constexpr std::array kOptions = {
     CommandOption{{"record", Takes::kValue, "requests.clew"}, kInTrace},
     CommandOption{{"duration", Takes::kValue, "30s"}, kInTrace},
     CommandOption{{"count", Takes::kValue, "1000"}, kInTrace | kInReplay},
+    CommandOption{{"inject", Takes::kOptionalValue, "header"}, kInTrace},
     CommandOption{{"capture-query"}, kInTrace | kInReplay},
     CommandOption{{"json"}, kInReport},
     CommandOption{{"verbose", Takes::kNothing, {}, 'v'}, kEverywhere},
@@ -98,6 +99,7 @@ class Parser {
   Status take_option(const GivenOption& given);
   Status take_select(const GivenOption& given, SelectOptions& select);
   Status take_output(const GivenOption& given, OutputOptions& output);
+  Status take_inject(const GivenOption& given);
   Status take_operands(const Arguments& arguments);
   Status take_explain_target(std::string_view target);
   Status finish_trace(const Arguments& arguments);
@@ -119,7 +121,7 @@ Status fail(std::string message) { return base::fail(std::move(message)); }
 
 /// "--port 80a: a port is …"
 Status bad_value(const GivenOption& given, const std::string& why) {
-  const std::string_view between = given.name == "console" ? "=" : " ";
+  const std::string_view between = given.name == "console" || given.name == "inject" ? "=" : " ";
   return fail(fmt::format("--{}{}{}: {}", given.name, between, given.value, why));
 }
 
@@ -253,6 +255,7 @@ Status Parser::take_option(const GivenOption& given) {
   }
   if (given.name == "duration")
     return take(given, parse_duration(given.value), [&](std::chrono::nanoseconds d) { options_.trace.duration = d; });
+  if (given.name == "inject") return take_inject(given);
   constexpr std::array<std::string_view, 6> kOutput = {"console", "file", "otlp", "otlp-protocol", "record", "capture-query"};
   if (std::ranges::find(kOutput, given.name) != kOutput.end()) return take_output(given, output());
   return take_select(given, options_.trace.select);
@@ -282,6 +285,20 @@ Status Parser::take_select(const GivenOption& given, SelectOptions& select) {
   if (name == "container")
     return take(given, parse_container(given.value), [&](std::string id) { select.containers.push_back(std::move(id)); });
   select.cgroups.emplace_back(given.value);
+  return {};
+}
+
+Status Parser::take_inject(const GivenOption& given) {
+  constexpr std::array<std::string_view, 2> kWays = {"header", "tcp-option"};
+  options_.trace.inject = true;
+  if (!given.has_value) return {};
+  auto list = parse_list(given.value);
+  if (!list) return bad_value(given, list.error().message);
+  for (const std::string_view way : *list) {
+    const auto found = parse_choice(way, kWays);
+    if (!found) return bad_value(given, found.error().message);
+    if (*found == 1) return bad_value(given, "tcp-option comes later; this version injects a header: --inject");
+  }
   return {};
 }
 

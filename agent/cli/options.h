@@ -73,6 +73,7 @@ struct TraceOptions {
   OutputOptions output;
   std::optional<std::chrono::nanoseconds> duration;  // > 0
   std::optional<uint64_t> count;                     // spans, > 0
+  bool inject = false;                               // a traceparent into requests that have none
 };
 
 struct ReplayOptions {

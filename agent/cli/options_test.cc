@@ -185,11 +185,18 @@ TEST(Options, AStrayArgumentIsExplained) {
   EXPECT_THAT(wrong({"status", "--", "ls"}), HasSubstr("clew trace -- COMMAND"));
 }
 
+TEST(Options, InjectionIsAskedForByName) {
+  EXPECT_FALSE(good({"trace", "--pid", "1"}).trace.inject);
+  EXPECT_TRUE(good({"trace", "--pid", "1", "--inject"}).trace.inject);
+  EXPECT_TRUE(good({"trace", "--pid", "1", "--inject=header"}).trace.inject);
+  EXPECT_THAT(wrong({"trace", "--pid", "1", "--inject=headr"}), HasSubstr("header"));
+  EXPECT_THAT(wrong({"trace", "--pid", "1", "--inject=header,tcp-option"}), HasSubstr("comes later"));
+  EXPECT_THAT(wrong({"replay", "x.pcap", "--inject"}), HasSubstr("a replay reads"));
+}
+
 TEST(Options, WhatComesLaterIsAnHonestError) {
   const Arguments later[] = {{"trace", "--namespace", "shop"},
                              {"trace", "--not-namespace=shop"},
-                             {"trace", "--pid", "1", "--inject"},
-                             {"trace", "--pid", "1", "--inject=header"},
                              {"replay", "x.pcap", "--prometheus", ":9464"},
                              {"agent", "--config", "f"},
                              {"agent"}};

@@ -108,6 +108,18 @@ bool explain_tracing(uint32_t process_id, const std::vector<telemetry::Answer>& 
   return traced;
 }
 
+// Does one of them put trace contexts into its requests?
+void explain_injection(uint32_t process_id, const std::vector<telemetry::Answer>& clews) {
+  const auto injects = [process_id](const telemetry::Answer& clew) {
+    return clew.status && std::ranges::find(clew.status->processes, process_id) != clew.status->processes.end() &&
+           std::ranges::any_of(clew.status->counters, [](const auto& counter) { return counter.name == "clew_injected_total"; });
+  };
+  if (std::ranges::any_of(clews, injects))
+    line("injection", "a traceparent in HTTP/1 requests over TCP that it sends as a client; what is left alone, and why: clew status");
+  else
+    line("injection", "none: clew trace --inject puts a traceparent into its HTTP/1 requests");
+}
+
 void explain_process(const discovery::ProcFs& proc, const ProcessInfo& process, const std::vector<telemetry::Answer>& clews) {
   const discovery::ServiceName service = discovery::service_name(process);
   fmt::print("process {}  {}\n", process.process_id, process.exe.empty() ? process.comm : process.exe);
@@ -121,7 +133,7 @@ void explain_process(const discovery::ProcFs& proc, const ProcessInfo& process, 
   explain_sockets(proc, process.process_id);
   explain_tls(proc, process.process_id);
   explain_parents(proc, process);
-  line("injection", "none: this version writes no trace context into requests");
+  explain_injection(process.process_id, clews);
   if (explain_tracing(process.process_id, clews))
     line("spans", "every HTTP/1.0 and HTTP/1.1 exchange in plain text over TCP and Unix sockets; see: clew status");
 }

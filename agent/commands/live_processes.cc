@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "agent/correlation/execution_model.h"
+#include "bpf/events.h"
+
 namespace clew::commands {
 
 using capture::ProcessChange;
@@ -22,7 +25,25 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
     return;
   }
   selected_.insert(process_id);
+  set_rule(process_id);
   read_runtime(process_id);
+}
+
+// What the kernel may say of the process's requests without user space.
+void LiveProcesses::set_rule(uint32_t process_id) {
+  if (!source_->injection().attached()) return;
+  uint32_t rule = CLEW_RULE_UNKNOWN;
+  switch (correlation::model_of(*table_.resource_of(process_id, {}, 0))) {
+    case correlation::ExecutionModel::kThreads: rule = CLEW_RULE_THREADS; break;
+    case correlation::ExecutionModel::kEventLoop: rule = CLEW_RULE_LOOP; break;
+    default: break;
+  }
+  const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id);
+  if (once)
+    messages_.debug(fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
+                                "injected into: only the first request of a connection is",
+                                process_id));
+  if (const auto done = source_->set_rule(process_id, rule, once); !done) messages_.warn(done.error().message);
 }
 
 // How its executions are told apart, if its runtime shows them. One that has not started yet is looked at again, at growing intervals.
@@ -126,14 +147,20 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (source_ != nullptr) decide(id, change.selected);
       if (change.selected || selected_.contains(id)) {
         table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is
-        if (source_ != nullptr && change.selected) read_runtime(id);
+        if (source_ != nullptr && change.selected) {
+          set_rule(id);
+          read_runtime(id);
+        }
         if (new_program_) new_program_(id);
       }
       break;
     case ProcessChange::Kind::kListen:
       table_.on_listen(id, change.port, change.time_ns);
       selected_.insert(id);
-      if (source_ != nullptr) decide(id, true);
+      if (source_ != nullptr) {
+        decide(id, true);
+        set_rule(id);
+      }
       if (source_ != nullptr && !read_.contains(id)) read_runtime(id);  // chosen by the kernel, or not started when it was looked at
       table_.resource_of(id, change.comm, change.time_ns);
       break;

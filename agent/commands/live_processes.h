@@ -14,6 +14,7 @@
 #include "agent/discovery/scan.h"
 #include "agent/discovery/selection.h"
 #include "agent/runtime/layout.h"
+#include "agent/runtime/readable_bytes.h"
 
 namespace clew::commands {
 
@@ -39,6 +40,7 @@ class LiveProcesses final : public capture::ProcessSink {
  private:
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
+  void set_rule(uint32_t process_id);
   void read_runtime(uint32_t process_id, uint32_t ticks_before = 0);
   void forget_runtime(uint32_t process_id);
   void mention_children(const discovery::ProcFs& proc, uint32_t process_id) const;
@@ -49,6 +51,7 @@ class LiveProcesses final : public capture::ProcessSink {
   discovery::ProcFs proc_ = discovery::ProcFs::of_this_machine();
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;
+  runtime::ReadableBytes readable_bytes_;
   std::unordered_set<uint32_t> selected_;
   struct Look {
     uint32_t ticks = 0;   // to wait

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -25,6 +26,7 @@
 #include "agent/discovery/cgroup_mounts.h"
 #include "agent/discovery/process_table.h"
 #include "agent/replay/recording.h"
+#include "agent/sampling/probability.h"
 #include "agent/telemetry/status.h"
 #include "agent/telemetry/status_directory.h"
 #include "agent/telemetry/status_server.h"
@@ -111,6 +113,7 @@ class Trace {
   int cannot(const base::Error& error) const;
   std::optional<int> prepare();
   std::optional<int> start_child();
+  base::Result<capture::InjectionSettings> injection_settings(const discovery::ProcFs& proc) const;
   void loop();
   void on_event(std::span<const std::byte> event);
   void record(std::span<const std::byte> event);
@@ -193,6 +196,11 @@ std::optional<int> Trace::prepare() {
   settings.watch_cgroup = !trace.select.cgroups.empty() || !trace.select.containers.empty();
   settings.force_sys_exit =
       environment_ && environment_("CLEW_BACKEND") != nullptr && std::string_view(environment_("CLEW_BACKEND")) == "sys_exit";
+  if (trace.inject) {
+    auto injection = injection_settings(proc);
+    if (!injection) return cannot(injection.error());
+    settings.inject = std::move(*injection);
+  }
   for (const cli::PortRange& range : trace.select.ports) settings.listen_ports.emplace_back(range.first, range.last);
   auto source = capture::KernelSource::load(settings, [this](std::span<const std::byte> event) { on_event(event); }, counters_);
   if (!source) return cannot(source.error());
@@ -231,6 +239,24 @@ std::optional<int> Trace::prepare() {
   return std::nullopt;
 }
 
+// What the kernel side needs to give requests the contexts that their spans will have.
+base::Result<capture::InjectionSettings> Trace::injection_settings(const discovery::ProcFs& proc) const {
+  const std::vector<discovery::CgroupMount> mounts = discovery::read_cgroup_mounts(proc);
+  const auto root = std::ranges::find_if(mounts, [](const auto& mount) { return mount.controllers.empty(); });
+  if (root == mounts.end()) return base::fail("injection needs the cgroup v2 hierarchy, which is mounted nowhere: mount -t cgroup2 none DIR");
+  using Kind = sampling::SamplerSettings::Kind;
+  const sampling::SamplerSettings& sampler = options_.environment.sampler;
+  const auto propagators = read_propagators(environment_, messages_);
+  const auto w3c = std::ranges::find(propagators, correlation::propagation::Propagator::kTraceContext);
+  capture::InjectionSettings settings;
+  settings.seed = seed_.key;
+  settings.sampling_threshold = sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
+  settings.sampling_by_parent = sampler.parent_based;
+  settings.reads_traceparent = w3c == propagators.end() ? 0 : w3c == propagators.begin() ? 2 : 1;
+  settings.cgroup_directory = root->mount_point;
+  return settings;
+}
+
 std::optional<int> Trace::start_child() {
   if (options_.trace.select.command.empty()) return std::nullopt;
   auto child = Child::start(options_.trace.select.command);
@@ -260,6 +286,12 @@ void Trace::record(std::span<const std::byte> event) {
 }
 
 void Trace::on_event(std::span<const std::byte> event) {
+  if (!event.empty() && static_cast<uint8_t>(event[0]) == CLEW_EVENT_RELEASE) {
+    clew_event_release release;
+    if (event.size() < sizeof release) return counters_.lost("capture", "bad_event").add();
+    std::memcpy(&release, event.data(), sizeof release);
+    return source_->release(release.connection);
+  }
   if (!recordings_.empty()) record(event);
   if (!decoder_->decode(event)) counters_.lost("capture", "bad_event").add();
 }

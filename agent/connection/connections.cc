@@ -118,6 +118,7 @@ void Connections::bytes(const capture::Bytes& bytes) {
   half.process_id = bytes.process_id;
   half.thread_id = bytes.thread_id;
   half.blocking = bytes.blocking;
+  half.injected = bytes.injected;
   half.execution = bytes.execution;
   half.other_position = bytes.other_position;
   if (!half.started) {  // joined in the middle: what was before is none of ours
@@ -245,7 +246,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
     case Step::Kind::kHead: {
       half.aligned = true;
       const uint64_t first_byte_ns = half.stream.time_of_next();
-      const auto remote = remote_context(step);  // before its bytes go
+      const auto remote = remote_context(step, half.injected == capture::Bytes::Injected::kAdded);  // before its bytes go
       half.stream.consume(step.consumed);
       on_head(entry, direction, step, position, first_byte_ns, remote ? &*remote : nullptr);
       return true;
@@ -346,6 +347,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
   exchange.request.head = std::move(step.head);
   exchange.request.first_byte_ns = first_byte_ns;
   exchange.request.last_byte_ns = half.stream.time_of_last();
+  exchange.injected = half.injected;
   correlate(entry, direction, exchange, remote);
 }
 

@@ -77,7 +77,7 @@ class Connections final : public capture::Sink {
   bool take_step(Entry& entry, Direction direction, protocols::Step step);
   void on_head(Entry& entry, Direction direction, protocols::Step& step, uint64_t position, uint64_t first_byte_ns,
                const correlation::RemoteContext* remote);
-  std::optional<correlation::RemoteContext> remote_context(const protocols::Step& step);
+  std::optional<correlation::RemoteContext> remote_context(const protocols::Step& step, bool injected);
   correlation::Caller caller_of(Entry& entry, Direction direction);
   void correlate(Entry& entry, Direction direction, const exchange::Exchange& exchange, const correlation::RemoteContext* remote);
   void drop(Entry& entry, const exchange::Exchange& exchange);

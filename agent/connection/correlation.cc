@@ -16,14 +16,15 @@ using capture::opposite;
 using exchange::Exchange;
 using protocols::Step;
 
-// The trace context that a request carries.
-std::optional<correlation::RemoteContext> Connections::remote_context(const Step& step) {
+// The trace context that a request carries. Our own is a traceparent, whatever is read from others.
+std::optional<correlation::RemoteContext> Connections::remote_context(const Step& step, bool injected) {
   if (!step.is_request || step.context_fields.empty()) return std::nullopt;
   namespace propagation = correlation::propagation;
   propagation::HeaderValues values;
   for (const protocols::HeaderField& field : step.context_fields)
     if (const auto name = propagation::recognise(field.name)) values.add(*name, field.value);
-  propagation::ExtractResult result = propagation::extract(values, propagators_);
+  static const Propagators kOurs = {propagation::Propagator::kTraceContext};
+  propagation::ExtractResult result = propagation::extract(values, injected ? kOurs : propagators_);
   for (const propagation::Ignored& ignored : result.ignored)
     counters_
         .get("clew_propagation_ignored_total",
@@ -56,7 +57,8 @@ void Connections::correlate(Entry& entry, Direction direction, const Exchange& e
             .position = static_cast<uint32_t>(exchange.position),
             .stream_id = exchange.stream_id};
   if (entry.place.is_client)
-    correlator_.request_sent(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote);
+    correlator_.request_sent(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote,
+                             exchange.injected == capture::Bytes::Injected::kAdded && remote != nullptr);
   else
     correlator_.request_received(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote);
 }

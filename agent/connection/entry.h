@@ -30,6 +30,7 @@ struct Connections::Entry {
     uint32_t process_id = 0;                                // of the last call
     uint32_t thread_id = 0;
     bool blocking = false;
+    capture::Bytes::Injected injected = capture::Bytes::Injected::kNothing;  // of the latest bytes
     capture::Execution execution;
   };
 

@@ -29,7 +29,8 @@ Correlator::Correlator(const Ids& ids, base::Counters& counters, Limits limits)
       limits_(limits),
       sampler_(limits.sampler),
       full_(counters.get(kMetric, "reason=\"full\"")),
-      late_(counters.get(kMetric, "reason=\"late\"")) {
+      late_(counters.get(kMetric, "reason=\"late\"")),
+      injected_otherwise_(counters.get(kMetric, "reason=\"injected_otherwise\"")) {
   limits_.execution.full = &full_;
   limits_.execution.ambiguous = &counters.get(kMetric, "reason=\"ambiguous\"");
 }
@@ -108,6 +109,15 @@ void Correlator::hang_below(Node& node, Node& parent, Evidence evidence) {
   parent.handed_on = true;
 }
 
+// What has left the node is said: the span has the ids that its request carries.
+void Correlator::adopt(Node& node, const RemoteContext& given) {
+  node.context.trace_id = given.trace_id;
+  node.context.span_id = given.span_id;
+  node.context.flags = given.flags & (exporter::kFlagSampled | propagation::kFlagRandom);
+  node.context.trace_state.clear();
+  node.handed_on = true;
+}
+
 // Both ends of one request. A context of its own that it carries says more than the connection, unless a proxy only passed it on.
 void Correlator::join(Node& server, Node& client) {
   if (server.sees_header && !client.passes_on) return;
@@ -137,16 +147,22 @@ void Correlator::request_completed(const RequestKey& key, const Caller& caller) 
 }
 
 void Correlator::request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire,
-                              const RemoteContext* header) {
-  Node* const node = add(key, caller, exporter::SpanKind::kClient, wire, header);
+                              const RemoteContext* header, bool injected) {
+  Node* const node = add(key, caller, exporter::SpanKind::kClient, wire, injected ? nullptr : header);
   if (node == nullptr) return;
+  if (injected) {
+    adopt(*node, *header);
+    header = nullptr;
+  }
   Execution* const execution = execution_of(caller);
   if (const auto cause = execution != nullptr ? execution->sent(key, caller) : std::nullopt) {
     node->cause = cause->request;
     if (Node* const parent = find(cause->request); parent != nullptr && !parent->done) {
       node->passes_on = header != nullptr && parent->sees_header && parent->header_trace_id == header->trace_id &&
                         parent->header_span_id == header->span_id;
-      if (header == nullptr || node->passes_on) {
+      if (injected && node->context.trace_id != parent->context.trace_id) {
+        injected_otherwise_.add();  // the kernel knew less: it has no parent then
+      } else if (header == nullptr || node->passes_on) {
         hang_below(*node, *parent, cause->evidence);
         node->context.confidence = cause->confidence;
       }

@@ -38,8 +38,9 @@ class Correlator {
   void request_received(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire, const RemoteContext* header);
   /// Its body is there as well.
   void request_completed(const RequestKey& key, const Caller& caller);
-  /// The head of a request was sent by a traced client.
-  void request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire, const RemoteContext* header);
+  /// The head of a request was sent by a traced client. `injected`: `header` is what the kernel side gave it: the ids of its own span.
+  void request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire, const RemoteContext* header,
+                    bool injected = false);
   /// The head of its response was sent by a traced server.
   void response_sent(const RequestKey& key, const Caller& caller);
   /// The head of its response was read by a traced client.
@@ -89,6 +90,7 @@ class Correlator {
   Node* add(const RequestKey& key, const Caller& caller, exporter::SpanKind kind, const std::optional<WireKey>& wire,
             const RemoteContext* header);
   void hang_below(Node& node, Node& parent, Evidence evidence);
+  void adopt(Node& node, const RemoteContext& given);
   void join(Node& server, Node& client);
 
   const Ids& ids_;
@@ -103,6 +105,7 @@ class Correlator {
   std::unordered_map<uint32_t, Process> processes_;
   base::Counter& full_;
   base::Counter& late_;
+  base::Counter& injected_otherwise_;
 };
 
 }  // namespace clew::correlation

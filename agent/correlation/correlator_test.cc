@@ -42,6 +42,9 @@ class CorrelatorTest : public testing::Test {
   void sent(const RequestKey& key, const Caller& caller, std::optional<WireKey> wire = {}, const RemoteContext* remote = nullptr) {
     correlator_.request_sent(key, caller, wire, remote);
   }
+  void sent_injected(const RequestKey& key, const Caller& caller, const RemoteContext& given) {
+    correlator_.request_sent(key, caller, {}, &given, true);
+  }
   Context server(const RequestKey& key) const { return correlator_.context_of(key, SpanKind::kServer); }
   Context client(const RequestKey& key) const { return correlator_.context_of(key, SpanKind::kClient); }
 
@@ -360,6 +363,28 @@ TEST_F(CorrelatorTest, ProcessesThatAreIdleMakeRoom) {
     small.closed({.connection = i}, 2'000);
   }
   EXPECT_EQ(refused("full"), 0U);
+}
+
+TEST_F(CorrelatorTest, ARequestThatWasInjectedIntoHasTheIdsItCarries) {
+  received(kFront, thread(1));
+  RemoteContext given = header();
+  given.trace_id = server(kFront).trace_id;
+  sent_injected(kBack, thread(1), given);
+  expect_child(client(kBack), server(kFront), Evidence::kExecution);
+  EXPECT_EQ(client(kBack).span_id, given.span_id);
+
+  sent_injected(kOtherBack, thread(2), header(0xcc, 0xdd));  // of its own accord
+  expect_root(client(kOtherBack));
+  EXPECT_EQ(client(kOtherBack).trace_id, header(0xcc, 0xdd).trace_id);
+  EXPECT_EQ(client(kOtherBack).span_id, header(0xcc, 0xdd).span_id);
+}
+
+TEST_F(CorrelatorTest, WhereTheKernelKnewLessThereIsNoParent) {
+  received(kFront, thread(1));
+  sent_injected(kBack, thread(1), header(0xcc, 0xdd));
+  expect_root(client(kBack));
+  EXPECT_EQ(client(kBack).trace_id, header(0xcc, 0xdd).trace_id);
+  EXPECT_EQ(refused("injected_otherwise"), 1U);
 }
 
 }  // namespace

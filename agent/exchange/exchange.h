@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "agent/capture/source.h"
 #include "protocols/message.h"
 
 namespace clew::exchange {
@@ -37,6 +38,7 @@ struct Exchange {
   Side response;
   std::string_view failure;  // a literal
   uint8_t incomplete = 0;    // of enum Incomplete
+  capture::Bytes::Injected injected = capture::Bytes::Injected::kNothing;
   bool delivered = false;    // the span is out already: its response was complete before its request
 };
 

@@ -90,6 +90,7 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
   if (!peer.text.empty()) span.attributes.add("network.peer.address", peer.text);
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
   add_evidence(span, context);
+  if (exchange.injected != capture::Bytes::Injected::kNothing) span.attributes.add("clew.injected", true);
   for (const correlation::Context::Candidate& candidate : context.candidates) {
     exporter::Link link;
     link.trace_id = candidate.trace_id;

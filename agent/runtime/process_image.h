@@ -46,6 +46,7 @@ class ProcessImage {
 
   /// The first module for which `wanted` is true of its path.
   const Module* find(const std::function<bool(std::string_view path)>& wanted) const;
+  const std::vector<Module>& modules() const { return modules_; }
   /// The path of the executable.
   const std::string& executable() const { return executable_; }
   ReadMemory memory() const;

@@ -102,6 +102,8 @@ void append(std::string& text, const Status& status) {
   section(text, "events", rows_of(status.counters, "clew_events_total"), "none");
   section(text, "spans", span_rows(status.counters), "none");
   section(text, "exported", rows_of(status.counters, "clew_export_spans_total"), {});
+  section(text, "injected", rows_of(status.counters, "clew_injected_total"), {});
+  section(text, "left alone", rows_of(status.counters, "clew_left_alone_total"), {});
   section(text, "lost", loss_rows(status.counters), "nothing");
 }
 

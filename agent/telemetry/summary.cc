@@ -54,6 +54,10 @@ std::string summary(const std::vector<base::Counters::Sample>& samples, std::chr
   for (const LabelledCounter& counter : counters)
     if (counter.name == "clew_spans_not_sampled_total" && counter.value != 0)
       text += fmt::format("clew: {} more not sampled\n", counter.value);
+  for (const LabelledCounter& counter : counters)
+    if (counter.name == "clew_injected_total" && counter.value != 0)
+      text += fmt::format("clew: {} request{} {}\n", counter.value, counter.value == 1 ? "" : "s",
+                          counter.label("how") == "added" ? "given a traceparent" : "passed on with clew's own parent id");
   text += losses.empty() ? "clew: nothing lost\n" : "clew: lost\n" + table(losses, "clew:   ");
   return text;
 }

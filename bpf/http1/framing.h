@@ -10,6 +10,8 @@
  * Plain C without kernel helpers, so that the same code is tested in user space (framing_test.cc). Whoever includes it defines
  *   static int http1_load(struct http1_walk *w, u32 offset)      fill v->data with bytes of the call from `offset`; 0 or -1
  *   static void http1_emit(struct http1_view *v, u64 advanced_to) hand over bytes [w->capture, w->capture_end) of the call
+ *   static bool http1_head_ended(struct http1_view *v)            the head under way ends with this line; true: it is handed over already
+ *   HTTP1_FIELDS                                                  also look for the fields of enum http1_seen
  *   HTTP1_GLOBAL                                                  what makes a function one that is verified by itself
  */
 #ifndef CLEW_BPF_HTTP1_FRAMING_H
@@ -38,6 +40,15 @@ enum http1_flag {
 	HTTP1_IS_CONNECT = 16,
 };
 
+/* Fields of a head that whoever adds to it must know of. */
+enum http1_seen {
+	HTTP1_SEEN_TRACEPARENT = 1, /* once, whole: in traceparent[] */
+	HTTP1_SEEN_CONTEXT = 2,	    /* a trace context of another form, or one that is not understood here */
+	HTTP1_SEEN_UPGRADE = 4,
+	HTTP1_SEEN_ODD = 8, /* what two parsers may read in two ways: folded lines, lengths that are not one */
+};
+#define HTTP1_TRACEPARENT 55 /* bytes of a value of version 00 */
+
 /* One direction of a connection, between calls. */
 struct http1_direction {
 	u64 left;
@@ -46,7 +57,9 @@ struct http1_direction {
 	u16 status;	 /* of the response under way */
 	u8 state;	 /* enum http1_state */
 	u8 flags;	 /* enum http1_flag */
-	u8 padding[4];
+	u32 begins;	 /* where the message under way does: walk.origin + offset */
+	u8 seen;	 /* enum http1_seen, of the head under way */
+	u8 padding[7];
 	u8 line[2 * HTTP1_LINE]; /* the first HTTP1_LINE bytes of the unfinished line, and room to append as many blindly */
 };
 
@@ -62,11 +75,19 @@ struct http1_connection {
 	u8 known;	      /* a message head was seen */
 	u8 joined;	      /* not seen from its start: requests may be missing from the count */
 	u8 padding[4];
+	u8 traceparent[56]; /* text, of the latest request */
+	u32 traceparent_at; /* its place: walk.origin + offset */
+	u32 padding2;
 };
 
 /* A line's first bytes; where it is shorter, what follows it. */
 struct http1_text {
 	u8 bytes[HTTP1_LINE];
+};
+
+/* More of it. */
+struct http1_long_text {
+	u8 bytes[2 * HTTP1_LINE];
 };
 
 /* As many bytes, wherever a line begins among them. */
@@ -92,6 +113,12 @@ struct http1_walk {
 	u8 ended;    /* a message ended in this call, and user space has not been told */
 	u8 foreign;  /* bytes at a message start were not HTTP */
 	u8 at_start; /* the call holds the connection's first bytes in its direction */
+	u32 heads;   /* heads that ended in this call; interim responses have none */
+	u32 origin;  /* what `begins` counts from: the low bits of the position of the call's first byte */
+	u32 body;    /* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */
+	u64 body_left; /* … how much was left there, … */
+	u32 body_state; /* … and in which state */
+	u32 padding;
 };
 
 /* A walk and what it works on. */
@@ -106,6 +133,7 @@ struct http1_view {
 
 static int http1_load(struct http1_view *v, u32 offset);
 static void http1_emit(struct http1_view *v, u64 advanced_to);
+static bool http1_head_ended(struct http1_view *v);
 
 #define HTTP1_INDEX(x) ((x) & (CLEW_WINDOW - 1))
 
@@ -155,12 +183,20 @@ HTTP1_GLOBAL u32 http1_find_lf(const struct http1_text *t)
 	return HTTP1_LINE;
 }
 
+/* Fields of enum http1_seen, or that frame the body, begin so: content-, transfer-, traceparent, b3, x-, uber-, upgrade. */
+static __always_inline bool http1_is_of_interest(u8 c)
+{
+	return c == 't' || c == 'b' || c == 'x' || c == 'u' || c == 'c' || c == ' ' || c == ('\t' | 0x20);
+}
+
 /* A header line that frames the body, or the end of the head? 16 bytes are readable at `p`. */
 static __always_inline bool http1_frames(const u8 *p)
 {
 	u64 first = http1_u64(p) | HTTP1_FOLD;
 
 	if (p[0] == '\r' || p[0] == '\n' || first == (HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') | HTTP1_FOLD))
+		return true;
+	if (HTTP1_FIELDS && http1_is_of_interest((u8)first))
 		return true;
 	return first == (HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-') | HTTP1_FOLD) &&
 	       (http1_u64(p + 7) | HTTP1_FOLD) == (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD);
@@ -241,6 +277,8 @@ HTTP1_GLOBAL int http1_plausible(const struct http1_text *t, u32 n)
 enum http1_outcome {
 	HTTP1_NOT_HTTP = 1, /* at a message start, but no start line */
 	HTTP1_ENDED = 2,    /* a message ended with it */
+	HTTP1_BEGUN = 4,    /* a message began with it */
+	HTTP1_HEAD_END = 8, /* the head of a request, or of a response that is not an interim one, ended with it */
 };
 
 /* A whole line of `n` bytes without its end, at a message start. `is_request`: before its last byte stands " HTTP/1.". */
@@ -284,10 +322,11 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 	}
 	c->known = 1;
 	d->flags = flags;
+	d->seen = 0;
 	d->left = 0;
 	d->head_length = 0;
 	d->state = HTTP1_HEAD;
-	return 0;
+	return HTTP1_BEGUN;
 }
 
 #define HTTP1_NO_NUMBER (~0ull)
@@ -366,6 +405,8 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 		if (n < 16 || (http1_u64(p + 7) | HTTP1_FOLD) != (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD))
 			return;
 		value = http1_length((const struct http1_text *)p, n);
+		if (d->flags & HTTP1_LENGTH || value == HTTP1_NO_NUMBER)
+			d->seen |= HTTP1_SEEN_ODD;
 		if (value != HTTP1_NO_NUMBER) {
 			d->left = value;
 			d->flags |= HTTP1_LENGTH;
@@ -374,6 +415,63 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 		if ((http1_u64(p + 8) | HTTP1_FOLD) == (HTTP1_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') | HTTP1_FOLD) &&
 		    (p[16] | 0x20) == 'g' && p[17] == ':' && http1_has_chunked((const struct http1_text *)p, n))
 			d->flags |= HTTP1_CHUNKED;
+	}
+}
+
+#define HTTP1_LINE_CUT 0x01000000u /* of the line only the first HTTP1_LINE bytes are there */
+
+/* A field that matters for trace contexts, or that two parsers may read in two ways. 128 bytes are readable at `p`. */
+static __always_inline void http1_note_field(struct http1_connection *c, struct http1_direction *d, const u8 *p, u32 what)
+{
+	u64 first = http1_u64(p) | HTTP1_FOLD, second = http1_u64(p + 8) | HTTP1_FOLD;
+	u32 n = what & 0xffffff;
+
+	switch (p[0] | 0x20) {
+	case ' ':
+	case '\t' | 0x20:
+		d->seen |= HTTP1_SEEN_ODD; /* a folded line */
+		return;
+	case 'c': /* content-length, and then no colon, or beside chunks */
+		if (first == (HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-') | HTTP1_FOLD) &&
+		    (second & 0xffffffffffffull) == (HTTP1_WORD('l', 'e', 'n', 'g', 't', 'h', 0, 0) | (HTTP1_FOLD & 0xffffffffffffull)) &&
+		    (p[14] != ':' || (d->flags & HTTP1_CHUNKED)))
+			d->seen |= HTTP1_SEEN_ODD;
+		return;
+	case 'u':
+		if (first == (HTTP1_WORD('u', 'p', 'g', 'r', 'a', 'd', 'e', ':') | HTTP1_FOLD))
+			d->seen |= HTTP1_SEEN_UPGRADE;
+		else if (first == (HTTP1_WORD('u', 'b', 'e', 'r', '-', 't', 'r', 'a') | HTTP1_FOLD))
+			d->seen |= HTTP1_SEEN_CONTEXT;
+		return;
+	case 'b': /* b3 */
+		if (p[1] == '3')
+			d->seen |= HTTP1_SEEN_CONTEXT;
+		return;
+	case 'x':
+		if ((first & 0xffffffffffull) == (HTTP1_WORD('x', '-', 'b', '3', '-', 0, 0, 0) | (HTTP1_FOLD & 0xffffffffffull)) ||
+		    first == (HTTP1_WORD('x', '-', 'd', 'a', 't', 'a', 'd', 'o') | HTTP1_FOLD) ||
+		    first == (HTTP1_WORD('x', '-', 'a', 'm', 'z', 'n', '-', 't') | HTTP1_FOLD))
+			d->seen |= HTTP1_SEEN_CONTEXT;
+		return;
+	}
+	if (first == (HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') | HTTP1_FOLD)) {
+		/* any coding but "Transfer-Encoding: chunked", once, and without a length */
+		if (second != (HTTP1_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') | HTTP1_FOLD) || p[17] != ':' || n > 26 ||
+		    !(d->flags & HTTP1_CHUNKED) || (d->flags & HTTP1_LENGTH))
+			d->seen |= HTTP1_SEEN_ODD;
+		return;
+	}
+	if (first == (HTTP1_WORD('t', 'r', 'a', 'c', 'e', 'p', 'a', 'r') | HTTP1_FOLD) &&
+	    (second & 0xffffffff) == (HTTP1_WORD('e', 'n', 't', ':', 0, 0, 0, 0) | (HTTP1_FOLD & 0xffffffff))) {
+		const u8 *value = p[12] == ' ' ? p + 13 : p + 12;
+
+		if ((d->seen & HTTP1_SEEN_TRACEPARENT) || (what & HTTP1_LINE_CUT) || n != (u32)(value - p) + HTTP1_TRACEPARENT) {
+			d->seen |= HTTP1_SEEN_CONTEXT;
+			return;
+		}
+		d->seen |= HTTP1_SEEN_TRACEPARENT;
+		__builtin_memcpy(c->traceparent, value, HTTP1_TRACEPARENT);
+		c->traceparent[HTTP1_TRACEPARENT] = (u8)(value - p);
 	}
 }
 
@@ -434,6 +532,7 @@ static __always_inline void http1_chunk_size(struct http1_direction *d, const u8
 	u64 value = http1_hexadecimal((const struct http1_text *)p, n);
 
 	if (value == HTTP1_NO_NUMBER) {
+		d->seen |= HTTP1_SEEN_ODD;
 		d->state = HTTP1_START; /* not chunked after all: look for the next message */
 	} else if (value) {
 		d->left = value + 2;
@@ -450,7 +549,7 @@ static __always_inline void http1_chunk_size(struct http1_direction *d, const u8
 
 /* Takes one whole line. Returns enum http1_outcome. */
 HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *d, struct http1_direction *other,
-			    const struct http1_text *t, u32 what)
+			    const struct http1_long_text *t, u32 what)
 {
 	u32 n = what & 0xffffff;
 
@@ -462,9 +561,14 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 			return 0;
 		return http1_start_line(c, d, t->bytes, n, what & HTTP1_LINE_EGRESS ? 1 : 0, what & HTTP1_LINE_VERSION);
 	case HTTP1_HEAD:
-		if (n == 0)
-			return http1_head_end(c, d, other);
+		if (n == 0) {
+			u32 interim = (d->flags & HTTP1_RESPONSE) && d->status < 200 && d->status != 101;
+
+			return http1_head_end(c, d, other) | (interim ? 0 : HTTP1_HEAD_END);
+		}
 		http1_field(d, t->bytes, n);
+		if (HTTP1_FIELDS)
+			http1_note_field(c, d, t->bytes, what);
 		break;
 	case HTTP1_CHUNK_SIZE:
 		http1_chunk_size(d, t->bytes, n);
@@ -518,7 +622,7 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 	struct http1_direction *d = v->d;
 	const u8 *p;
 	u64 version;
-	u32 n, outcome;
+	u32 n, outcome, all, cut = 0;
 
 	w->offset = line_end + 1;
 	if (d->line_length) {
@@ -528,6 +632,8 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 		w->line_start = from;
 		p = d->line;
 		n = d->line_length;
+		all = n;
+		cut = n > HTTP1_LINE ? HTTP1_LINE_CUT : 0;
 		if (n > HTTP1_LINE) {
 			version = HTTP1_VERSION; /* not at hand: what was carried looked like a request */
 		} else {
@@ -542,6 +648,7 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 
 		p = v->data + HTTP1_INDEX(w->line_start - w->window);
 		n = line_end - w->line_start;
+		all = n;
 		if (n && end[-1] == '\r') {
 			n--;
 			end--;
@@ -549,14 +656,24 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 		version = http1_u64(end - 9);
 	}
 	d->line_length = 0;
-	outcome = http1_line(v->connection, d, v->other, (const struct http1_text *)p,
-			     (n & 0xffffff) | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) | (w->direction ? HTTP1_LINE_EGRESS : 0));
+	outcome = http1_line(v->connection, d, v->other, (const struct http1_long_text *)p,
+			     (n & 0xffffff) | cut | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) | (w->direction ? HTTP1_LINE_EGRESS : 0));
 	if (outcome & HTTP1_NOT_HTTP) {
 		http1_pass_over(v);
 		return;
 	}
 	if (outcome & HTTP1_ENDED)
 		w->ended = 1;
+	if (HTTP1_FIELDS && (d->seen & HTTP1_SEEN_TRACEPARENT) && v->connection->traceparent[HTTP1_TRACEPARENT]) {
+		v->connection->traceparent_at = w->origin + line_end - all + v->connection->traceparent[HTTP1_TRACEPARENT];
+		v->connection->traceparent[HTTP1_TRACEPARENT] = 0;
+	}
+	if (outcome & HTTP1_BEGUN)
+		d->begins = w->origin + line_end - all;
+	if (HTTP1_FIELDS && (outcome & HTTP1_HEAD_END) && http1_head_ended(v)) {
+		w->line_start = w->offset;
+		return;
+	}
 	http1_capture(v, w->line_start, w->offset);
 	w->line_start = w->offset;
 }
@@ -574,6 +691,9 @@ static __always_inline long http1_step(struct http1_view *v)
 		u32 rest = w->total - w->offset;
 		u32 take = d->left < rest ? (u32)d->left : rest;
 
+		w->body = w->offset;
+		w->body_state = d->state;
+		w->body_left = d->left;
 		w->offset += take;
 		d->left -= take;
 		w->line_start = w->offset;
@@ -625,7 +745,13 @@ static __always_inline long http1_step(struct http1_view *v)
 	w->offset += available < HTTP1_LINE ? available : HTTP1_LINE;
 	if (w->offset < w->window_end)
 		return 0;
-	/* the line goes on in the next window or call */
+	/* the line goes on in the next window: there it is whole, if it fits into one */
+	if (HTTP1_FIELDS && d->line_length == 0 && w->offset < w->total && w->line_start > w->window) {
+		w->offset = w->line_start;
+		w->window_end = w->line_start;
+		return 0;
+	}
+	/* or in the next call */
 	{
 		u32 from = w->line_start;
 		bool begins = d->line_length == 0;

@@ -18,6 +18,8 @@ typedef int64_t s64;
 #define __always_inline inline __attribute__((always_inline))
 #endif
 #define HTTP1_GLOBAL static inline
+static bool fields = false; /* as const volatile `injecting` in the kernel */
+#define HTTP1_FIELDS fields
 /* The kernel side is built with other warnings. */
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wunknown-pragmas"
@@ -33,6 +35,8 @@ struct framing {
 	struct http1_direction direction[2];
 	u64 position[2];
 	bool announced;
+	uint32_t heads;
+	struct framing_head head;
 	/* the call under way */
 	struct http1_walk walk;
 	u64 start;
@@ -70,6 +74,34 @@ static void http1_emit(struct http1_view *v, u64 advanced_to)
 	w->ended = 0;
 }
 
+/* In the kernel: bpf/propagation. */
+static bool http1_head_ended(struct http1_view *v)
+{
+	struct framing *f = v->environment;
+
+	f->head.seen = v->d->seen;
+	f->head.begins = v->d->begins;
+	f->head.traceparent_at = v->connection->traceparent_at;
+	memcpy(f->head.traceparent, v->connection->traceparent, HTTP1_TRACEPARENT);
+	f->heads++;
+	return false;
+}
+
+void framing_look_at_fields(bool yes)
+{
+	fields = yes;
+}
+
+uint32_t framing_heads(const struct framing *f)
+{
+	return f->heads;
+}
+
+struct framing_head framing_latest_head(const struct framing *f)
+{
+	return f->head;
+}
+
 struct framing *framing_new(framing_sink sink, void *environment)
 {
 	struct framing *f = calloc(1, sizeof(*f));
@@ -98,6 +130,7 @@ static struct http1_view begin(struct framing *f, int direction, u32 total)
 		.total = total,
 		.capture = HTTP1_NO_CAPTURE,
 		.direction = (u8)direction,
+		.origin = (u32)f->position[direction],
 		.at_start = !f->connection.joined && f->position[direction] == 0,
 	};
 	f->connection.distrusted &= 1 << direction;

@@ -24,6 +24,19 @@ struct framing_outcome {
 struct framing *framing_new(framing_sink sink, void *environment);
 void framing_free(struct framing *f);
 
+/* Whether framings look at the fields that matter for trace contexts. */
+void framing_look_at_fields(bool yes);
+
+/* The latest head that ended (interim responses are none). */
+struct framing_head {
+	uint8_t seen;		 /* enum http1_seen */
+	uint32_t begins;	 /* position of its first byte */
+	uint32_t traceparent_at; /* and of that value's, if seen */
+	char traceparent[56];
+};
+uint32_t framing_heads(const struct framing *f);
+struct framing_head framing_latest_head(const struct framing *f);
+
 /* Before its first call: the connection was found open. Bit d of `distrusted`: direction d may be in the middle of a body. */
 void framing_join(struct framing *f, uint8_t distrusted);
 

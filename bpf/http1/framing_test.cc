@@ -74,6 +74,15 @@ class Kernel
 		return *this;
 	}
 
+	framing_head head() const
+	{
+		return framing_latest_head(framing_);
+	}
+	uint32_t heads() const
+	{
+		return framing_heads(framing_);
+	}
+
 	bool skip(Sender sender, size_t bytes)
 	{
 		Stream &s = streams_[direction_of(sender)];
@@ -514,6 +523,98 @@ void check_many(uint64_t seeds, size_t head_bytes_max, std::initializer_list<Cut
 TEST(Http1Framing, ShowsHeadsAndFramingOnceAndNoBodyHoweverCallsCutThem)
 {
 	check_many(1500, 1000, {Cut::kSmall, Cut::kAny, Cut::kWhole});
+}
+
+/* As long as it lives, framings look at the fields that matter for trace contexts. */
+struct LookingAtFields {
+	LookingAtFields()
+	{
+		framing_look_at_fields(true);
+	}
+	~LookingAtFields()
+	{
+		framing_look_at_fields(false);
+	}
+	LookingAtFields(const LookingAtFields &) = delete;
+	LookingAtFields &operator=(const LookingAtFields &) = delete;
+};
+
+constexpr std::string_view kTraceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/* What is seen of a request with these lines, sent in one call. */
+framing_head seen_in(std::string_view fields)
+{
+	const LookingAtFields looking;
+	Kernel kernel;
+	kernel.call(Sender::kClient, std::string("GET / HTTP/1.1\r\nHost: x\r\n") + std::string(fields) + "\r\n");
+	EXPECT_EQ(kernel.heads(), 1U) << fields;
+	return kernel.head();
+}
+
+TEST(Http1Fields, AreLookedAtWithoutADifferenceToWhatIsShown)
+{
+	const LookingAtFields looking;
+	check_many(300, 1000, {Cut::kOneByte, Cut::kSmall, Cut::kAny, Cut::kWhole});
+}
+
+TEST(Http1Fields, ATraceparentIsSeenWhereverItStandsAndHoweverItIsWritten)
+{
+	const std::string field(kTraceparent);
+	for (const std::string &line : {"traceparent: " + field, "TRACEPARENT:" + field, "TraceParent: " + field}) {
+		for (const std::string &before : {std::string(), std::string("A: b\r\n"), "Cookie: " + std::string(3000, 'c') + "\r\n"}) {
+			const framing_head head = seen_in(before + line + "\r\nC: d\r\n");
+			EXPECT_EQ(head.seen, 1) << line;
+			EXPECT_EQ(std::string_view(head.traceparent, kTraceparent.size()), kTraceparent);
+			const size_t fields_at = std::string_view("GET / HTTP/1.1\r\nHost: x\r\n").size();
+			EXPECT_EQ(head.traceparent_at, fields_at + before.size() + line.size() - field.size());
+		}
+	}
+}
+
+TEST(Http1Fields, AContextThatIsNotUnderstoodIsOneAllTheSame)
+{
+	const std::string field(kTraceparent);
+	for (const std::string &lines :
+	     {"traceparent: " + field + "\r\ntraceparent: " + field, "traceparent:  " + field, "traceparent: " + field + "-x", std::string("traceparent: 00"),
+	      std::string("b3: 1"), std::string("B3: 1"), std::string("X-B3-TraceId: 1"), std::string("x-b3-sampled:1"), std::string("uber-trace-id: 1:2:3:4"),
+	      std::string("X-Amzn-Trace-Id: Root=1"), std::string("x-datadog-trace-id: 1")})
+		EXPECT_NE(seen_in(lines + "\r\n").seen & 2, 0) << lines;
+}
+
+TEST(Http1Fields, OfOtherFieldsNothingIsSeen)
+{
+	for (const std::string_view line : {"b3x: 1", "x-forwarded-for: 1", "tracestate: a=b", "upgrade-insecure-requests: 1", "Content-Type: a/b",
+					    "Content-Length: 0", "Transfer-Encoding: chunked", "TE: trailers", "X: y", "Connection: close", "User-Agent: u"}) {
+		const uint8_t seen = seen_in(std::string(line) + "\r\n").seen & ~(line.starts_with("b3x") ? 2 : 0);
+		EXPECT_EQ(seen, 0) << line;
+	}
+}
+
+TEST(Http1Fields, WhatTwoParsersMayReadInTwoWaysIsOdd)
+{
+	for (const std::string_view lines :
+	     {"Content-Length: 1\r\nContent-Length: 2", "Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5",
+	      "Transfer-Encoding: gzip, chunked", "Transfer-Encoding : chunked", "Content-Length : 5", "Content-Length: x", "A: b\r\n folded",
+	      "A: b\r\n\tfolded"})
+		EXPECT_NE(seen_in(std::string(lines) + "\r\n").seen & 8, 0) << lines;
+	EXPECT_EQ(seen_in("Upgrade: websocket\r\n").seen, 4);
+}
+
+TEST(Http1Fields, CutAnywhereOnlyTheTraceparentThatIsCutIsNotUnderstood)
+{
+	const LookingAtFields looking;
+	const std::string before = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n";
+	const std::string line = "traceparent: " + std::string(kTraceparent) + "\r\n";
+	const std::string request = before + line + "\r\nabc";
+	for (size_t cut = 1; cut < request.size(); cut++) {
+		Kernel kernel;
+		kernel.call(Sender::kClient, std::string_view(request).substr(0, cut));
+		kernel.call(Sender::kClient, std::string_view(request).substr(cut));
+		ASSERT_EQ(kernel.heads(), 1U);
+		const bool within = cut > before.size() && cut < before.size() + line.size();
+		EXPECT_EQ(kernel.head().seen, within ? 2 : 1) << "cut at " << cut;
+		EXPECT_EQ(kernel.head().begins, 0U);
+	}
 }
 
 TEST(Http1Framing, OneBytePerCallMakesNoDifference)

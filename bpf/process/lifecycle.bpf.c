@@ -78,11 +78,16 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 	if (!selected && is_wanted(binary)) {
 		struct clew_process fresh = {.selected_by = CLEW_SELECTED_RULE};
 
+		fresh.rule = leave_new_programs ? CLEW_RULE_LEAVE : CLEW_RULE_THREADS;
 		selected = bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY) == 0;
 		if (selected)
 			mark_filter(tgid);
 		else
 			lose(s, CLEW_LOSS_PROCESS_MAP, 1);
+	}
+	if (p) {
+		p->serves = 0;
+		p->rule = leave_new_programs ? CLEW_RULE_LEAVE : CLEW_RULE_THREADS;
 	}
 	if (p && p->runtime) {
 		p->runtime = CLEW_RUNTIME_NONE;

@@ -5,9 +5,13 @@
 
 struct call {
 	struct scratch *s;
-	struct connection *c;
+	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
+	struct injection *i;	/* of a client's socket, or NULL */
+	struct sk_msg_md *message; /* sk_msg only; asked for by `c`: of a context the verifier does not know that it is there */
 };
+
+#include "propagation/message.bpf.h"
 
 static __always_inline struct http1_view view_of(struct call *call)
 {
@@ -15,6 +19,15 @@ static __always_inline struct http1_view view_of(struct call *call)
 	struct connection *c = call->c;
 	u8 d = s->walk.direction & 1;
 
+	if (injecting && !call->c)
+		return (struct http1_view){
+			.w = &s->walk,
+			.connection = &call->i->http,
+			.d = &call->i->direction[1],
+			.other = &call->i->direction[0],
+			.data = s->bytes + SCRATCH_HEADROOM,
+			.environment = call,
+		};
 	return (struct http1_view){
 		.w = &s->walk,
 		.connection = &c->http,
@@ -29,39 +42,43 @@ static __always_inline int http1_load(struct http1_view *v, u32 offset)
 {
 	struct call *call = v->environment;
 	struct scratch *s = call->s;
-	int n = read_buffer(s, offset, s->walk.total);
+	int n;
 
-	if (n < 0) {
-		lose(s, CLEW_LOSS_READ_USER, 1);
-		return -1;
+	if (injecting && !call->c) {
+		n = read_message(call, offset);
+		if (n < 0)
+			return -1;
+	} else {
+		n = read_buffer(s, offset, s->walk.total);
+		if (n < 0) {
+			lose(s, CLEW_LOSS_READ_USER, 1);
+			return -1;
+		}
 	}
 	s->walk.window = offset;
 	s->walk.window_end = offset + (u32)n;
 	return 0;
 }
 
-static __noinline int emit_data(struct call *call, u64 advanced_to)
+/* Hands over `length` bytes that lie at `at` of s->bytes, behind the headroom. */
+static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 position, u64 advanced_to)
 {
 	struct scratch *s = call->s;
-	struct http1_walk *w = &s->walk;
-	u32 at = HTTP1_INDEX(w->capture - w->window);
-	u32 length = w->capture_end - w->capture;
 	bool executes = call->c->runtime != 0 && read_execution(s, call->c->runtime);
-	u8 *start = s->bytes + SCRATCH_HEADROOM + at - sizeof(struct clew_event_data);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
+	u8 *start;
 
+	if (at > INSERTION_AT || length > CLEW_WINDOW)
+		return -1;
+	start = s->bytes + SCRATCH_HEADROOM + at - sizeof(struct clew_event_data);
 	if (executes && call->c->runtime == CLEW_RUNTIME_GO)
-		go_caller(&s->execution, call->c, call->sk, w->direction);
-	w->capture = HTTP1_NO_CAPTURE;
-	w->ended = 0;
+		go_caller(&s->execution, call->c, call->sk, s->walk.direction);
 	if (!call->c->announced) {
 		int announced = announce(s, call->c, call->sk, s->now_ns);
 
 		asm volatile("" : : "r"(announced)); /* as in http1_emit */
 	}
-	if (length > CLEW_WINDOW)
-		return -1;
 	if (executes) {
 		__builtin_memcpy(start + sizeof(*e) - sizeof(s->execution), &s->execution, sizeof(s->execution));
 		start -= sizeof(s->execution);
@@ -69,15 +86,16 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	}
 	e = (void *)start;
 	e->type = CLEW_EVENT_DATA;
-	e->direction = w->direction | (u8)s->blocking | (executes ? CLEW_EXECUTION : 0);
+	e->direction = s->walk.direction | (u8)s->blocking | (u8)s->injected | (executes ? CLEW_EXECUTION : 0);
 	e->length = (u16)length;
 	e->tgid = s->tgid;
 	e->time_ns = s->now_ns;
 	e->connection = call->c->id;
-	e->position = s->position + (w->capture_end - length);
-	e->advanced_to = s->position + advanced_to;
+	e->position = position;
+	e->advanced_to = advanced_to;
 	e->tid = s->tid;
 	e->other_position = s->other_position;
+	s->injected = 0;
 	asm volatile("" : "+r"(size)); /* so that the bound is there where the verifier looks for it */
 	if (size > sizeof(*e) + sizeof(s->execution) + CLEW_WINDOW)
 		return -1;
@@ -90,10 +108,64 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 
 static __always_inline void http1_emit(struct http1_view *v, u64 advanced_to)
 {
-	int done = emit_data(v->environment, advanced_to);
+	struct call *call = v->environment;
+	struct http1_walk *w = v->w;
+	u32 at = HTTP1_INDEX(w->capture - w->window), length = w->capture_end - w->capture;
+	u64 position = call->s->position + (w->capture_end - length);
+	int done;
 
+	w->capture = HTTP1_NO_CAPTURE;
+	w->ended = 0;
+	if (injecting && !call->c)
+		return;
+	done = emit_bytes(call, at, length, position, call->s->position + advanced_to);
 	/* else the compiler returns nothing, and what happens to lie in R0 may be a pointer to the stack, which the verifier refuses */
 	asm volatile("" : : "r"(done));
+}
+
+/* A request's head ends with the line [line_start, offset). Was something added before it, or changed in it? Then that is shown as well. */
+static __noinline int show_insertion(struct http1_view *v)
+{
+	struct call *call = v->environment;
+	struct scratch *s = call->s;
+	struct injection *i = call->i;
+	struct http1_walk *w = v->w;
+	u32 ends = call->c->base[1] + (u32)s->position + w->offset - 2;
+	struct insertion *n = insertion_before(i, ends + 1);
+
+	if (!n || n->sequence != ends)
+		return 0;
+	i->taken++;
+	if (n->updated) {
+		http1_capture(v, w->line_start, w->offset);
+		s->injected = CLEW_UPDATED;
+		http1_emit(v, w->offset);
+		return 1;
+	}
+	if (w->capture != HTTP1_NO_CAPTURE)
+		http1_emit(v, w->line_start);
+	__builtin_memcpy(s->bytes + SCRATCH_HEADROOM + INSERTION_AT, n->text, sizeof(n->text));
+	s->injected = CLEW_INJECTED;
+	emit_bytes(call, INSERTION_AT, sizeof(n->text), s->position + w->line_start, s->position + w->line_start + sizeof(n->text));
+	s->position += INJECTED_BYTES;
+	w->origin += INJECTED_BYTES;
+	return 1;
+}
+
+static __always_inline bool http1_head_ended(struct http1_view *v)
+{
+	struct call *call = v->environment;
+	int shown;
+
+	v->w->heads++;
+	if (!call->c) {
+		message_head_ended(v);
+		return false;
+	}
+	if (v->w->direction != CLEW_EGRESS || !call->i)
+		return false;
+	shown = show_insertion(v);
+	return shown != 0;
 }
 
 static long call_step(u32 index, struct call *call)
@@ -105,9 +177,9 @@ static long call_step(u32 index, struct call *call)
 
 /* Goes over the bytes of the call that s->walk stands at the beginning of. By itself, for the stack: 512 bytes are all there is
  * before 6.13. */
-static __noinline int walk_call(struct scratch *s, struct connection *c, struct sock *sk)
+static __noinline int walk_call(struct scratch *s, struct connection *c, struct sock *sk, struct injection *i)
 {
-	struct call call = {.s = s, .c = c, .sk = sk};
+	struct call call = {.s = s, .c = c, .sk = sk, .i = i};
 	struct http1_view v = view_of(&call);
 	struct http1_walk *w = &s->walk;
 
@@ -130,13 +202,55 @@ static __noinline int walk_call(struct scratch *s, struct connection *c, struct 
 	return (int)w->offset;
 }
 
-/* `moved` bytes in `direction`; `readable`: s->buffer names them. */
-static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, bool readable,
-					const struct tcp_positions *tcp, u64 pid_tgid)
+/* The walk under way at its beginning. */
+static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direction, u32 origin, bool at_start)
 {
-	u8 d = direction & 1;
+	w->total = total;
+	w->offset = 0;
+	w->line_start = 0;
+	w->window = 0;
+	w->window_end = 0;
+	w->capture = HTTP1_NO_CAPTURE;
+	w->capture_end = 0;
+	w->direction = direction;
+	w->ended = 0;
+	w->foreign = 0;
+	w->at_start = at_start;
+	w->origin = origin;
+	w->heads = 0;
+	w->body = HTTP1_NO_CAPTURE;
+}
+
+/* Which request its worker serves from here on. `state`: of the requests' direction, before the call. */
+static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state)
+{
+	struct http1_direction *requests = &c->direction[CLEW_INGRESS], *responses = &c->direction[CLEW_EGRESS];
+	int done;
+
+	if (c->http.request_direction == 1 + CLEW_INGRESS) {
+		if (d == CLEW_INGRESS && s->walk.heads) {
+			done = request_read(s, c, sk);
+			asm volatile("" : : "r"(done));
+		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START) {
+			done = request_complete(s, sk);
+			asm volatile("" : : "r"(done));
+		} else if (d == CLEW_EGRESS && (responses->state == HTTP1_UNTIL_CLOSE ||
+						(responses->state == HTTP1_START && c->http.responses == c->http.requests))) {
+			request_over(sk, c->id);
+		}
+	} else if (d == CLEW_INGRESS && s->walk.heads) {
+		done = response_read(s, sk);
+		asm volatile("" : : "r"(done));
+	}
+}
+
+/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. */
+static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, u32 added,
+					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i)
+{
+	u8 d = direction & 1, state = c->direction[0].state;
 	struct http1_walk *w = &s->walk;
-	u64 before = position_before(c, tcp, d, moved);
+	u64 before = position_before(c, tcp, d, moved + added);
 	int done;
 
 	s->counters.figures[CLEW_FIGURE_CALLS]++;
@@ -149,22 +263,15 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->readable = readable;
 	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS)
 		begin_node_turn(s, c->id, s->tgid);
-	w->total = moved;
-	w->offset = 0;
-	w->line_start = 0;
-	w->window = 0;
-	w->window_end = 0;
-	w->capture = HTTP1_NO_CAPTURE;
-	w->capture_end = 0;
-	w->direction = d;
-	w->ended = 0;
-	w->foreign = 0;
-	w->at_start = c->from_start && before == 0;
+	s->injected = 0;
+	begin_walk(w, moved, d, (u32)before, c->from_start && before == 0);
 	c->http.distrusted &= 1 << d;
-	c->position[d] = before + moved;
+	c->position[d] = before + moved + added;
 	c->last_time_ns[d] = s->now_ns;
-	done = walk_call(s, c, sk);
+	done = walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
+	if (injecting && !by_address)
+		follow_requests(s, c, sk, d, state);
 }
 
 #endif

@@ -33,6 +33,7 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct clew_open_socket record = {};
+	struct clew_process *p;
 	struct connection *c;
 	struct socket *socket;
 	struct sock *sk;
@@ -53,6 +54,12 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 	record.port = record.family == AF_UNIX ? 0 : sk->__sk_common.skc_num;
 	if (!record.listening && !by_address) {
 		c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		p = bpf_map_lookup_elem(&processes, &record.tgid);
+		if (c && p && c->tgid == 0) {
+			c->tgid = record.tgid;
+			c->runtime = (u8)p->runtime;
+			c->epoch = selection_epoch;
+		}
 		if (c && c->id == 0) {
 			c->existing = 1;
 			if (record.family != AF_UNIX)

@@ -46,9 +46,11 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	struct tcp_positions tcp, *positions = NULL;
 	struct task_struct *task;
 	struct pt_regs *regs;
+	struct injection *i = NULL;
 	struct connection *c;
 	struct scratch *s;
 	bool is_new, readable;
+	u32 added = 0;
 
 	if (!maybe_selected(tgid))
 		return 0;
@@ -83,8 +85,14 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	}
 	if (again && (!positions || (!is_new && is_handled(c, positions, direction))))
 		return 0;
+	if (injecting && direction == CLEW_EGRESS && positions) {
+		i = bpf_sk_storage_get(&injections, sk, 0, 0);
+		if (i)
+			added = added_bytes(i, is_new ? tcp.base[CLEW_EGRESS] : c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS],
+					    tcp.end[CLEW_EGRESS]);
+	}
 	if (is_new)
-		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved);
+		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
 	task = bpf_get_current_task_btf();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -95,7 +103,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		readable = is_call_on(task, regs, sk) && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
-	handle_call(s, c, sk, direction, (u32)moved, readable, positions, pid_tgid);
+	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 static __always_inline void on_listen(u16 port)
 {
 	u32 tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
-	struct clew_process fresh = {.selected_by = CLEW_SELECTED_RULE}, *p;
+	struct clew_process fresh = {.selected_by = CLEW_SELECTED_RULE, .rule = CLEW_RULE_LEAVE}, *p;
 	struct clew_event_process *e;
 	struct scratch *s;
 
@@ -55,6 +55,11 @@ static __always_inline void on_connect(struct sock *sk)
 		return;
 	if (p->runtime == CLEW_RUNTIME_NODE)
 		note_node_connect(s, tgid);
+	if (injecting && p->rule != CLEW_RULE_LEAVE) {
+		int done = begin_injection(p, sk, pid_tgid);
+
+		asm volatile("" : : "r"(done));
+	}
 	e = &s->event.connect;
 	__builtin_memset(e, 0, sizeof(*e));
 	e->type = CLEW_EVENT_CONNECT;
@@ -134,6 +139,8 @@ int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 		c = sk->sk_bpf_storage ? bpf_sk_storage_get(&connections, sk, 0, 0) : NULL;
 	if (!c)
 		return 0;
+	if (injecting)
+		request_over(sk, c->id);
 	s = scratch_of(SCRATCH_STATE);
 	if (s)
 		emit_end(s, c, c->reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);

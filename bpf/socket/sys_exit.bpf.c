@@ -74,8 +74,8 @@ static long many_step(u32 index, struct many *m)
 	if (moved) {
 		s->iov_index = 0;
 		s->iov_offset = 0;
-		handle_call(s, m->call.c, m->call.sk, s->walk.direction, moved, use_msghdr(s, entry) == 0, NULL,
-			    bpf_get_current_pid_tgid());
+		handle_call(s, m->call.c, m->call.sk, s->walk.direction, moved, 0, use_msghdr(s, entry) == 0, NULL,
+			    bpf_get_current_pid_tgid(), NULL);
 	}
 	return 0;
 }
@@ -165,7 +165,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		return 0;
 	}
 	readable = !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) && find_buffer(s, c, direction, nr, regs->si, regs->dx) == 0;
-	handle_call(s, c, sk, direction, (u32)moved, readable, positions, pid_tgid);
+	handle_call(s, c, sk, direction, (u32)moved, 0, readable, positions, pid_tgid, NULL);
 	return 0;
 }
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/capture/injection.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+// clang-format off: the skeleton needs the types of events.h
+#include "bpf/events.h"
+#include "bpf/clew.skel.h"
+// clang-format on
+
+namespace clew::capture {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+base::Error failed(std::string_view what) { return {fmt::format("{}: {}", what, std::strerror(errno))}; }
+
+// Some kernels (from 6.6.128, 6.12.75, 6.18.14, 6.19 on; mended in 7.2) tell the owner of a socket in such a map that it has nothing to read
+// when it has. Programs that ask and then wait would hang, so a connection of our own is asked first.
+// Returns whether the answer is wrong.
+base::Result<bool> try_on_ourselves(int map) {
+  constexpr std::string_view kSent = "clew?";
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  const Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener.get(), 1) != 0 ||
+      getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
+      connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return std::unexpected(failed("cannot try injection on a connection of clew's own"));
+  const Descriptor server(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const uint64_t key = 0;
+  const auto value = static_cast<uint64_t>(client.get());
+  if (server.get() < 0 || bpf_map_update_elem(map, &key, &value, BPF_ANY) != 0)
+    return std::unexpected(failed("the kernel takes no socket into the map for injection"));
+  int readable = -1;
+  pollfd wait{.fd = client.get(), .events = POLLIN, .revents = 0};
+  std::array<char, 16> answer{};
+  const auto size = static_cast<ssize_t>(kSent.size());
+  const bool receives = send(server.get(), kSent.data(), kSent.size(), MSG_NOSIGNAL) == size && poll(&wait, 1, 1000) == 1 &&
+                        ioctl(client.get(), FIONREAD, &readable) == 0 && recv(client.get(), answer.data(), answer.size(), 0) == size;
+  const bool sends = send(client.get(), kSent.data(), kSent.size(), MSG_NOSIGNAL) == size &&
+                     recv(server.get(), answer.data(), answer.size(), 0) == size && std::string_view(answer.data(), kSent.size()) == kSent;
+  bpf_map_delete_elem(map, &key);
+  if (!receives || !sends) return base::fail("injection, tried on a connection of clew's own, lost bytes: nothing is injected");
+  return readable != static_cast<int>(size);
+}
+
+}  // namespace
+
+void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings) {
+  const bool wanted = settings != nullptr;
+  for (bpf_program* program : {skeleton.progs.sk_msg__inject, skeleton.progs.sockops__connected, skeleton.progs.iter__inject_open})
+    bpf_program__set_autoload(program, wanted);
+  for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.injected_sockets})
+    bpf_map__set_autocreate(map, wanted);
+  skeleton.rodata->injecting = wanted;
+  if (!wanted) return;
+  skeleton.rodata->seed[0] = settings->seed[0];
+  skeleton.rodata->seed[1] = settings->seed[1];
+  skeleton.rodata->sampling_threshold = settings->sampling_threshold;
+  skeleton.rodata->sampling_by_parent = settings->sampling_by_parent;
+  skeleton.rodata->reads_traceparent = settings->reads_traceparent;
+}
+
+base::Result<void> Injection::attach(clew_bpf& skeleton, const InjectionSettings& settings) {
+  const int map = bpf_map__fd(skeleton.maps.injected_sockets);
+  if (bpf_prog_attach(bpf_program__fd(skeleton.progs.sk_msg__inject), map, BPF_SK_MSG_VERDICT, 0) != 0)
+    return std::unexpected(failed("cannot attach the program that injects"));
+  skeleton_ = &skeleton;
+  const auto tried = try_on_ourselves(map);
+  if (!tried) {
+    detach();
+    return std::unexpected(tried.error());
+  }
+  misreports_readable_ = *tried;
+  skeleton.bss->leave_new_programs = misreports_readable_;
+  const Descriptor cgroup(open(settings.cgroup_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (cgroup.get() >= 0) connected_ = bpf_program__attach_cgroup(skeleton.progs.sockops__connected, cgroup.get());
+  if (connected_ == nullptr) {
+    base::Error error = failed(fmt::format("cannot see new connections of the cgroup {}", settings.cgroup_directory));
+    detach();
+    return std::unexpected(std::move(error));
+  }
+  return {};
+}
+
+void Injection::detach() {
+  if (connected_ != nullptr) bpf_link__destroy(std::exchange(connected_, nullptr));
+  if (skeleton_ == nullptr) return;
+  bpf_prog_detach2(bpf_program__fd(skeleton_->progs.sk_msg__inject), bpf_map__fd(skeleton_->maps.injected_sockets), BPF_SK_MSG_VERDICT);
+  skeleton_ = nullptr;
+}
+
+base::Result<void> Injection::take_open_sockets() {
+  if (skeleton_ == nullptr) return {};
+  bpf_link* link = bpf_program__attach_iter(skeleton_->progs.iter__inject_open, nullptr);
+  if (link == nullptr) return std::unexpected(failed("cannot look at open connections"));
+  const Descriptor walk(bpf_iter_create(bpf_link__fd(link)));
+  std::array<char, 64> nothing{};
+  while (walk.get() >= 0) {
+    const ssize_t n = read(walk.get(), nothing.data(), nothing.size());
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) break;
+  }
+  bpf_link__destroy(link);
+  if (walk.get() < 0) return std::unexpected(failed("cannot look at open connections"));
+  return {};
+}
+
+void Injection::release(uint64_t connection) {
+  if (skeleton_ != nullptr) bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.injected_sockets), &connection);
+}
+
+}  // namespace clew::capture

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs that ask how many bytes a socket holds, ioctl(FIONREAD). On some kernels the answer is wrong for sockets that clew injects into
+// (agent/capture/injection.cc): such programs are left alone there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "agent/discovery/proc_fs.h"
+
+namespace clew::runtime {
+
+/// Is FIONREAD loaded by an instruction anywhere in that machine code? x86-64 has it as the last four bytes of a `mov`.
+bool loads_fionread(std::string_view code);
+
+/// Not thread-safe. Reads each file once, some milliseconds per 10 MiB.
+class ReadableBytes {
+ public:
+  /// May the process ask? Its executable and libraries tell; of runtimes that never do (Go, Node.js, CPython) and of what asks for files
+  /// only (the C and C++ libraries, libcrypto) nothing is read. True also where nothing can be read.
+  bool may_be_asked(const discovery::ProcFs& proc, uint32_t process_id);
+
+ private:
+  bool file_asks(const std::string& file);
+
+  std::unordered_map<std::string, bool> files_;  // by device, inode and time of change
+};
+
+}  // namespace clew::runtime

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who works for which request: the rules of agent/correlation/execution that the kernel can keep as well, so that a request carries the
+ * context that its span will have. What they cannot tell is left alone; user space has the last word on parents.
+ */
+#ifndef CLEW_BPF_WORKING_H
+#define CLEW_BPF_WORKING_H
+
+#define LOOP_TURN_NS_MAX 5000000 /* ExecutionSettings::loop_turn_ns_max */
+
+/* An execution context: a thread, or in Go a goroutine. */
+struct worker {
+	u64 id;
+	u32 tgid;
+	u32 is_goroutine;
+};
+
+/* A request that a worker has read, and its trace context. */
+struct work {
+	u64 connection;
+	u64 time_ns;
+	u32 open; /* connections with a request that this worker has read and not answered */
+	u8 known; /* `context` is right */
+	u8 ambiguous;
+	u8 used;	     /* CLEW_RULE_LOOP: something was sent in this turn */
+	u8 received_context; /* `context` came with the request, and its parent id, too */
+	u8 sampled;
+	u8 padding[7];
+	struct traceparent context;
+};
+
+/* worker → its work. Written when a request has been read; deleted when it is answered and with its connection. Evicted: left alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct worker);
+	__type(value, struct work);
+} working SEC(".maps");
+
+/* socket of a server → its latest request, and who has read it. */
+struct served {
+	struct worker worker;
+	struct work work;
+	u8 counted; /* in work.open of its worker */
+	u8 padding[7];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct served);
+} served SEC(".maps");
+
+/* Who makes this call: false where it cannot be told. */
+static __always_inline bool worker_of(struct scratch *s, const struct clew_process *p, bool waits, struct worker *w)
+{
+	w->tgid = s->tgid;
+	w->is_goroutine = 0;
+	w->id = s->tid;
+	if (p->rule == CLEW_RULE_UNKNOWN || p->runtime == CLEW_RUNTIME_NODE)
+		return false;
+	if (p->runtime == CLEW_RUNTIME_GO) {
+		struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
+
+		if (!layout || !go_read(&s->execution, layout, &s->go, false))
+			return false;
+		w->is_goroutine = 1;
+		w->id = s->execution.words[0];
+		return true;
+	}
+	return waits || p->rule == CLEW_RULE_LOOP;
+}
+
+static __always_inline void stop_counting(struct served *v)
+{
+	struct work *w;
+
+	if (!v->counted)
+		return;
+	v->counted = 0;
+	w = bpf_map_lookup_elem(&working, &v->worker);
+	if (!w)
+		return;
+	if (w->open > 1)
+		w->open--;
+	else
+		bpf_map_delete_elem(&working, &v->worker);
+}
+
+/* The context that a server's request has brought, or begins. */
+static __noinline int read_context(struct scratch *s, struct connection *c, struct work *w, u64 position)
+{
+	u8 seen = c->direction[CLEW_INGRESS].seen;
+	struct traceparent *t = &w->context;
+	bool brought = false;
+
+	w->known = 1;
+	w->received_context = 0;
+	if ((seen & HTTP1_SEEN_TRACEPARENT) && reads_traceparent) {
+		__builtin_memcpy(t->text, c->http.traceparent, sizeof(t->text));
+		brought = traceparent_is_valid(t);
+	}
+	if ((seen & HTTP1_SEEN_CONTEXT) && !(brought && reads_traceparent == 2))
+		w->known = 0;
+	if (s->walk.heads > 1) /* which of them is served first? */
+		w->known = 0;
+	if (brought) {
+		w->received_context = 1;
+		w->sampled = sampling_by_parent ? hex_value(t->text[FLAGS_AT + 1]) & 1 : trace_is_kept(t);
+		return 0;
+	}
+	put_trace_id(t, new_id(c->id, position, 1), new_id(c->id, position, 2));
+	w->sampled = trace_is_kept(t);
+	return 0;
+}
+
+/* CLEW_RULE_LOOP: from here on the thread acts for that request. */
+static __always_inline void begin_turn(struct scratch *s, struct worker *worker, struct work *w)
+{
+	w->time_ns = s->now_ns;
+	w->used = 0;
+	bpf_map_update_elem(&working, worker, w, BPF_ANY);
+}
+
+/* A server has read the head of a request. */
+static __noinline int request_read(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
+	struct served *v = bpf_sk_storage_get(&served, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	u32 begins = c->direction[CLEW_INGRESS].begins;
+	bool waits = s->blocking != 0, told;
+	struct worker worker = {};
+	struct work *w;
+
+	if (!p || !v)
+		return 0;
+	if (!(p->serves & 1))
+		p->serves |= 1;
+	told = worker_of(s, p, waits, &worker);
+	if (waits && !worker.is_goroutine && !(p->serves & 2))
+		p->serves |= 2;
+	if (!told) {
+		stop_counting(v);
+		return 0;
+	}
+	if (p->rule == CLEW_RULE_LOOP) {
+		v->worker = worker;
+		v->work.connection = c->id;
+		read_context(s, c, &v->work, s->position + (s32)(begins - (u32)s->position));
+		begin_turn(s, &worker, &v->work);
+		return 0;
+	}
+	if (v->counted && v->worker.id == worker.id && v->worker.tgid == worker.tgid)
+		return 0; /* behind one that is still to be answered */
+	stop_counting(v);
+	w = bpf_map_lookup_elem(&working, &worker);
+	v->worker = worker;
+	v->counted = 1;
+	if (w && w->open) {
+		w->open++;
+		w->ambiguous = 1;
+		return 0;
+	}
+	v->work.connection = c->id;
+	v->work.open = 1;
+	v->work.ambiguous = 0;
+	read_context(s, c, &v->work, s->position + (s32)(begins - (u32)s->position));
+	if (bpf_map_update_elem(&working, &worker, &v->work, BPF_ANY))
+		v->counted = 0;
+	return 0;
+}
+
+/* CLEW_RULE_LOOP: its body is there as well. */
+static __noinline int request_complete(struct scratch *s, struct sock *sk)
+{
+	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
+	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
+
+	if (p && v && p->rule == CLEW_RULE_LOOP && v->work.connection)
+		begin_turn(s, &v->worker, &v->work);
+	return 0;
+}
+
+/* Nobody works for the requests of that connection any more. */
+static __always_inline void request_over(struct sock *sk, u64 connection)
+{
+	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
+	struct work *w;
+
+	if (!v)
+		return;
+	if (v->counted) {
+		stop_counting(v);
+		return;
+	}
+	w = bpf_map_lookup_elem(&working, &v->worker);
+	if (w && !w->open && w->connection == connection)
+		bpf_map_delete_elem(&working, &v->worker);
+}
+
+#endif
