@@ -178,6 +178,9 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
+	u32 shown; /* an insertion, in this call */
+	u32 padding0;
+	u8 local_client[64]; /* struct local_client */
 	u32 busy; /* SCRATCH_MESSAGE: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */
 	u32 insertions;

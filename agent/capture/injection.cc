@@ -80,7 +80,8 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
   const bool wanted = settings != nullptr;
   for (bpf_program* program : {skeleton.progs.sk_msg__inject, skeleton.progs.sockops__connected, skeleton.progs.iter__inject_open})
     bpf_program__set_autoload(program, wanted);
-  for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.injected_sockets})
+  for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients,
+                       skeleton.maps.injected_sockets})
     bpf_map__set_autocreate(map, wanted);
   skeleton.rodata->injecting = wanted;
   if (!wanted) return;

@@ -263,6 +263,7 @@ int sockops__connected(struct bpf_sock_ops *ops)
 		return 1;
 	}
 	i->base = i->expected = tp->write_seq;
+	local_client_connects(tp->write_seq, tp->rcv_nxt);
 	if (i->once && bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_RTT_CB_FLAG)) {
 		i->state = INJECTION_LEAVES;
 		return 1;

@@ -70,6 +70,30 @@ static __noinline int find_cause(struct scratch *s, struct injection *i, u64 soc
 	return CAUSE_FOUND;
 }
 
+/* A traced client has sent the head of a request on which no trace context could be put. Whom it asks may be traced here, too. */
+static __noinline int sent_without_context(struct scratch *s, struct connection *c, struct injection *i, u64 socket)
+{
+	struct wire wire = {.requests = c->base[CLEW_EGRESS], .responses = c->base[CLEW_INGRESS]};
+	struct local_client *client = (struct local_client *)s->local_client;
+	u32 begins = c->direction[CLEW_EGRESS].begins;
+	u64 position = s->position + (s32)(begins - (u32)s->position);
+	int found = CAUSE_UNKNOWN;
+
+	if (i && i->state == INJECTION_LEAVES && s->walk.heads == 1)
+		found = find_cause(s, i, socket);
+	client->begins = begins;
+	client->known = found != CAUSE_UNKNOWN;
+	if (found == CAUSE_FOUND) {
+		client->sampled = i->cause.sampled;
+		__builtin_memcpy(client->context.text, i->cause.context.text, sizeof(client->context.text));
+	} else if (found == CAUSE_NONE) {
+		put_trace_id(&client->context, new_id(c->id, position, 1), new_id(c->id, position, 2));
+		client->sampled = trace_is_kept(&client->context);
+	}
+	bpf_map_update_elem(&local_clients, &wire, client, BPF_ANY);
+	return 0;
+}
+
 /* A selected process connects: what it sends there first belongs to what its thread does now, if that is a loop. */
 static __noinline int begin_injection(struct clew_process *p, struct sock *sk, u64 pid_tgid)
 {

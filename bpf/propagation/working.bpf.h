@@ -29,6 +29,8 @@ struct work {
 	struct traceparent context;
 };
 
+#include "propagation/local_client.bpf.h"
+
 /* worker → its work. Written when a request has been read; deleted when it is answered and with its connection. Evicted: left alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -109,6 +111,8 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 		w->sampled = sampling_by_parent ? hex_value(t->text[FLAGS_AT + 1]) & 1 : trace_is_kept(t);
 		return 0;
 	}
+	if (local_context(c, w, (u32)position))
+		return 0;
 	put_trace_id(t, new_id(c->id, position, 1), new_id(c->id, position, 2));
 	w->sampled = trace_is_kept(t);
 	return 0;

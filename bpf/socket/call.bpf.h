@@ -136,6 +136,7 @@ static __noinline int show_insertion(struct http1_view *v)
 	if (!n || n->sequence != ends)
 		return 0;
 	i->taken++;
+	s->shown = 1;
 	if (n->updated) {
 		http1_capture(v, w->line_start, w->offset);
 		s->injected = CLEW_UPDATED;
@@ -222,7 +223,8 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 }
 
 /* Which request its worker serves from here on. `state`: of the requests' direction, before the call. */
-static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state)
+static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state,
+					    struct injection *i)
 {
 	struct http1_direction *requests = &c->direction[CLEW_INGRESS], *responses = &c->direction[CLEW_EGRESS];
 	int done;
@@ -240,6 +242,10 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 		}
 	} else if (d == CLEW_INGRESS && s->walk.heads) {
 		done = response_read(s, sk);
+		asm volatile("" : : "r"(done));
+	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && c->has_base[CLEW_EGRESS] &&
+		   !(responses->seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT))) {
+		done = sent_without_context(s, c, i, (u64)sk);
 		asm volatile("" : : "r"(done));
 	}
 }
@@ -264,6 +270,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS)
 		begin_node_turn(s, c->id, s->tgid);
 	s->injected = 0;
+	s->shown = 0;
 	begin_walk(w, moved, d, (u32)before, c->from_start && before == 0);
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
@@ -271,7 +278,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	done = walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	if (injecting && !by_address)
-		follow_requests(s, c, sk, d, state);
+		follow_requests(s, c, sk, d, state, i);
 }
 
 #endif
