@@ -15,7 +15,8 @@ from harness.case import Context, Failure
 
 HERE = Path(__file__).resolve().parent
 FLAGS = ["-std=c++20", "-O2", "-g1", "-Wall", "-Wextra", "-pthread"]
-PROGRAMS = ("client", "server", "self_check")
+# Of which files a program is made; all others are a library of theirs.
+PROGRAMS = {"client": ["client", "not_asking"], "asking_client": ["client", "asking"], "server": ["server"], "self_check": ["self_check"]}
 BUILDS_KEPT = 3
 
 
@@ -31,9 +32,11 @@ def build() -> Path:
         out.mkdir(parents=True)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             list(pool.map(lambda s: subprocess.run(["c++", *FLAGS, "-c", str(s), "-o", str(out / f"{s.stem}.o")], check=True), sources))
-        shared = [str(out / f"{s.stem}.o") for s in sources if s.stem not in PROGRAMS]
-        for name in PROGRAMS:
-            subprocess.run(["c++", *FLAGS, "-o", str(out / f"torture_{name}"), str(out / f"{name}.o"), *shared], check=True)
+        own = {part for parts in PROGRAMS.values() for part in parts}
+        library = str(out / "libtorture.a")
+        subprocess.run(["ar", "rcs", library, *(str(out / f"{s.stem}.o") for s in sources if s.stem not in own)], check=True)
+        for name, parts in PROGRAMS.items():
+            subprocess.run(["c++", *FLAGS, "-o", str(out / f"torture_{name}"), *(str(out / f"{p}.o") for p in parts), library], check=True)
         (out / "done").touch()
     for old in sorted((p for p in root.iterdir() if p != out), key=lambda p: p.stat().st_mtime)[:-BUILDS_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
@@ -81,13 +84,14 @@ class Talker:
 class Bed:
     """One server and one client. `run` is a run of the client, and what both saw of it."""
 
-    def __init__(self, ctx: Context, programs: Path, log: bool = False):
+    def __init__(self, ctx: Context, programs: Path, log: bool = False, client: str = "client"):
         self.log = ctx.work / "requests.log" if log else None
         table, name = ctx.work / "table", f"clew-torture-{os.getpid()}-{ctx.work.name}"
         self.server = Talker(ctx, [programs / "torture_server", "--table", table, "--unix", name, *(["--log", self.log] if log else [])])
         _, port4, port6 = self.server.hear(10).split()
-        self.client = Talker(ctx, [programs / "torture_client", "--table", table, "--unix", name, "--port4", port4, "--port6", port6,
-                                   "--commands"])
+        self.client = Talker(
+            ctx, [programs / f"torture_{client}", "--table", table, "--unix", name, "--port4", port4, "--port6", port6,
+                  "--commands"])
         self.pid = int(self.client.hear(10).split()[1])
         self.before = self.report()
 

@@ -126,7 +126,7 @@ bool Conversation::read_some(std::string_view answers) {
 }
 
 bool Conversation::read(std::string_view answers) {
-  const bool probe = plan_.is[kReading] == kFionread && answers.size() < 1500 && !answers.empty();
+  const bool probe = kAsks && plan_.is[kReading] == kFionread && answers.size() < 1500 && !answers.empty();
   if (!probe) return read_some(answers);
   ++report_.fionread_checks;
   const size_t half = random_.below(answers.size());

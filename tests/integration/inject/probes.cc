@@ -20,17 +20,6 @@ namespace torture {
 
 constexpr unsigned kEstablished = 1;  // enum of the kernel's net/tcp_states.h
 
-std::string readable_bytes_are(int fd, size_t n, unsigned limit_ms) {
-  int have = -1;
-  for (unsigned i = 0; i < limit_ms; ++i) {
-    if (ioctl(fd, FIONREAD, &have) != 0) return std::string("FIONREAD: ") + std::strerror(errno);
-    if (have == static_cast<int>(n)) return {};
-    if (have > static_cast<int>(n)) break;
-    usleep(1000);
-  }
-  return "FIONREAD is " + std::to_string(have) + " when " + std::to_string(n) + " bytes have been sent";
-}
-
 std::string counters_fit(int fd, uint64_t written, uint64_t read, uint64_t requests, uint64_t& added) {
   int unacknowledged = -1;
   for (int i = 0; i < 5000; ++i) {

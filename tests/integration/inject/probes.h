@@ -7,6 +7,7 @@
 namespace torture {
 
 // FIONREAD: comes to `n` within the time and never above it. Empty, or what is wrong.
+extern const bool kAsks;  // does this client ask at all?
 std::string readable_bytes_are(int fd, size_t n, unsigned limit_ms);
 
 // When everything has been written and answered: nothing is unacknowledged, and the counters fit; what was added are whole lines, at most
