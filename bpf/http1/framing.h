@@ -110,13 +110,13 @@ struct http1_walk {
 	u32 capture;	 /* bytes to hand over: first, or HTTP1_NO_CAPTURE */
 	u32 capture_end; /* and behind the last */
 	u8 direction;
-	u8 ended;    /* a message ended in this call, and user space has not been told */
-	u8 foreign;  /* bytes at a message start were not HTTP */
-	u8 at_start; /* the call holds the connection's first bytes in its direction */
-	u32 heads;   /* heads that ended in this call; interim responses have none */
-	u32 origin;  /* what `begins` counts from: the low bits of the position of the call's first byte */
-	u32 body;    /* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */
-	u64 body_left; /* … how much was left there, … */
+	u8 ended;	/* a message ended in this call, and user space has not been told */
+	u8 foreign;	/* bytes at a message start were not HTTP */
+	u8 at_start;	/* the call holds the connection's first bytes in its direction */
+	u32 heads;	/* heads that ended in this call; interim responses have none */
+	u32 origin;	/* what `begins` counts from: the low bits of the position of the call's first byte */
+	u32 body;	/* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */
+	u64 body_left;	/* … how much was left there, … */
 	u32 body_state; /* … and in which state */
 	u32 padding;
 };
@@ -657,7 +657,8 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 	}
 	d->line_length = 0;
 	outcome = http1_line(v->connection, d, v->other, (const struct http1_long_text *)p,
-			     (n & 0xffffff) | cut | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) | (w->direction ? HTTP1_LINE_EGRESS : 0));
+			     (n & 0xffffff) | cut | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) |
+				     (w->direction ? HTTP1_LINE_EGRESS : 0));
 	if (outcome & HTTP1_NOT_HTTP) {
 		http1_pass_over(v);
 		return;

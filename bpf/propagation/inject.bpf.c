@@ -53,8 +53,9 @@ static __always_inline bool resume(struct injection *i, u32 sequence)
 static __always_inline bool is_between_messages(struct connection *c, u32 sequence)
 {
 	return c && c->id && c->http.known && c->http.requests && c->http.requests == c->http.responses && !c->http.distrusted &&
-	       c->http.request_direction == 1 + CLEW_EGRESS && c->direction[0].state == HTTP1_START && c->direction[1].state == HTTP1_START &&
-	       !c->direction[0].line_length && !c->direction[1].line_length && c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS] == sequence;
+	       c->http.request_direction == 1 + CLEW_EGRESS && c->direction[0].state == HTTP1_START &&
+	       c->direction[1].state == HTTP1_START && !c->direction[0].line_length && !c->direction[1].line_length &&
+	       c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS] == sequence;
 }
 
 /* Writes what was decided into the message. Returns how many bytes were added. */
@@ -160,8 +161,9 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	s->tgid = (u32)(pid_tgid >> 32);
 	s->tid = (u32)pid_tgid;
 	s->now_ns = bpf_ktime_get_ns();
-	s->position = c && c->has_base[CLEW_EGRESS] ? c->position[CLEW_EGRESS] + (s32)(sequence - c->base[CLEW_EGRESS] - (u32)c->position[CLEW_EGRESS])
-						   : sequence - i->base;
+	s->position = c && c->has_base[CLEW_EGRESS]
+			      ? c->position[CLEW_EGRESS] + (s32)(sequence - c->base[CLEW_EGRESS] - (u32)c->position[CLEW_EGRESS])
+			      : sequence - i->base;
 	s->insertions = 0;
 	s->update_at = HTTP1_NO_CAPTURE;
 	s->leave = 0;

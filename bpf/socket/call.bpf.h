@@ -7,7 +7,7 @@ struct call {
 	struct scratch *s;
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
-	struct injection *i;	/* of a client's socket, or NULL */
+	struct injection *i;	   /* of a client's socket, or NULL */
 	struct sk_msg_md *message; /* sk_msg only; asked for by `c`: of a context the verifier does not know that it is there */
 };
 
@@ -223,8 +223,7 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 }
 
 /* Which request its worker serves from here on. `state`: of the requests' direction, before the call. */
-static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state,
-					    struct injection *i)
+static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state, struct injection *i)
 {
 	struct http1_direction *requests = &c->direction[CLEW_INGRESS], *responses = &c->direction[CLEW_EGRESS];
 	int done;

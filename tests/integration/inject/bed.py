@@ -85,8 +85,9 @@ class Bed:
     """One server and one client. `run` is a run of the client, and what both saw of it."""
 
     def __init__(self, ctx: Context, programs: Path, log: bool = False, client: str = "client"):
-        self.log = ctx.work / "requests.log" if log else None
-        table, name = ctx.work / "table", f"clew-torture-{os.getpid()}-{ctx.work.name}"
+        work = ctx.dir("bed")
+        self.log = work / "requests.log" if log else None
+        table, name = work / "table", f"clew-torture-{os.getpid()}-{work.name}"
         self.server = Talker(ctx, [programs / "torture_server", "--table", table, "--unix", name, *(["--log", self.log] if log else [])])
         _, port4, port6 = self.server.hear(10).split()
         self.client = Talker(
