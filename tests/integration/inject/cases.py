@@ -15,6 +15,8 @@ AXES = {
                "upgrade-early connect connect-refused random-bytes tls-hello redis http2 rtsp",
     "writer": "whole pieces bytes split awkward writev sendmsg sendmmsg more cork sendfile splice zerocopy zerocopy-late any-writer",
     "other": "ipv6 unix nonblocking tiny slow threads fork dup shutdown in-flight reset pipelined",
+    "pair": "upgrade-early+pipelined+awkward own-context+awkward own-context+sendmsg zerocopy+big-head zerocopy-late+chunked "
+            "looks-like+awkward chunked+awkward+tiny expect+split+nonblocking looks-like+sendfile+tiny connect+pipelined+awkward",
 }
 # Of these, nearly all must be injected: else nothing has been tested.
 SIMPLE = {"plain", "body", "looks-like", "chunked", "whole", "ipv6", "nonblocking", "dup", "shutdown"}
@@ -82,7 +84,7 @@ def each_alone(axis):
         bed, wrong, rows = Bed(ctx, programs), [], []
         clew = injecting(ctx, bed, options, file=False)
         for name in AXES[axis].split():
-            client, server = bed.run(options.seed, requests=requests, variant=name, threads=16, limit=200)
+            client, server = bed.run(options.seed, requests=requests, variant=name.replace("+", ","), threads=16, limit=200)
             problems = bed.problems(client, server)
             able = server["injected"] + server["left_alone"]
             share = server["injected"] / able if able else 0
@@ -231,7 +233,7 @@ def killed_once(bed, options, pause_s: float) -> float:
 
 
 def killed(ctx, programs, options):
-    times = options.kill or {"quick": 10, "default": 60, "full": 1000}[options.mode]
+    times = options.kill or {"quick": 8, "default": 60, "full": 1000}[options.mode]
     bed, moment = Bed(ctx, programs), random.Random(options.seed)
     bed.start(options.seed + 4, variant=LASTING, threads=16, limit=400)
     time.sleep(0.3)
