@@ -6,6 +6,8 @@
 namespace torture {
 namespace {
 
+constexpr uint64_t kExamples = 100;  // of all runs; a report tells those that are new
+
 std::string rows(Axis axis, const std::array<Row, 32>& of) {
   std::string out;
   for (size_t i = 0; i < names(axis).size(); ++i) {
@@ -62,7 +64,7 @@ void Tally::item(const Plan& plan, const Item& item, bool injected) {
 }
 
 void Tally::corrupted(const Plan& plan, const Mismatch& m) {
-  if (++corrupted_ > 5) return;
+  if (++corrupted_ > kExamples) return;
   const std::scoped_lock hold(lock_);
   if (!examples_.empty()) examples_ += ", ";
   examples_ +=

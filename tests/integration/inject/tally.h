@@ -28,7 +28,7 @@ class Tally {
   std::array<Row, 32> traffic_, writer_;
   std::atomic<uint64_t> corrupted_{0};
   mutable std::mutex lock_;
-  std::string examples_;  // JSON objects; the first few
+  std::string examples_;  // JSON objects; of the first hundred
 };
 
 std::string quoted(std::string_view bytes);
