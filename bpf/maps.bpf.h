@@ -4,20 +4,20 @@
 #define CLEW_BPF_MAPS_H
 
 /* Settings, fixed before load. */
-const volatile clew_u32 ring_bytes = 8 << 20; /* size of `events`, for the early wake-up */
-const volatile clew_u8 watch_exec = 0;	      /* report exec of every process: a rule by path, cgroup or container needs it */
-const volatile clew_u8 by_address = 0;	      /* sys_exit backend: connections lie in connections_by_address */
-const volatile clew_u64 unix_secret = 0;      /* hides the addresses that Unix sockets are named by */
-const volatile clew_u8 watch_cgroup = 0;      /* report moves between cgroups */
-const volatile clew_u64 seed[2] = {};	      /* of trace ids: correlation::Seed */
+const volatile clew_u32 ring_bytes = 8 << 20;	/* size of `events`, for the early wake-up */
+const volatile clew_u8 watch_exec = 0;		/* report exec of every process: a rule by path, cgroup or container needs it */
+const volatile clew_u8 by_address = 0;		/* sys_exit backend: connections lie in connections_by_address */
+const volatile clew_u64 unix_secret = 0;	/* hides the addresses that Unix sockets are named by */
+const volatile clew_u8 watch_cgroup = 0;	/* report moves between cgroups */
+const volatile clew_u64 seed[2] = {};		/* of trace ids: correlation::Seed */
 const volatile clew_u64 sampling_threshold = 0; /* of roots: sampling::Sampler */
 const volatile clew_u8 sampling_by_parent = 1;	/* a caller's decision holds */
-const volatile clew_u8 reads_traceparent = 2; /* propagators: 0 not that one, 1 it is among them, 2 it is the first */
+const volatile clew_u8 reads_traceparent = 2;	/* propagators: 0 not that one, 1 it is among them, 2 it is the first */
 
 /* Changed by user space while running. */
 clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
 clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
-clew_u32 leave_new_programs; /* what a process executes is looked at by user space before its sockets are touched */
+clew_u32 leave_new_programs;	/* what a process executes is looked at by user space before its sockets are touched */
 clew_u32 go_probed;		/* a Go process has a probe: callers have to be forgotten with their sockets */
 clew_u64 selected_filter[1024]; /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
 clew_u64 wanted_ports[1024];	/* bit port: who begins to listen there is selected */
@@ -196,12 +196,12 @@ struct scratch {
 	u32 shown; /* an insertion, in this call */
 	u32 padding0;
 	u8 local_client[64]; /* struct local_client */
-	u32 busy; /* SCRATCH_MESSAGE: in use by a task that was interrupted */
+	u32 busy;	     /* SCRATCH_MESSAGE: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */
 	u32 insertions;
 	u32 insert_at[4]; /* offsets, ascending */
 	u8 insert_text[4][72];
-	u32 update_at; /* offset of a parent id to be overwritten, or HTTP1_NO_CAPTURE */
+	u32 update_at;	/* offset of a parent id to be overwritten, or HTTP1_NO_CAPTURE */
 	u32 update_end; /* of the end of its head */
 	u8 update_text[16];
 	u8 leave; /* 1 + enum clew_left_alone: nothing more is done on this connection */

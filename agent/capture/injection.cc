@@ -41,9 +41,9 @@ class Descriptor {
 
 base::Error failed(std::string_view what) { return {fmt::format("{}: {}", what, std::strerror(errno))}; }
 
-// Some kernels (from 6.6.128, 6.12.75, 6.18.14, 6.19 on; mended in 7.2) tell the owner of a socket in such a map that it has nothing to read
-// when it has. Programs that ask and then wait would hang, so a connection of our own is asked first.
-// Returns whether the answer is wrong.
+// Some kernels (from 6.6.128, 6.12.75, 6.18.14, 6.19 on; mended in 7.2) tell the owner of a socket in such a map that it has nothing to
+// read when it has. Programs that ask and then wait would hang, so a connection of our own is asked first. Returns whether the answer is
+// wrong.
 base::Result<bool> try_on_ourselves(int map) {
   constexpr std::string_view kSent = "clew?";
   sockaddr_in address{};
@@ -80,8 +80,8 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
   const bool wanted = settings != nullptr;
   for (bpf_program* program : {skeleton.progs.sk_msg__inject, skeleton.progs.sockops__connected, skeleton.progs.iter__inject_open})
     bpf_program__set_autoload(program, wanted);
-  for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients,
-                       skeleton.maps.injected_sockets})
+  for (bpf_map* map :
+       {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients, skeleton.maps.injected_sockets})
     bpf_map__set_autocreate(map, wanted);
   skeleton.rodata->injecting = wanted;
   if (!wanted) return;

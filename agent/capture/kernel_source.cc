@@ -32,9 +32,9 @@ constexpr auto kTick = std::chrono::milliseconds(5);
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
 constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
 
-constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context",   "send_buffer", "head_split",
-                                                                   "framing",     "upgrade",      "partial_send", "zero_copy",
-                                                                   "mid_stream",  "pipelined",    "memory",      "busy"};
+constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context", "send_buffer",  "head_split",
+                                                                   "framing",     "upgrade",    "partial_send", "zero_copy",
+                                                                   "mid_stream",  "pipelined",  "memory",       "busy"};
 
 constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "ring_full_bytes",
@@ -142,7 +142,7 @@ base::Result<void> KernelSource::attach() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
-    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;  // of single processes: attach_probe
+    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;   // of single processes: attach_probe
     if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;  // Injection
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));

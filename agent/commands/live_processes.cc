@@ -40,9 +40,10 @@ void LiveProcesses::set_rule(uint32_t process_id) {
   }
   const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id);
   if (once)
-    messages_.debug(fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
-                                "injected into: only the first request of a connection is",
-                                process_id));
+    messages_.debug(
+        fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
+                    "injected into: only the first request of a connection is",
+                    process_id));
   if (const auto done = source_->set_rule(process_id, rule, once); !done) messages_.warn(done.error().message);
 }
 

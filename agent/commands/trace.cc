@@ -243,14 +243,16 @@ std::optional<int> Trace::prepare() {
 base::Result<capture::InjectionSettings> Trace::injection_settings(const discovery::ProcFs& proc) const {
   const std::vector<discovery::CgroupMount> mounts = discovery::read_cgroup_mounts(proc);
   const auto root = std::ranges::find_if(mounts, [](const auto& mount) { return mount.controllers.empty(); });
-  if (root == mounts.end()) return base::fail("injection needs the cgroup v2 hierarchy, which is mounted nowhere: mount -t cgroup2 none DIR");
+  if (root == mounts.end())
+    return base::fail("injection needs the cgroup v2 hierarchy, which is mounted nowhere: mount -t cgroup2 none DIR");
   using Kind = sampling::SamplerSettings::Kind;
   const sampling::SamplerSettings& sampler = options_.environment.sampler;
   const auto propagators = read_propagators(environment_, messages_);
   const auto w3c = std::ranges::find(propagators, correlation::propagation::Propagator::kTraceContext);
   capture::InjectionSettings settings;
   settings.seed = seed_.key;
-  settings.sampling_threshold = sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
+  settings.sampling_threshold =
+      sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
   settings.sampling_by_parent = sampler.parent_based;
   settings.reads_traceparent = w3c == propagators.end() ? 0 : w3c == propagators.begin() ? 2 : 1;
   settings.cgroup_directory = root->mount_point;

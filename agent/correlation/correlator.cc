@@ -146,8 +146,8 @@ void Correlator::request_completed(const RequestKey& key, const Caller& caller) 
   if (Execution* const execution = execution_of(caller)) execution->completed(key, caller);
 }
 
-void Correlator::request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire,
-                              const RemoteContext* header, bool injected) {
+void Correlator::request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire, const RemoteContext* header,
+                              bool injected) {
   Node* const node = add(key, caller, exporter::SpanKind::kClient, wire, injected ? nullptr : header);
   if (node == nullptr) return;
   if (injected) {

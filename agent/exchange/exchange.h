@@ -39,7 +39,7 @@ struct Exchange {
   std::string_view failure;  // a literal
   uint8_t incomplete = 0;    // of enum Incomplete
   capture::Bytes::Injected injected = capture::Bytes::Injected::kNothing;
-  bool delivered = false;    // the span is out already: its response was complete before its request
+  bool delivered = false;  // the span is out already: its response was complete before its request
 };
 
 /// Exchanges of one connection in the order of their requests. Requests and responses of one stream_id pair in order.

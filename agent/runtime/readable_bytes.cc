@@ -83,10 +83,12 @@ bool ReadableBytes::may_be_asked(const discovery::ProcFs& proc, uint32_t process
   using Runtime = discovery::Executable::Runtime;
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return true;
-  if (executable->runtime == Runtime::kGo || executable->runtime == Runtime::kNode || executable->runtime == Runtime::kCpython) return false;
+  if (executable->runtime == Runtime::kGo || executable->runtime == Runtime::kNode || executable->runtime == Runtime::kCpython)
+    return false;
   const auto image = ProcessImage::open(proc, process_id);
   if (!image || image->modules().empty()) return true;
-  return std::ranges::any_of(image->modules(), [this](const Module& module) { return !only_passes_on(module.path) && file_asks(module.file); });
+  return std::ranges::any_of(image->modules(),
+                             [this](const Module& module) { return !only_passes_on(module.path) && file_asks(module.file); });
 }
 
 }  // namespace clew::runtime

@@ -110,13 +110,13 @@ struct http1_walk {
 	u32 capture;	 /* bytes to hand over: first, or HTTP1_NO_CAPTURE */
 	u32 capture_end; /* and behind the last */
 	u8 direction;
-	u8 ended;    /* a message ended in this call, and user space has not been told */
-	u8 foreign;  /* bytes at a message start were not HTTP */
-	u8 at_start; /* the call holds the connection's first bytes in its direction */
-	u32 heads;   /* heads that ended in this call; interim responses have none */
-	u32 origin;  /* what `begins` counts from: the low bits of the position of the call's first byte */
-	u32 body;    /* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */
-	u64 body_left; /* … how much was left there, … */
+	u8 ended;	/* a message ended in this call, and user space has not been told */
+	u8 foreign;	/* bytes at a message start were not HTTP */
+	u8 at_start;	/* the call holds the connection's first bytes in its direction */
+	u32 heads;	/* heads that ended in this call; interim responses have none */
+	u32 origin;	/* what `begins` counts from: the low bits of the position of the call's first byte */
+	u32 body;	/* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */
+	u64 body_left;	/* … how much was left there, … */
 	u32 body_state; /* … and in which state */
 	u32 padding;
 };
@@ -579,8 +579,10 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 			return http1_end_message(d);
 	}
 	d->head_length += n + 2;
-	if (d->head_length > HTTP1_HEAD_MAX)
+	if (d->head_length > HTTP1_HEAD_MAX) {
+		d->seen |= HTTP1_SEEN_ODD;
 		d->state = HTTP1_START;
+	}
 	return 0;
 }
 
@@ -658,7 +660,8 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 	}
 	d->line_length = 0;
 	outcome = http1_line(v->connection, d, v->other, (const struct http1_long_text *)p,
-			     (n & 0xffffff) | cut | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) | (w->direction ? HTTP1_LINE_EGRESS : 0));
+			     (n & 0xffffff) | cut | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) |
+				     (w->direction ? HTTP1_LINE_EGRESS : 0));
 	if (outcome & HTTP1_NOT_HTTP) {
 		http1_pass_over(v);
 		return;
@@ -730,6 +733,7 @@ static __always_inline long http1_step(struct http1_view *v)
 			w->line_start = w->offset;
 			d->head_length += n;
 			if (d->head_length > HTTP1_HEAD_MAX) {
+				d->seen |= HTTP1_SEEN_ODD;
 				d->state = HTTP1_START;
 				return 0;
 			}
@@ -795,7 +799,10 @@ static __always_inline int http1_finish(struct http1_view *v)
 	return cut;
 }
 
-/* Bytes that passed unseen (sendfile, a hole): 0 if they lie within a body whose length is known, else the framing is lost. */
+/*
+ * Bytes that passed unseen (sendfile, a hole): 0 if they lie within a body whose length is known, else the framing is lost. At a message start
+ * they may have been a head whose body follows: nothing is believed there before the other direction has moved.
+ */
 static __always_inline int http1_skip(struct http1_view *v, u64 bytes)
 {
 	struct http1_walk *w = v->w;
@@ -813,6 +820,7 @@ static __always_inline int http1_skip(struct http1_view *v, u64 bytes)
 		}
 		return 0;
 	}
+	v->connection->distrusted |= 1 << (w->direction & 1);
 	if (d->state == HTTP1_START && d->line_length == 0)
 		return 0;
 	d->state = HTTP1_START;

@@ -20,6 +20,11 @@ struct {
 #define SEND_BUFFER_SLACK 4096 /* the least that must stay free */
 #define MERGE_MAX 8192	       /* messages up to this stay one piece; of longer ones only their first part does */
 
+static __always_inline bool is_zero_copy(struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY) & 1;
+}
+
 /* Nothing more is done on that connection. */
 static __always_inline void leave(struct scratch *s, struct injection *i)
 {
@@ -53,8 +58,9 @@ static __always_inline bool resume(struct injection *i, u32 sequence)
 static __always_inline bool is_between_messages(struct connection *c, u32 sequence)
 {
 	return c && c->id && c->http.known && c->http.requests && c->http.requests == c->http.responses && !c->http.distrusted &&
-	       c->http.request_direction == 1 + CLEW_EGRESS && c->direction[0].state == HTTP1_START && c->direction[1].state == HTTP1_START &&
-	       !c->direction[0].line_length && !c->direction[1].line_length && c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS] == sequence;
+	       c->http.request_direction == 1 + CLEW_EGRESS && c->direction[0].state == HTTP1_START &&
+	       c->direction[1].state == HTTP1_START && !c->direction[0].line_length && !c->direction[1].line_length &&
+	       c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS] == sequence;
 }
 
 /* Writes what was decided into the message. Returns how many bytes were added. */
@@ -148,7 +154,9 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	struct http1_walk *w = &s->walk;
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 
-	if (sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY) & 1) {
+	if (is_zero_copy(tp)) {
+		/* in one piece: each would be told of by itself when it is done */
+		bpf_msg_pull_data(m, 0, size, 0);
 		leave_alone(s, CLEW_ALONE_ZERO_COPY);
 		return false;
 	}
@@ -175,8 +183,9 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	s->tgid = (u32)(pid_tgid >> 32);
 	s->tid = (u32)pid_tgid;
 	s->now_ns = bpf_ktime_get_ns();
-	s->position = c && c->has_base[CLEW_EGRESS] ? c->position[CLEW_EGRESS] + (s32)(sequence - c->base[CLEW_EGRESS] - (u32)c->position[CLEW_EGRESS])
-						   : sequence - i->base;
+	s->position = c && c->has_base[CLEW_EGRESS]
+			      ? c->position[CLEW_EGRESS] + (s32)(sequence - c->base[CLEW_EGRESS] - (u32)c->position[CLEW_EGRESS])
+			      : sequence - i->base;
 	s->insertions = 0;
 	s->update_at = HTTP1_NO_CAPTURE;
 	s->leave = 0;
@@ -221,13 +230,16 @@ int sk_msg__inject(struct sk_msg_md *m)
 	if (!sk || !s)
 		return SK_PASS;
 	i = bpf_sk_storage_get(&injections, sk, 0, 0);
-	if (!i || i->state == INJECTION_LEAVES)
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!i || !tp)
 		return SK_PASS;
+	if (i->state == INJECTION_LEAVES) {
+		if (is_zero_copy(tp))
+			bpf_msg_pull_data(m, 0, m->size, 0);
+		return SK_PASS;
+	}
 	i->passed = 1;
 	c = bpf_sk_storage_get(&connections, sk, 0, 0);
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return SK_PASS;
 	if (__sync_lock_test_and_set(&s->busy, 1)) {
 		leave_alone(s, CLEW_ALONE_BUSY); /* TCP's counters will tell that this message passed unseen */
 		return SK_PASS;
@@ -273,7 +285,7 @@ int sockops__connected(struct bpf_sock_ops *ops)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!i || !tp || i->state != INJECTION_NONE)
 		return 1;
-	if (tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY) & 1) {
+	if (is_zero_copy(tp)) {
 		i->state = INJECTION_LEAVES;
 		return 1;
 	}

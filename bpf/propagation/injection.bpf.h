@@ -32,7 +32,7 @@ struct injection {
 	u8 has_cause; /* CLEW_RULE_LOOP: `cause` is what the latest request, or the connection itself, was made for */
 	u8 begun;     /* … the connection; nothing was sent on it yet */
 	u8 upgrading; /* the latest request has asked for another protocol */
-	u32 base; /* sequence number of the connection's first byte; not of one that was open already */
+	u32 base;     /* sequence number of the connection's first byte; not of one that was open already */
 	u32 expected; /* sequence number that the next message begins with */
 	u32 body;     /* of the body that the latest message ended in: sequence number of its first byte there … */
 	u32 has_body;

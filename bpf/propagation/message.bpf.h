@@ -195,6 +195,10 @@ static __noinline int message_head_ended(struct http1_view *v)
 		s->leave = 1 + CLEW_ALONE_UPGRADE;
 		return 0;
 	}
+	if (i->upgrading) { /* sent before it was known whether the other protocol is spoken from here on */
+		s->leave = 1 + CLEW_ALONE_UPGRADE;
+		return 0;
+	}
 	if (d->seen & HTTP1_SEEN_UPGRADE)
 		i->upgrading = 1;
 	if (w->offset < 2 || w->offset - w->line_start != 2) {

@@ -244,8 +244,7 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 }
 
 /* Which request its worker serves from here on. `state`: of the requests' direction, before the call. */
-static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state,
-					    struct injection *i)
+static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state, struct injection *i)
 {
 	struct http1_direction *requests = &c->direction[CLEW_INGRESS], *responses = &c->direction[CLEW_EGRESS];
 	int done;

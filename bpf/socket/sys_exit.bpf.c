@@ -56,14 +56,16 @@ static __always_inline u8 direction_of(u64 nr, struct pt_regs *regs, u32 *flags,
 }
 
 struct many {
-	struct call call;
+	struct scratch *s;
+	struct connection *c;
+	struct sock *sk;
 	u64 vector;
 };
 
 /* One message of sendmmsg or recvmmsg. */
 static long many_step(u32 index, struct many *m)
 {
-	struct scratch *s = m->call.s;
+	struct scratch *s = m->s;
 	u64 entry = m->vector + sizeof(struct user_mmsghdr) * index;
 	u32 moved = 0;
 
@@ -74,7 +76,7 @@ static long many_step(u32 index, struct many *m)
 	if (moved) {
 		s->iov_index = 0;
 		s->iov_offset = 0;
-		handle_call(s, m->call.c, m->call.sk, s->walk.direction, moved, 0, use_msghdr(s, entry) == 0, NULL,
+		handle_call(s, m->c, m->sk, s->walk.direction, moved, 0, use_msghdr(s, entry) == 0, NULL,
 			    bpf_get_current_pid_tgid(), NULL, true);
 	}
 	return 0;
@@ -158,7 +160,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	c->runtime = (u8)p->runtime;
 	s->blocking = (flags & MSG_DONTWAIT) || (socket.file_flags & O_NONBLOCK) ? 0 : CLEW_BLOCKING;
 	if (many) {
-		struct many m = {.call = {.s = s, .c = c, .sk = sk}, .vector = regs->si};
+		struct many m = {.s = s, .c = c, .sk = sk, .vector = regs->si};
 
 		s->walk.direction = direction;
 		bpf_loop((u32)moved & 1023, many_step, &m, 0); /* UIO_MAXIOV */
