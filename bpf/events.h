@@ -58,6 +58,7 @@ enum clew_runtime {
 	CLEW_RUNTIME_GO = 1,
 	CLEW_RUNTIME_NODE = 2,
 	CLEW_RUNTIME_CPYTHON = 3,
+	CLEW_RUNTIME_HAPROXY = 4, /* a proxy, not a language: its streams */
 };
 
 /* clew_event_runtime.what */

@@ -147,6 +147,25 @@ struct go_work {
 	u64 cache[2];
 };
 
+/* What execution/haproxy.bpf.h reads on its way. */
+struct haproxy_work {
+	u64 table; /* fdtab */
+	u64 owner;
+	struct { /* of struct connection */
+		u8 obj_type;
+		u8 not_read[39];
+		u64 ctx;
+		u64 owner;
+	} connection;
+	u64 context[2]; /* of its multiplexer */
+	u64 h1s;
+	u64 h1c;
+	u64 session;
+	u64 origin;
+	u32 fd;
+	u32 padding;
+};
+
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
@@ -175,6 +194,7 @@ struct scratch {
 	struct clew_execution execution; /* of the call under way */
 	u64 frames[112];		 /* of its thread's stack */
 	struct go_work go;
+	struct haproxy_work haproxy;
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	u8 bytes[SCRATCH_HEADROOM + 2 * CLEW_WINDOW + 2 * HTTP1_LINE]; /* headroom for an event's header, then the window */
 	union {

@@ -14,13 +14,14 @@ ExecutionModel model_of(const exporter::Resource& resource) {
 
 ExecutionModel model_of(std::string_view name) {
   if (name == "nginx") return ExecutionModel::kEventLoop;
-  // HAProxy is none: it reads from several clients before it asks a server for the first of them, and lets requests overtake one another.
+  // HAProxy is none where it is not read: it reads from several clients before it asks a server for the first, and lets requests overtake.
   return ExecutionModel::kThreads;
 }
 
 std::string_view describe(ExecutionModel model) {
   switch (model) {
     case ExecutionModel::kThreads: break;
+    case ExecutionModel::kProxied: return "execution: by the client whose request the connection to the server serves";
     case ExecutionModel::kNode:
       return "execution: by the callback of the read in which the request came; causal: by the async ids in callbacks of answers";
     case ExecutionModel::kTasks:
@@ -37,6 +38,7 @@ ExecutionModel model_of(uint32_t runtime) {
     case CLEW_RUNTIME_GO: return ExecutionModel::kGoroutines;
     case CLEW_RUNTIME_CPYTHON: return ExecutionModel::kTasks;
     case CLEW_RUNTIME_NODE: return ExecutionModel::kNode;
+    case CLEW_RUNTIME_HAPROXY: return ExecutionModel::kProxied;
     default: return ExecutionModel::kThreads;
   }
 }

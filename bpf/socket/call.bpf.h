@@ -53,6 +53,8 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 
 	if (executes && call->c->runtime == CLEW_RUNTIME_GO)
 		go_caller(&s->execution, call->c, call->sk, w->direction);
+	if (executes && call->c->runtime == CLEW_RUNTIME_HAPROXY)
+		haproxy_sends(s, call->c);
 	w->capture = HTTP1_NO_CAPTURE;
 	w->ended = 0;
 	if (!call->c->announced) {

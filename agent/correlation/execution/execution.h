@@ -20,6 +20,7 @@ enum class ExecutionModel : uint8_t {
   kGoroutines,  // Go: by the goroutine that reads, and those that it starts
   kTasks,       // CPython: the context that a task runs in tells which request it serves
   kNode,        // Node.js: its async ids
+  kProxied,     // HAProxy: the client's connection that a stream serves
 };
 
 /// Who made the call, and when.
