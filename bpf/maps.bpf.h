@@ -147,6 +147,13 @@ struct go_work {
 	u64 cache[2];
 };
 
+/* A descriptor's socket: what socket_of() finds. */
+struct socket_of_call {
+	u64 sk;
+	u64 inode;
+	u32 file_flags;
+};
+
 /* What execution/haproxy.bpf.h reads on its way. */
 struct haproxy_work {
 	u64 table; /* fdtab */
@@ -162,8 +169,11 @@ struct haproxy_work {
 	u64 h1c;
 	u64 session;
 	u64 origin;
+	u64 mux;
 	u32 fd;
-	u32 padding;
+	u8 kind; /* enum obj_type of `origin` */
+	u8 padding[3];
+	struct socket_of_call socket; /* of `fd` */
 };
 
 /* Per CPU and per scratch_user: work space and counters. */

@@ -31,30 +31,36 @@ enum haproxy_mux {
 #define HAPROXY_SESSION_ORIGIN 16
 #define HAPROXY_OBJ_TYPE_CONN 6
 #define HAPROXY_FD_MAX (1u << 24)
+#define HAPROXY_NOBODY ((u32)-1)
 
 static __always_inline bool haproxy_get(void *into, u32 bytes, u64 address)
 {
 	return bpf_probe_read_user(into, bytes, (void *)address) == 0;
 }
 
-/* A struct connection that owns `fd` and is owned by it. */
-static __always_inline bool haproxy_is_connection(struct haproxy_work *w, const struct clew_runtime_layout *layout, u64 connection, u32 fd)
+/* Into w->owner: whose `fd` is. */
+static __always_inline bool haproxy_owner(struct haproxy_work *w, u32 fd)
 {
-	return haproxy_get(&w->fd, sizeof(w->fd), connection + layout->values[HAPROXY_HANDLE]) && w->fd == fd && fd < HAPROXY_FD_MAX &&
-	       haproxy_get(&w->owner, sizeof(w->owner), w->table + (u64)fd * HAPROXY_FDTAB_SIZE + HAPROXY_FDTAB_OWNER) &&
-	       w->owner == connection;
+	return fd < HAPROXY_FD_MAX &&
+	       haproxy_get(&w->owner, sizeof(w->owner), w->table + (u64)fd * HAPROXY_FDTAB_SIZE + HAPROXY_FDTAB_OWNER);
+}
+
+/* Into w->fd: the descriptor of a struct connection. */
+static __always_inline bool haproxy_descriptor(struct haproxy_work *w, const struct clew_runtime_layout *layout, u64 connection)
+{
+	return haproxy_get(&w->fd, sizeof(w->fd), connection + layout->values[HAPROXY_HANDLE]);
 }
 
 /* The session that the connection works for now; 0: none, or not understood. */
-static __always_inline u64 haproxy_session(struct haproxy_work *w, const struct clew_runtime_layout *layout, u64 connection, u64 *mux)
+static __always_inline u64 haproxy_session(struct haproxy_work *w, const struct clew_runtime_layout *layout, u64 connection)
 {
 	if (!haproxy_get(w->context, sizeof(w->context), w->connection.ctx))
 		return 0;
 	if (w->context[1] == connection) { /* struct mux_pt_ctx; its connection belongs to the session for life */
-		*mux = HAPROXY_TCP;
+		w->mux = HAPROXY_TCP;
 		return w->connection.owner;
 	}
-	*mux = HAPROXY_HTTP1;
+	w->mux = HAPROXY_HTTP1;
 	if (w->context[0] != connection || !haproxy_get(&w->h1s, sizeof(w->h1s), w->connection.ctx + layout->values[HAPROXY_H1S]) || !w->h1s)
 		return 0;
 	if (!haproxy_get(&w->h1c, sizeof(w->h1c), w->h1s) || w->h1c != w->connection.ctx)
@@ -62,51 +68,45 @@ static __always_inline u64 haproxy_session(struct haproxy_work *w, const struct 
 	return haproxy_get(&w->session, sizeof(w->session), w->h1s + layout->values[HAPROXY_SESSION]) ? w->session : 0;
 }
 
-/* The connection's number, by its descriptor. 0: we do not know it. */
-static __always_inline u64 haproxy_client(u32 fd)
+/* For whom is sent on the descriptor `fd`: afterwards w->mux is the kind of its connection, w->fd the client's, or none.
+ * By itself, for the stack. */
+static __noinline int read_haproxy(struct haproxy_work *w, u32 fd, u32 tgid)
 {
-	struct socket_of_call socket = {};
+	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
+	u64 connection;
+
+	if (!w || !layout || !haproxy_get(&w->table, sizeof(w->table), layout->values[HAPROXY_FDTAB]) || !haproxy_owner(w, fd) || !w->owner)
+		return false;
+	connection = w->owner;
+	if (!haproxy_get(&w->connection, sizeof(w->connection), connection) || w->connection.obj_type != HAPROXY_OBJ_TYPE_CONN ||
+	    !haproxy_descriptor(w, layout, connection) || w->fd != fd)
+		return false;
+	w->session = haproxy_session(w, layout, connection);
+	if (!w->session || !haproxy_get(&w->origin, sizeof(w->origin), w->session + HAPROXY_SESSION_ORIGIN))
+		return false;
+	w->kind = 0;
+	if (w->origin && !haproxy_get(&w->kind, sizeof(w->kind), w->origin))
+		return false;
+	if (w->kind != HAPROXY_OBJ_TYPE_CONN) {
+		w->fd = HAPROXY_NOBODY;
+		return true;
+	}
+	return w->origin != connection && haproxy_descriptor(w, layout, w->origin) && haproxy_owner(w, w->fd) && w->owner == w->origin;
+}
+
+/* The client's connection, by its descriptor. 0: we do not know it. */
+static __always_inline u64 haproxy_client(struct haproxy_work *w)
+{
 	struct connection *c;
 	struct sock *sk;
 
-	if (!socket_of(fd, &socket))
+	if (w->fd == HAPROXY_NOBODY || !socket_of(w->fd, &w->socket))
 		return 0;
-	sk = (struct sock *)socket.sk;
+	sk = (struct sock *)w->socket.sk;
 	if (!by_address)
 		return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	c = bpf_map_lookup_elem(&connections_by_address, &socket.sk);
-	return c && c->inode == socket.inode ? c->id : 0;
-}
-
-/* `fd`: on which the call under way sends. By itself, for the stack. */
-static __noinline int read_haproxy(struct clew_execution *e, struct haproxy_work *w, u32 fd, u32 tgid)
-{
-	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
-	u64 connection = 0, session, mux = 0;
-	u8 kind = 0;
-
-	if (!e || !w || !layout || fd >= HAPROXY_FD_MAX || !haproxy_get(&w->table, sizeof(w->table), layout->values[HAPROXY_FDTAB]))
-		return false;
-	if (!haproxy_get(&connection, sizeof(connection), w->table + (u64)fd * HAPROXY_FDTAB_SIZE + HAPROXY_FDTAB_OWNER) || !connection)
-		return false;
-	if (!haproxy_get(&w->connection, sizeof(w->connection), connection) || w->connection.obj_type != HAPROXY_OBJ_TYPE_CONN ||
-	    !haproxy_is_connection(w, layout, connection, fd))
-		return false;
-	session = haproxy_session(w, layout, connection, &mux);
-	if (!session || !haproxy_get(&w->origin, sizeof(w->origin), session + HAPROXY_SESSION_ORIGIN))
-		return false;
-	if (w->origin) {
-		if (!haproxy_get(&kind, sizeof(kind), w->origin))
-			return false;
-		if (kind == HAPROXY_OBJ_TYPE_CONN) {
-			if (w->origin == connection || !haproxy_get(&fd, sizeof(fd), w->origin + layout->values[HAPROXY_HANDLE]) ||
-			    !haproxy_is_connection(w, layout, w->origin, fd))
-				return false;
-			e->words[0] = haproxy_client(fd);
-		}
-	}
-	e->words[1] = mux;
-	return true;
+	c = bpf_map_lookup_elem(&connections_by_address, &w->socket.sk);
+	return c && c->inode == w->socket.inode ? c->id : 0;
 }
 
 /* Only what is sent to a server is asked about; the buffer that was read shows that the call is what its registers say. */
@@ -115,8 +115,12 @@ static __always_inline void haproxy_sends(struct scratch *s, struct connection *
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-	if (s->walk.direction == CLEW_EGRESS && c->http.request_direction == 1 + CLEW_EGRESS && s->readable)
-		read_haproxy(&s->execution, &s->haproxy, (u32)regs->di, s->tgid);
+	if (s->walk.direction != CLEW_EGRESS || c->http.request_direction != 1 + CLEW_EGRESS || !s->readable)
+		return;
+	if (!read_haproxy(&s->haproxy, (u32)regs->di, s->tgid))
+		return;
+	s->execution.words[0] = haproxy_client(&s->haproxy);
+	s->execution.words[1] = s->haproxy.mux;
 }
 
 #endif

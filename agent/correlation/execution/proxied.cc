@@ -19,6 +19,7 @@ Proxied::Request* Proxied::find(const RequestKey& key) {
 
 void Proxied::received(const RequestKey& request, const Caller& caller) {
   threads_.received(request, caller);
+  if (request.stream_id != 0) return;  // HTTP/2: not one after the other
   if (connections_.size() >= settings_.connects_max && !connections_.contains(request.connection)) {
     std::erase_if(connections_, [](const auto& entry) { return entry.second.empty(); });
     if (connections_.size() >= settings_.connects_max) return settings_.full->add();
