@@ -163,6 +163,11 @@ struct haproxy_work {
 		u8 not_read[39];
 		u64 ctx;
 		u64 owner;
+		u64 not_read_either[6];
+		u32 handle;
+		u8 nor_this[12];
+		u32 handle_later;
+		u32 padding;
 	} connection;
 	u64 context[2]; /* of its multiplexer */
 	u64 h1s;
@@ -170,9 +175,10 @@ struct haproxy_work {
 	u64 session;
 	u64 origin;
 	u64 mux;
+	u32 handle; /* where a struct connection has its descriptor */
 	u32 fd;
 	u8 kind; /* enum obj_type of `origin` */
-	u8 padding[3];
+	u8 padding[7];
 	struct socket_of_call socket; /* of `fd` */
 };
 

@@ -32,6 +32,7 @@ Correlator::Correlator(const Ids& ids, base::Counters& counters, Limits limits)
       late_(counters.get(kMetric, "reason=\"late\"")) {
   limits_.execution.full = &full_;
   limits_.execution.ambiguous = &counters.get(kMetric, "reason=\"ambiguous\"");
+  limits_.execution.unread = &counters.get(kMetric, "reason=\"unread\"");
 }
 
 Correlator::Node* Correlator::find(const RequestKey& key) {

@@ -20,16 +20,15 @@ struct Since {
 };
 // From compiling the sources of each first release, 2.2.0 to 3.4.0 and 3.5-dev5, with and without optional parts.
 constexpr std::array kSince = {
-    Since{.version = 202, .offsets = {.handle = 104, .h1s = 136, .session = 80}},
-    Since{.version = 204, .offsets = {.handle = 104, .h1s = 136, .session = 32}},
-    Since{.version = 207, .offsets = {.handle = 104, .h1s = 8, .session = 32}},
-    Since{.version = 303, .offsets = {.handle = 120, .h1s = 8, .session = 32}},
+    Since{.version = 202, .offsets = {.h1s = 136, .session = 80}},
+    Since{.version = 204, .offsets = {.h1s = 136, .session = 32}},
+    Since{.version = 207, .offsets = {.h1s = 8, .session = 32}},
 };
 constexpr unsigned kNewest = 305;
 constexpr size_t kVersionMax = 64;
 
 // enum haproxy_layout of bpf/execution/haproxy.bpf.h
-enum : size_t { kFdtab = 0, kHandle = 1, kH1s = 2, kSession = 3 };
+enum : size_t { kFdtab = 0, kH1s = 1, kSession = 2 };
 
 Layout none(const std::string& why) { return {.description = "haproxy: " + why}; }
 
@@ -67,7 +66,6 @@ Layout haproxy_layout(const discovery::ProcFs& proc, uint32_t process_id) {
   Layout layout;
   layout.runtime = CLEW_RUNTIME_HAPROXY;
   layout.values[kFdtab] = table->address;
-  layout.values[kHandle] = offsets->handle;
   layout.values[kH1s] = offsets->h1s;
   layout.values[kSession] = offsets->session;
   layout.description = fmt::format("haproxy {}: by the client of the stream that a connection serves", version);

@@ -14,7 +14,6 @@ namespace clew::runtime {
 /// Offsets in bytes; all others have been the same in all these versions (bpf/execution/haproxy.bpf.h), which proves each step as well: a
 /// build that differs gives no parents, not wrong ones.
 struct HaproxyOffsets {
-  uint64_t handle = 0;   // of handle.fd in struct connection
   uint64_t h1s = 0;      // in struct h1c
   uint64_t session = 0;  // of sess in struct h1s
   bool operator==(const HaproxyOffsets&) const = default;

@@ -14,9 +14,8 @@
 
 enum haproxy_layout {
 	HAPROXY_FDTAB = 0,   /* address of the variable fdtab, which points to a struct fdtab for each descriptor */
-	HAPROXY_HANDLE = 1,  /* offset of handle.fd in struct connection */
-	HAPROXY_H1S = 2,     /* of h1s in struct h1c */
-	HAPROXY_SESSION = 3, /* of sess in struct h1s */
+	HAPROXY_H1S = 1,     /* offset of h1s in struct h1c */
+	HAPROXY_SESSION = 2, /* of sess in struct h1s */
 };
 
 /* What the connection to the server is to HAProxy. */
@@ -30,6 +29,9 @@ enum haproxy_mux {
 #define HAPROXY_FDTAB_OWNER 40
 #define HAPROXY_SESSION_ORIGIN 16
 #define HAPROXY_OBJ_TYPE_CONN 6
+/* handle.fd in struct connection; moved in 3.3, and within 3.2. The descriptor is known, and shows which of them it is. */
+#define HAPROXY_HANDLE 104
+#define HAPROXY_HANDLE_LATER 120
 #define HAPROXY_FD_MAX (1u << 24)
 #define HAPROXY_NOBODY ((u32)-1)
 
@@ -45,53 +47,56 @@ static __always_inline bool haproxy_owner(struct haproxy_work *w, u32 fd)
 	       haproxy_get(&w->owner, sizeof(w->owner), w->table + (u64)fd * HAPROXY_FDTAB_SIZE + HAPROXY_FDTAB_OWNER);
 }
 
-/* Into w->fd: the descriptor of a struct connection. */
-static __always_inline bool haproxy_descriptor(struct haproxy_work *w, const struct clew_runtime_layout *layout, u64 connection)
+/* Is that the descriptor of w->connection? Into w->handle: where it stands. */
+static __always_inline bool haproxy_has_descriptor(struct haproxy_work *w, u32 fd)
 {
-	return haproxy_get(&w->fd, sizeof(w->fd), connection + layout->values[HAPROXY_HANDLE]);
+	w->handle = w->connection.handle == fd ? HAPROXY_HANDLE : HAPROXY_HANDLE_LATER;
+	return w->connection.handle == fd || w->connection.handle_later == fd;
 }
 
-/* The session that the connection works for now; 0: none, or not understood. */
-static __always_inline u64 haproxy_session(struct haproxy_work *w, const struct clew_runtime_layout *layout, u64 connection)
+/* Into w->session: for which the connection works now, 0: for none. False: not understood. */
+static __always_inline bool haproxy_session(struct haproxy_work *w, const struct clew_runtime_layout *layout, u64 connection)
 {
 	if (!haproxy_get(w->context, sizeof(w->context), w->connection.ctx))
-		return 0;
+		return false;
 	if (w->context[1] == connection) { /* struct mux_pt_ctx; its connection belongs to the session for life */
 		w->mux = HAPROXY_TCP;
-		return w->connection.owner;
+		w->session = w->connection.owner;
+		return true;
 	}
 	w->mux = HAPROXY_HTTP1;
-	if (w->context[0] != connection || !haproxy_get(&w->h1s, sizeof(w->h1s), w->connection.ctx + layout->values[HAPROXY_H1S]) || !w->h1s)
-		return 0;
-	if (!haproxy_get(&w->h1c, sizeof(w->h1c), w->h1s) || w->h1c != w->connection.ctx)
-		return 0;
-	return haproxy_get(&w->session, sizeof(w->session), w->h1s + layout->values[HAPROXY_SESSION]) ? w->session : 0;
+	return w->context[0] == connection && haproxy_get(&w->h1s, sizeof(w->h1s), w->connection.ctx + layout->values[HAPROXY_H1S]) &&
+	       haproxy_get(&w->h1c, sizeof(w->h1c), w->h1s) && w->h1c == w->connection.ctx &&
+	       haproxy_get(&w->session, sizeof(w->session), w->h1s + layout->values[HAPROXY_SESSION]);
 }
 
-/* For whom is sent on the descriptor `fd`: afterwards w->mux is the kind of its connection, w->fd the client's, or none.
- * By itself, for the stack. */
+/* The client's descriptor, if the session began with a connection, and that one is still open. */
+static __always_inline u32 haproxy_origin(struct haproxy_work *w)
+{
+	if (!haproxy_get(&w->origin, sizeof(w->origin), w->session + HAPROXY_SESSION_ORIGIN) ||
+	    !haproxy_get(&w->kind, sizeof(w->kind), w->origin) || w->kind != HAPROXY_OBJ_TYPE_CONN ||
+	    !haproxy_get(&w->fd, sizeof(w->fd), w->origin + w->handle) || !haproxy_owner(w, w->fd) || w->owner != w->origin)
+		return HAPROXY_NOBODY;
+	return w->fd;
+}
+
+/*
+ * For whom is sent on the descriptor `fd`: afterwards w->mux is the kind of its connection, w->fd the client's, or HAPROXY_NOBODY. By
+ * itself, for the stack.
+ */
 static __noinline int read_haproxy(struct haproxy_work *w, u32 fd, u32 tgid)
 {
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
 	u64 connection;
 
-	if (!w || !layout || !haproxy_get(&w->table, sizeof(w->table), layout->values[HAPROXY_FDTAB]) || !haproxy_owner(w, fd) || !w->owner)
+	if (!w || !layout || !haproxy_get(&w->table, sizeof(w->table), layout->values[HAPROXY_FDTAB]) || !haproxy_owner(w, fd))
 		return false;
 	connection = w->owner;
 	if (!haproxy_get(&w->connection, sizeof(w->connection), connection) || w->connection.obj_type != HAPROXY_OBJ_TYPE_CONN ||
-	    !haproxy_descriptor(w, layout, connection) || w->fd != fd)
+	    !haproxy_has_descriptor(w, fd) || !haproxy_session(w, layout, connection))
 		return false;
-	w->session = haproxy_session(w, layout, connection);
-	if (!w->session || !haproxy_get(&w->origin, sizeof(w->origin), w->session + HAPROXY_SESSION_ORIGIN))
-		return false;
-	w->kind = 0;
-	if (w->origin && !haproxy_get(&w->kind, sizeof(w->kind), w->origin))
-		return false;
-	if (w->kind != HAPROXY_OBJ_TYPE_CONN) {
-		w->fd = HAPROXY_NOBODY;
-		return true;
-	}
-	return w->origin != connection && haproxy_descriptor(w, layout, w->origin) && haproxy_owner(w, w->fd) && w->owner == w->origin;
+	w->fd = haproxy_origin(w);
+	return true;
 }
 
 /* The client's connection, by its descriptor. 0: we do not know it. */

@@ -50,6 +50,7 @@ struct ExecutionSettings {
   uint64_t loop_turn_ns_max = 5'000'000;  // a loop that acts later than this may act for something else
   base::Counter* full = nullptr;
   base::Counter* ambiguous = nullptr;
+  base::Counter* unread = nullptr;  // the runtime's data are not as they should be: a build that differs
 };
 
 /// One process. Told of its requests in the order of the kernel's events. Bounded by its settings; what is refused is counted.

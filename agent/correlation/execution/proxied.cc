@@ -57,7 +57,10 @@ std::optional<RequestKey> Proxied::next_of(uint64_t connection, bool in_order) {
 
 std::optional<Cause> Proxied::sent(const RequestKey& request, const Caller& caller) {
   const auto [client, mux, unused] = caller.execution;
-  if (mux == kNotRead) return threads_.sent(request, caller);
+  if (mux == kNotRead) {
+    settings_.unread->add();
+    return threads_.sent(request, caller);
+  }
   const std::optional<RequestKey> cause = client != 0 ? next_of(client, mux == kTcp) : std::nullopt;
   if (!cause) return std::nullopt;
   return Cause{.request = *cause, .evidence = Evidence::kExecution};
