@@ -2,7 +2,6 @@
 #include "agent/runtime/haproxy.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include "agent/discovery/fake_proc.h"

@@ -33,7 +33,7 @@ enum haproxy_mux {
 #define HAPROXY_HANDLE 104
 #define HAPROXY_HANDLE_LATER 120
 #define HAPROXY_FD_MAX (1u << 24)
-#define HAPROXY_NOBODY ((u32)-1)
+#define HAPROXY_NOBODY ((u32) - 1)
 
 static __always_inline bool haproxy_get(void *into, u32 bytes, u64 address)
 {

@@ -26,10 +26,8 @@ class ProxiedTest : public testing::Test {
   }
 
   base::Counters counters_;
-  ExecutionSettings settings_{.connects_max = 8,
-                              .full = &counters_.get("full"),
-                              .ambiguous = &counters_.get("ambiguous"),
-                              .unread = &counters_.get("unread")};
+  ExecutionSettings settings_{
+      .connects_max = 8, .full = &counters_.get("full"), .ambiguous = &counters_.get("ambiguous"), .unread = &counters_.get("unread")};
   Proxied proxied_{settings_};
   uint64_t sent_ = 0;
 };
