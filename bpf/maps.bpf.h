@@ -169,6 +169,41 @@ struct node_work {
 	u8 padding[7];
 };
 
+/* A descriptor's socket: what socket_of() finds. */
+struct socket_of_call {
+	u64 sk;
+	u64 inode;
+	u32 file_flags;
+};
+
+/* What execution/haproxy.bpf.h reads on its way. */
+struct haproxy_work {
+	u64 table; /* fdtab */
+	u64 owner;
+	struct { /* of struct connection */
+		u8 obj_type;
+		u8 not_read[39];
+		u64 ctx;
+		u64 owner;
+		u64 not_read_either[6];
+		u32 handle;
+		u8 nor_this[12];
+		u32 handle_later;
+		u32 padding;
+	} connection;
+	u64 context[2]; /* of its multiplexer */
+	u64 h1s;
+	u64 h1c;
+	u64 session;
+	u64 origin;
+	u64 mux;
+	u32 handle; /* where a struct connection has its descriptor */
+	u32 fd;
+	u8 kind; /* enum obj_type of `origin` */
+	u8 padding[7];
+	struct socket_of_call socket; /* of `fd` */
+};
+
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
@@ -210,6 +245,7 @@ struct scratch {
 	u64 frames[112];		 /* of its thread's stack */
 	struct go_work go;
 	struct node_work node;
+	struct haproxy_work haproxy;
 	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
 	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];

@@ -33,6 +33,7 @@ Correlator::Correlator(const Ids& ids, base::Counters& counters, Limits limits)
       injected_otherwise_(counters.get(kMetric, "reason=\"injected_otherwise\"")) {
   limits_.execution.full = &full_;
   limits_.execution.ambiguous = &counters.get(kMetric, "reason=\"ambiguous\"");
+  limits_.execution.unread = &counters.get(kMetric, "reason=\"unread\"");
 }
 
 Correlator::Node* Correlator::find(const RequestKey& key) {

@@ -15,7 +15,7 @@ ExecutionModel model_of(const exporter::Resource& resource) {
 ExecutionModel model_of(std::string_view name) {
   if (name == "nginx") return ExecutionModel::kEventLoop;
   if (name == "java") return ExecutionModel::kPools;
-  // HAProxy is none: it reads from several clients before it asks a server for the first of them, and lets requests overtake one another.
+  // HAProxy is none where it is not read: it reads from several clients before it asks a server for the first, and lets requests overtake.
   return ExecutionModel::kThreads;
 }
 
@@ -26,6 +26,7 @@ std::string_view describe(ExecutionModel model) {
       return "execution: by the thread, or virtual thread, that waited for the request, once 16 have answered theirs; else inferred, while "
              "it is "
              "the only one under way";
+    case ExecutionModel::kProxied: return "execution: by the client whose request the connection to the server serves";
     case ExecutionModel::kNode:
       return "execution: by the callback of the read in which the request came; causal: by the async ids in callbacks of answers";
     case ExecutionModel::kTasks:
@@ -43,6 +44,7 @@ ExecutionModel model_of(uint32_t runtime) {
     case CLEW_RUNTIME_CPYTHON: return ExecutionModel::kTasks;
     case CLEW_RUNTIME_JVM: return ExecutionModel::kPools;
     case CLEW_RUNTIME_NODE: return ExecutionModel::kNode;
+    case CLEW_RUNTIME_HAPROXY: return ExecutionModel::kProxied;
     default: return ExecutionModel::kThreads;
   }
 }

@@ -40,6 +40,7 @@ constexpr std::array kSigns = {
     Sign{"ruby_sysinit", "", Runtime::kRuby},
     Sign{"Perl_runops_standard", "", Runtime::kPerl},
     Sign{"php_module_startup", "", Runtime::kPhp},
+    Sign{"haproxy_version", "", Runtime::kHaproxy},
     Sign{"rust_eh_personality", "", Runtime::kRust},
 };
 
@@ -232,6 +233,7 @@ std::string_view name_of(Executable::Runtime runtime) {
     case Runtime::kDotnet: return "dotnet";
     case Runtime::kDeno: return "deno";
     case Runtime::kBun: return "bun";
+    case Runtime::kHaproxy: return "haproxy";
   }
   return "native";
 }

@@ -13,7 +13,8 @@
 namespace clew::discovery {
 
 struct Executable {
-  enum class Runtime : uint8_t { kNative, kGo, kRust, kCpython, kNode, kJvm, kRuby, kPerl, kPhp, kDotnet, kDeno, kBun };
+  /// A language's, or a program that has executions of its own.
+  enum class Runtime : uint8_t { kNative, kGo, kRust, kCpython, kNode, kJvm, kRuby, kPerl, kPhp, kDotnet, kDeno, kBun, kHaproxy };
   Runtime runtime = Runtime::kNative;
   std::string version;   // "go1.22.4", "3.11" …; empty where the file does not say
   std::string machine;   // "amd64", "arm64"; else ELF's number

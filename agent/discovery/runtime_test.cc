@@ -102,7 +102,8 @@ INSTANTIATE_TEST_SUITE_P(Programs, InspectInstalled,
                                          Known{"/usr/bin/node", Runtime::kNode, ".*"}, Known{"/usr/bin/java", Runtime::kJvm, ".*"},
                                          Known{"/usr/local/go/bin/go", Runtime::kGo, "go1\\.[0-9.]+.*"},
                                          Known{"/usr/bin/perl", Runtime::kPerl, ".*"}, Known{"/usr/bin/ruby", Runtime::kRuby, ".*"},
-                                         Known{"/usr/sbin/nginx", Runtime::kNative, ""}, Known{"/bin/true", Runtime::kNative, ""}));
+                                         Known{"/usr/sbin/nginx", Runtime::kNative, ""}, Known{"/usr/sbin/haproxy", Runtime::kHaproxy, ""},
+                                         Known{"/bin/true", Runtime::kNative, ""}));
 
 TEST(InspectExecutable, TlsThatIsLinkedIn) {
   if (std::filesystem::exists("/usr/local/go/bin/go")) {

@@ -5,6 +5,7 @@
 
 #include "agent/runtime/cpython.h"
 #include "agent/runtime/go.h"
+#include "agent/runtime/haproxy.h"
 #include "agent/runtime/jvm.h"
 #include "agent/runtime/node.h"
 
@@ -18,6 +19,7 @@ Layout find_layout(const discovery::ProcFs& proc, uint32_t process_id) {
     case discovery::Executable::Runtime::kJvm: return find_jvm(proc, process_id);
     case discovery::Executable::Runtime::kCpython: return find_cpython(proc, process_id);
     case discovery::Executable::Runtime::kGo: return go_layout(proc, process_id, executable->version);
+    case discovery::Executable::Runtime::kHaproxy: return haproxy_layout(proc, process_id);
     default: return {.description = {}};
   }
 }

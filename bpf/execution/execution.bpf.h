@@ -10,6 +10,7 @@
 #include "execution/cpython.bpf.h"
 #include "execution/node.bpf.h"
 #include "execution/jvm.bpf.h"
+#include "execution/haproxy.bpf.h"
 
 /* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
 static __always_inline bool read_execution(struct scratch *s, u32 runtime)
@@ -30,6 +31,9 @@ static __always_inline bool read_execution(struct scratch *s, u32 runtime)
 		return read_jvm(e, layout, s->tid);
 	case CLEW_RUNTIME_NODE:
 		return read_node(s, e, layout);
+	case CLEW_RUNTIME_HAPROXY: /* asked for below, where the connection is known */
+		__builtin_memset(e->words, 0, sizeof(e->words));
+		return true;
 	}
 	return false;
 }

@@ -69,6 +69,8 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 	start = s->bytes + SCRATCH_HEADROOM + at - sizeof(struct clew_event_data);
 	if (executes && call->c->runtime == CLEW_RUNTIME_GO)
 		go_caller(&s->execution, call->c, call->sk, s->walk.direction);
+	if (executes && call->c->runtime == CLEW_RUNTIME_HAPROXY)
+		haproxy_sends(s, call->c);
 	if (!call->c->announced) {
 		int announced = announce(s, call->c, call->sk, s->now_ns);
 

@@ -25,12 +25,6 @@ enum { /* arch/x86/entry/syscalls/syscall_64.tbl */
        NR_pwritev2 = 328,
 };
 
-struct socket_of_call {
-	u64 sk;
-	u64 inode;
-	u32 file_flags;
-};
-
 static __noinline int socket_of(u32 fd, struct socket_of_call *found)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

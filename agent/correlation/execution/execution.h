@@ -22,6 +22,7 @@ enum class ExecutionModel : uint8_t {
   kGoroutines,  // Go: by the goroutine that reads, and those that it starts
   kTasks,       // CPython: the context that a task runs in tells which request it serves
   kNode,        // Node.js: its async ids
+  kProxied,     // HAProxy: the client's connection that a stream serves
 };
 
 /// Who made the call, and when.
@@ -51,6 +52,7 @@ struct ExecutionSettings {
   uint64_t loop_turn_ns_max = 5'000'000;  // a loop that acts later than this may act for something else
   base::Counter* full = nullptr;
   base::Counter* ambiguous = nullptr;
+  base::Counter* unread = nullptr;  // the runtime's data are not as they should be: a build that differs
 };
 
 /// One process. Told of its requests in the order of the kernel's events. Bounded by its settings; what is refused is counted.

@@ -4,6 +4,7 @@
 #include "agent/correlation/execution/execution.h"
 #include "agent/correlation/execution/goroutines.h"
 #include "agent/correlation/execution/node.h"
+#include "agent/correlation/execution/proxied.h"
 #include "agent/correlation/execution/tasks.h"
 #include "agent/correlation/execution/threads.h"
 
@@ -16,6 +17,7 @@ std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionS
     case ExecutionModel::kGoroutines: return std::make_unique<Goroutines>(settings);
     case ExecutionModel::kEventLoop: return std::make_unique<EventLoop>(settings);
     case ExecutionModel::kTasks: return std::make_unique<Tasks>(settings);
+    case ExecutionModel::kProxied: return std::make_unique<Proxied>(settings);
     case ExecutionModel::kNode: return std::make_unique<Node>(settings);
   }
   return std::make_unique<Threads>(settings);
