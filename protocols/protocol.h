@@ -38,12 +38,14 @@ struct Step {
   /// kHead only: which way it goes, and whether a final response is still to come after it (1xx). An interim head has no kEnd.
   bool is_request = false;
   bool is_interim = false;
-  std::unique_ptr<Head> head;
+  HeadPointer head;  // the same one again, if the parser sees that it says the same as an earlier one of this connection
   /// kHead of a request only: its fields of kContextFieldNames, in their order, as views into `bytes`. The list is the parser's own,
   /// until the next call.
   std::span<const HeaderField> context_fields;
   /// kEnd only: bytes of the body, without framing.
   uint64_t body_bytes = 0;
+  /// kEnd only: without further bytes the answer would be kNeedMore, and need not be asked for.
+  bool is_last = false;
   /// kInvalid only: why, as a literal ("bad_chunk_size").
   std::string_view reason;
 

@@ -3,11 +3,11 @@
 // It is built once per span, at up to a hundred thousand spans a second, hence no string per value.
 #pragma once
 
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -25,6 +25,7 @@ struct Key {
   std::string_view text;
 };
 
+/// A copy shares the memory of its original, also with another thread; once it is added to it moves to memory of its own.
 class Attributes {
  public:
   enum class Type : uint8_t { kString, kInt, kDouble, kBool, kStringArray };
@@ -47,7 +48,7 @@ class Attributes {
     swap(other);
     return *this;
   }
-  ~Attributes() = default;
+  ~Attributes() { release(); }
 
   void add(Key key, std::string_view value) { push(key, Type::kString, store(value).bits()); }
   void add(Key key, const char* value) { add(key, std::string_view(value)); }
@@ -71,6 +72,14 @@ class Attributes {
   void reserve(size_t entries, size_t text_bytes) {
     if (entries > entries_max_ || text_bytes > text_max_) grow(entries, text_bytes);
   }
+  /// There are copies of it: the same attributes will probably come again.
+  bool is_shared() const { return block_ != nullptr && block_->owners.load(std::memory_order_relaxed) > 1; }
+  /// It is a copy of `other`, or the other way round, and neither was added to since.
+  bool is_same_as(const Attributes& other) const {
+    return block_ == other.block_ && entry_count_ == other.entry_count_ && text_size_ == other.text_size_;
+  }
+  /// Where its memory lies: equal for copies; after the last of them is gone it may be that of others.
+  const void* address() const { return block_; }
   size_t size() const { return entry_count_; }
   bool empty() const { return entry_count_ == 0; }
   View operator[](size_t index) const {
@@ -107,6 +116,12 @@ class Attributes {
     bool has_literal_key;
   };
   static_assert(std::is_trivially_copyable_v<Entry> && sizeof(Entry) == 24);
+  /// Before `entries_laid_out` entries and the text.
+  struct Block {
+    std::atomic<uint32_t> owners;
+    uint32_t entries_laid_out;
+  };
+  static_assert(sizeof(Block) % alignof(Entry) == 0);
 
   void push(Key key, Type type, uint64_t value) {
     Entry& entry = push(type, value);
@@ -143,14 +158,16 @@ class Attributes {
     std::swap(text_max_, other.text_max_);
   }
 
-  const Entry* entries() const { return reinterpret_cast<const Entry*>(block_.get()); }
-  Entry* entries() { return reinterpret_cast<Entry*>(block_.get()); }
-  const char* text() const { return block_.get() + entries_max_ * sizeof(Entry); }
-  char* text() { return block_.get() + entries_max_ * sizeof(Entry); }
+  static Block* allocate(size_t entries, size_t text_bytes);
+  void release() {
+    if (block_ != nullptr && block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) ::operator delete(block_);
+  }
+  Entry* entries() const { return reinterpret_cast<Entry*>(block_ + 1); }
+  char* text() const { return reinterpret_cast<char*>(entries() + block_->entries_laid_out); }
 
-  std::unique_ptr<char[]> block_;  // entries_max_ entries, then text_max_ bytes
+  Block* block_ = nullptr;
   uint32_t entry_count_ = 0;
-  uint32_t entries_max_ = 0;
+  uint32_t entries_max_ = 0;  // that this list may have here: a copy has no room, so that at most one list adds to a block
   uint32_t text_size_ = 0;
   uint32_t text_max_ = 0;
 };

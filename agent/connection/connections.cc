@@ -257,7 +257,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
     case Step::Kind::kEnd:
       half.stream.consume(step.consumed);
       on_end(entry, direction, step.stream_id, step.body_bytes);
-      return true;
+      return !step.is_last || !half.stream.available().empty();
     case Step::Kind::kInvalid:
       half.stream.consume(step.consumed);
       on_invalid(entry, direction, step.reason);
@@ -400,20 +400,13 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
     correlator_.closed(key, end_ns);
     return;
   }
-  exporter::Span span = builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource));
-  if (may_be_joined) {
-    if (held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
-    held_.push_back({std::move(span), key, &made});
-    return;
-  }
-  emit(std::move(span), made);
-  correlator_.closed(key, end_ns);
-}
-
-void Connections::emit(exporter::Span span, base::Counter& made) {
-  if ((span.flags & exporter::kFlagSampled) == 0) return unsampled_.add();
+  if (may_be_joined && held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
+  exporter::Span& span = may_be_joined ? held_.emplace_back(Held{{}, key, &made}).span : spans_.emplace_back();
+  span.resource = std::move(resource);
+  builder_.build(*entry.protocol, entry.place, exchange, context, end_ns, entry.words, span);
+  if (may_be_joined) return;
   made.add();
-  spans_.push_back(std::move(span));
+  correlator_.closed(key, end_ns);
 }
 
 void Connections::release(uint64_t now_ns) {
@@ -422,7 +415,12 @@ void Connections::release(uint64_t now_ns) {
     correlation::Context context = correlator_.context_of(held.key, exporter::SpanKind::kServer);
     if (context.evidence != correlation::Evidence::kNone) exchange::SpanBuilder::join(held.span, std::move(context));
     correlator_.closed(held.key, held.span.end_unix_ns);
-    emit(std::move(held.span), *held.made);
+    if ((held.span.flags & exporter::kFlagSampled) == 0) {
+      unsampled_.add();
+    } else {
+      held.made->add();
+      spans_.push_back(std::move(held.span));
+    }
   }
 }
 

@@ -89,7 +89,6 @@ class Connections final : public capture::Sink {
   void finish_direction(Entry& entry, Direction direction);
   void deliver_ready(Entry& entry);
   void deliver(Entry& entry, exchange::Exchange& exchange, uint64_t end_ns);
-  void emit(exporter::Span span, base::Counter& made);
   void release(uint64_t now_ns);
   void forget(uint64_t id);
   void evict_oldest();

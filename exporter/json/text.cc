@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/json/text.h"
 
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -81,6 +82,48 @@ constexpr auto kDecimalPairs = [] {
   return pairs;
 }();
 
+/// Eight digits, zeros in front.
+char* put_eight(char* at, uint32_t value) {
+  const auto put_pair = [&at](uint32_t pair) {
+    std::memcpy(at, &kDecimalPairs[size_t{2} * pair], 2);
+    at += 2;
+  };
+  const uint32_t high = value / 10000;
+  const uint32_t low = value % 10000;
+  put_pair(high / 100);
+  put_pair(high % 100);
+  put_pair(low / 100);
+  put_pair(low % 100);
+  return at;
+}
+
+/// A number of at most eight digits; writes eight bytes.
+char* put_short(char* at, uint32_t value) {
+  if (value < 10) {
+    *at = static_cast<char>('0' + value);
+    return at + 1;
+  }
+  size_t length = 2;
+  for (uint32_t limit = 100; length < 8 && value >= limit; limit *= 10) ++length;
+  std::array<char, 16> digits;
+  put_eight(digits.data(), value);
+  std::memcpy(at, digits.data() + 8 - length, 8);  // what follows is written over
+  return at + length;
+}
+
+/// Four bytes as eight digits, in parallel.
+void put_hex_word(char* at, const uint8_t* bytes) {
+  uint32_t word;
+  std::memcpy(&word, bytes, sizeof word);
+  uint64_t digits = word;
+  digits = (digits | digits << 16U) & 0x0000ffff0000ffffULL;
+  digits = (digits | digits << 8U) & 0x00ff00ff00ff00ffULL;
+  digits = (digits >> 4U | digits << 8U) & 0x0f0f0f0f0f0f0f0fULL;            // the upper half of each byte comes first
+  const uint64_t letters = ((digits + kEachByte * 6) >> 4U) & kEachByte;     // 1 where a digit is above 9
+  digits += kEachByte * '0' + letters * static_cast<uint64_t>('a' - '0' - 10);
+  std::memcpy(at, &digits, sizeof digits);
+}
+
 char* put(char* at, std::string_view text) {
   std::memcpy(at, text.data(), text.size());
   return at + text.size();
@@ -138,30 +181,16 @@ char* put_string(char* at, std::string_view text) {
 }
 
 char* put_decimal_unsigned(char* at, uint64_t value) {
-  if (value < 10) {
-    *at = static_cast<char>('0' + value);
-    return at + 1;
+  constexpr uint64_t kEightDigits = 100'000'000;
+  if (value < kEightDigits) return put_short(at, static_cast<uint32_t>(value));
+  const uint64_t front = value / kEightDigits;
+  if (front < kEightDigits) {
+    at = put_short(at, static_cast<uint32_t>(front));
+  } else {
+    at = put_short(at, static_cast<uint32_t>(front / kEightDigits));
+    at = put_eight(at, static_cast<uint32_t>(front % kEightDigits));
   }
-  std::array<char, 2 * kDecimalMax> digits{};  // the number ends in the middle, so that kDecimalMax bytes may be copied
-  char* begin = digits.data() + kDecimalMax;
-  const auto put_pair = [&begin](uint32_t pair) { std::memcpy(begin -= 2, &kDecimalPairs[size_t{2} * pair], 2); };
-  const auto put_four = [&put_pair](uint32_t four) {
-    put_pair(four % 100);
-    put_pair(four / 100);
-  };
-  for (; value >= 100'000'000; value /= 100'000'000) {
-    const auto eight = static_cast<uint32_t>(value % 100'000'000);
-    put_four(eight % 10000);
-    put_four(eight / 10000);
-  }
-  auto rest = static_cast<uint32_t>(value);
-  for (; rest >= 100; rest /= 100) put_pair(rest % 100);
-  if (rest >= 10)
-    put_pair(rest);
-  else
-    *--begin = static_cast<char>('0' + rest);
-  std::memcpy(at, begin, kDecimalMax);
-  return at + (digits.data() + kDecimalMax - begin);
+  return put_eight(at, static_cast<uint32_t>(value % kEightDigits));
 }
 
 char* put_decimal(char* at, int64_t value) {
@@ -177,8 +206,9 @@ char* put_double(char* at, double value) {
 }
 
 char* put_hex(char* at, const uint8_t* bytes, size_t count) {
-  for (size_t i = 0; i < count; ++i, at += 2) std::memcpy(at, &kHexPairs[size_t{2} * bytes[i]], 2);
-  return at;
+  static_assert(std::endian::native == std::endian::little);
+  for (size_t i = 0; i < count; i += 4) put_hex_word(at + 2 * i, bytes + i);
+  return at + 2 * count;
 }
 
 }  // namespace clew::exporter::json

@@ -21,6 +21,6 @@ char* put_decimal(char* at, int64_t value);            // kDecimalMax + 1 bytes
 char* put_decimal_unsigned(char* at, uint64_t value);  // kDecimalMax bytes
 /// As OTLP/JSON wants it: NaN and the infinities are strings. At most 32 bytes.
 char* put_double(char* at, double value);
-char* put_hex(char* at, const uint8_t* bytes, size_t count);  // 2 * count bytes
+char* put_hex(char* at, const uint8_t* bytes, size_t count);  // 2 * count bytes; `count` is a multiple of 4, as in ids
 
 }  // namespace clew::exporter::json

@@ -116,7 +116,7 @@ void write_links(const std::vector<Link>& links, Buffer& out) {
   out.append("],");
 }
 
-void write_span(const Span& span, Buffer& out) {
+void write_span(const Span& span, AttributesCache& cache, Buffer& out) {
   char* at = out.reserve(string_bound(span.trace_state.size()) + string_bound(span.name.size()) + 384);
   at = lit(at, R"({"traceId":")");
   at = put_hex(at, span.trace_id.data(), span.trace_id.size());
@@ -140,7 +140,7 @@ void write_span(const Span& span, Buffer& out) {
   at = put_decimal_unsigned(at, span.end_unix_ns);
   at = lit(at, R"(",)");
   out.set_end(at);
-  write_attributes(span.attributes, out);
+  cache.append(span.attributes, out, write_attributes);
   write_links(span.links, out);
   switch (span.status) {
     case StatusCode::kUnset: out.append(R"("status":{}})"); break;
@@ -168,7 +168,7 @@ void Writer::append(const SpanGroup& group, Buffer& out) {
     out.append(resources_.get(*part.resource, encode_resource));
     out.append(kScope);
     for (const Span* span : part.spans) {
-      write_span(*span, out);
+      write_span(*span, attributes_, out);
       out.append(",");
     }
     out.drop_last();

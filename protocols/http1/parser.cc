@@ -132,12 +132,13 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     if (d.hunting && consumed > 0) return skip(consumed, 0);
     if (sender == Sender::kClient && !outstanding_.empty() && asks_to_leave(outstanding_.newest())) return step(Step::Kind::kAwaitPeer, 0);
 
-    HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
-    if (sender == Sender::kServer && scan.has_start_line && outstanding_.empty() && !d.orphan) {
-      d.progress = {};
-      d.awaiting = true;
-      return step(Step::Kind::kAwaitPeer, 0);
+    const KnownHead& known = known_heads_[static_cast<size_t>(sender)];
+    if (!d.hunting && d.progress.searched == 0 && known.begins(rest)) {
+      if (answers_nothing(sender, d)) return await_request(d);
+      return take_head(sender, d, known.framing(), known.head(), consumed + known.length());
     }
+    HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
+    if (scan.has_start_line && answers_nothing(sender, d)) return await_request(d);
     const bool bad = scan.status == HeadScan::Status::kInvalid;
     if (d.hunting && (bad || (scan.status == HeadScan::Status::kComplete && !is_convincing(sender, scan)))) {
       d.progress = {};
@@ -147,33 +148,47 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     }
     if (bad) return reject(d, consumed, scan.reason, true);
     if (scan.status == HeadScan::Status::kIncomplete) return step(Step::Kind::kNeedMore, consumed);
-    return take_head(sender, d, scan, consumed + scan.length);
+    return take_head(sender, d, rest, scan, consumed);
   }
 }
 
-Step Http1Parser::take_head(Sender sender, Direction& d, HeadScan& scan, size_t consumed) {
+Step Http1Parser::await_request(Direction& d) {
+  d.progress = {};
+  d.awaiting = true;
+  return step(Step::Kind::kAwaitPeer, 0);
+}
+
+Step Http1Parser::take_head(Sender sender, Direction& d, std::string_view bytes, HeadScan& scan, size_t before) {
+  const Framing framing{.kind = kind_of(scan), .status = scan.start_line.status, .body = scan.body};
+  HeadPointer head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
+  if (scan.context_fields.empty()) known_heads_[static_cast<size_t>(sender)].learn(bytes.substr(0, scan.length), framing, head);
+  Step s = take_head(sender, d, framing, std::move(head), before + scan.length);
+  if (!scan.context_fields.empty() && s.kind == Step::Kind::kHead) s.context_fields = context_fields_ = std::move(scan.context_fields);
+  return s;
+}
+
+Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing, HeadPointer head, size_t consumed) {
   const bool is_request = sender == Sender::kClient;
   d.body_bytes = 0;
   d.trailer_bytes = 0;
   if (is_request) {
-    frame_request(d, scan);
+    frame_request(d, framing);
   } else {
-    frame_response(d, scan);
+    frame_response(d, framing);
   }
   d.hunting = false;
   if (d.orphan) return skip(consumed, 0);
   Step s = step(Step::Kind::kHead, consumed);
   s.is_request = is_request;
-  s.is_interim = !is_request && is_interim(scan.start_line.status);
-  s.head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
-  if (!scan.context_fields.empty()) s.context_fields = context_fields_ = std::move(scan.context_fields);
+  s.is_interim = !is_request && is_interim(framing.status);
+  s.head = std::move(head);
   return s;
 }
 
 /// RFC 9112 §6.3.
-void Http1Parser::frame_request(Direction& d, const HeadScan& scan) {
-  const RequestKind kind = kind_of(scan);
-  const BodyFields& body = scan.body;
+void Http1Parser::frame_request(Direction& d, const Framing& framing) {
+  const RequestKind kind = framing.kind;
+  const BodyFields& body = framing.body;
   d.state = State::kEnd;
   if (kind != RequestKind::kConnect) {
     d.left = body.content_length.value_or(0);
@@ -186,9 +201,9 @@ void Http1Parser::frame_request(Direction& d, const HeadScan& scan) {
   outstanding_.push(kind);
 }
 
-void Http1Parser::frame_response(Direction& d, const HeadScan& scan) {
-  const uint16_t status = scan.start_line.status;
-  const BodyFields& body = scan.body;
+void Http1Parser::frame_response(Direction& d, const Framing& framing) {
+  const uint16_t status = framing.status;
+  const BodyFields& body = framing.body;
   if (is_interim(status)) {
     d.state = State::kStart;
     return;
@@ -258,6 +273,7 @@ Step Http1Parser::parse_trailer(Direction& d, std::string_view bytes) {
 Step Http1Parser::end_message(Direction& d, size_t consumed) {
   Step s = step(Step::Kind::kEnd, consumed);
   s.body_bytes = d.body_bytes;
+  s.is_last = !opaque_;
   d.state = State::kStart;
   d.orphan = false;
   return s;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "protocols/http1/head.h"
 
@@ -136,6 +137,71 @@ TEST(Http1Parser, FinishInTheMiddleOfABodyCompletesNothing) {
   ASSERT_EQ(kind(parser, Sender::kClient, "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"), Kind::kHead);
   EXPECT_EQ(parser.parse(Sender::kClient, {}).skip, 5U);
   EXPECT_FALSE(parser.finish(Sender::kClient));
+}
+
+/// Both heads of one exchange.
+std::pair<HeadPointer, HeadPointer> exchange(Http1Parser& parser, std::string_view request, std::string_view response) {
+  HeadPointer asked = parser.parse(Sender::kClient, request).head;
+  EXPECT_EQ(kind(parser, Sender::kClient, {}), Kind::kEnd);
+  HeadPointer answered = parser.parse(Sender::kServer, response).head;
+  EXPECT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd);
+  return {asked, answered};
+}
+
+TEST(Http1Parser, TheSameBytesGiveTheSameHeadAgain) {
+  Http1Parser parser(true);
+  const std::string_view request = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string_view response = "HTTP/1.1 204 No Content\r\nDate: 1\r\n\r\n";
+  const auto first = exchange(parser, request, response);
+  EXPECT_EQ(exchange(parser, request, response), first);
+  EXPECT_EQ(static_cast<const MessageHead&>(*first.first)[Field::kTarget], "/a");
+  EXPECT_EQ(static_cast<const MessageHead&>(*first.second).status(), 204);
+}
+
+TEST(Http1Parser, OneOtherByteGivesAnotherHead) {
+  Http1Parser parser(true);
+  const auto first = exchange(parser, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n");
+  const auto second = exchange(parser, "GET /b HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 304 No Content\r\n\r\n");
+  EXPECT_NE(second.first, first.first);
+  EXPECT_NE(second.second, first.second);
+  EXPECT_EQ(static_cast<const MessageHead&>(*second.first)[Field::kTarget], "/b");
+  EXPECT_EQ(static_cast<const MessageHead&>(*second.second).status(), 304);
+}
+
+TEST(Http1Parser, AHeadThatIsRepeatedFramesItsBodyAgain) {
+  Http1Parser parser(true);
+  const std::string_view head = "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n";
+  for (int i = 0; i < 3; ++i) {
+    const Step step = parser.parse(Sender::kClient, std::string(head) + "hello");
+    ASSERT_EQ(step.kind, Kind::kHead) << i;
+    EXPECT_EQ(step.consumed, head.size());
+    EXPECT_EQ(parser.parse(Sender::kClient, "hello").skip, 5U);
+    EXPECT_EQ(parser.parse(Sender::kClient, {}).body_bytes, 5U);
+  }
+}
+
+TEST(Http1Parser, ATraceContextIsReadEachTime) {
+  Http1Parser parser(true);
+  const std::string_view request = "GET / HTTP/1.1\r\nb3: 0\r\n\r\n";
+  for (int i = 0; i < 3; ++i) {
+    const Step step = parser.parse(Sender::kClient, request);
+    ASSERT_EQ(step.context_fields.size(), 1U) << i;
+    EXPECT_EQ(step.context_fields[0].value, "0");
+    ASSERT_EQ(kind(parser, Sender::kClient, {}), Kind::kEnd);
+  }
+}
+
+TEST(Http1Parser, TheAnswerToAHeadRequestHasNoBodyThoughItsHeadIsKnown) {
+  Http1Parser parser(true);
+  const std::string_view response = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+  ask(parser, "GET / HTTP/1.1\r\n\r\n");
+  ASSERT_EQ(kind(parser, Sender::kServer, response), Kind::kHead);
+  EXPECT_EQ(parser.parse(Sender::kServer, {}).skip, 3U);
+  ASSERT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd);
+  ask(parser, "HEAD / HTTP/1.1\r\n\r\n");
+  ASSERT_EQ(kind(parser, Sender::kServer, response), Kind::kHead);
+  EXPECT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd);
+  EXPECT_EQ(kind(parser, Sender::kServer, response), Kind::kAwaitPeer) << "nobody has asked";
 }
 
 TEST(Http1Parser, MemoryIsBoundedHoweverManyRequestsWait) {
