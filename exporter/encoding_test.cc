@@ -304,10 +304,11 @@ TEST(JsonText, NumbersOfEveryLength) {
 
 TEST(JsonText, IdsOfEveryByte) {
   for (int byte = 0; byte < 256; ++byte) {
-    const std::array<uint8_t, 4> id = {static_cast<uint8_t>(byte), 0, 0xff, static_cast<uint8_t>(255 - byte)};
-    std::array<char, 8> text{};
+    const auto other = static_cast<uint8_t>(255 - byte);
+    const std::array<uint8_t, 8> id = {static_cast<uint8_t>(byte), 0, 0xff, other, 1, static_cast<uint8_t>(byte), 0x9a, other};
+    std::array<char, 16> text{};
     EXPECT_EQ(json::put_hex(text.data(), id.data(), id.size()), text.data() + text.size());
-    EXPECT_EQ(std::string(text.data(), text.size()), fmt::format("{:02x}00ff{:02x}", byte, 255 - byte));
+    EXPECT_EQ(std::string(text.data(), text.size()), fmt::format("{0:02x}00ff{1:02x}01{0:02x}9a{1:02x}", byte, other));
   }
 }
 

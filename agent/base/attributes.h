@@ -17,8 +17,10 @@ namespace clew::base {
 
 /// The name of an attribute as a literal, so that it need not be copied; printable ASCII, so that no encoding has to escape it.
 struct Key {
+  static constexpr size_t kLengthMax = 64;
   template <size_t N>
   consteval Key(const char (&literal)[N]) : text(literal, N - 1) {
+    if (N - 1 > kLengthMax) throw "a key that is too long";  // does not compile
     for (char c : text)
       if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') throw "a key that would have to be escaped";  // does not compile
   }
@@ -95,8 +97,8 @@ class Attributes {
   std::vector<std::string_view> array(size_t index) const;
   /// The index of the first attribute of that name, or size().
   size_t find(std::string_view key) const;
-  /// Bytes held, for bounds on queues.
-  size_t memory_bytes() const { return entries_max_ * sizeof(Entry) + text_max_; }
+  /// Of all that is text in it, but literal keys.
+  size_t text_bytes() const { return text_size_; }
 
  private:
   struct Slice {

@@ -248,7 +248,10 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       const auto remote = remote_context(step);  // before its bytes go
       half.stream.consume(step.consumed);
       on_head(entry, direction, step, position, first_byte_ns, remote ? &*remote : nullptr);
-      return true;
+      if (step.skip > 0) half.stream.skip(step.skip);
+      if (!step.is_whole) return true;
+      on_end(entry, direction, step.stream_id, 0);
+      return !step.is_last || !half.stream.available().empty();
     }
     case Step::Kind::kSkip:
       half.stream.consume(step.consumed);

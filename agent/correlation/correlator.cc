@@ -7,7 +7,6 @@
 namespace clew::correlation {
 namespace {
 
-constexpr size_t kSpareMax = 256;
 constexpr std::string_view kMetric = "clew_correlation_refused_total";
 
 }  // namespace
@@ -71,19 +70,10 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
     return nullptr;
   }
   std::unique_ptr<Node>& owned = nodes_[key];
-  if (owned == nullptr && !spare_.empty()) {
-    owned = std::move(spare_.back());
-    spare_.pop_back();
-  } else if (owned == nullptr) {
-    owned = std::make_unique<Node>();
-  }
-  Node& node = *owned;
+  owned = std::make_unique<Node>(root(key, kind), caller.process_id, kind == exporter::SpanKind::kClient);
   latest_key_ = key;
-  latest_ = &node;
-  node = Node{};
-  node.context = root(key, kind);
-  node.process_id = caller.process_id;
-  node.is_client = kind == exporter::SpanKind::kClient;
+  latest_ = owned.get();
+  Node& node = *owned;
   node.wire = wire;
   if (header != nullptr) {
     node.sees_header = true;
@@ -212,7 +202,6 @@ void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
   }
   finish(node, key, time_ns);
   if (latest_ == &node) latest_ = nullptr;
-  if (spare_.size() < kSpareMax) spare_.push_back(std::move(found->second));
   nodes_.erase(found);
 }
 

@@ -96,7 +96,6 @@ class Correlator {
   sampling::Sampler sampler_;
   bool has_clients_ = false;
   base::FlatMap<RequestKey, std::unique_ptr<Node>, KeyHash> nodes_;
-  std::vector<std::unique_ptr<Node>> spare_;              // for the next ones: they come and go with every request
   mutable RequestKey latest_key_;                         // what find() was asked for last: what is told of a request comes in runs
   mutable Node* latest_ = nullptr;                        // null: not in nodes_
   base::FlatMap<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way

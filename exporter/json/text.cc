@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/json/text.h"
 
-#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -59,6 +58,18 @@ bool copy_plain(char* at, std::string_view text) {
   return copy_plain<T>(at + last, text.data() + last);
 }
 
+/// Eight bytes as sixteen digits.
+void put_hex(char* at, const uint8_t* bytes) {
+  Bytes16 both{};
+  std::memcpy(&both, bytes, 8);
+  both = __builtin_shufflevector(both, both, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  constexpr Bytes16 kUpperHalf = {-1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0};  // comes first
+  const auto upper = reinterpret_cast<Bytes16>(reinterpret_cast<Words16>(both) >> 4U) & kUpperHalf;
+  const Bytes16 digits = (upper | (both & ~kUpperHalf)) & 0x0f;
+  const Bytes16 text = digits + '0' + ((digits > 9) & ('a' - '0' - 10));
+  std::memcpy(at, &text, sizeof text);
+}
+
 bool is_special(char c) { return static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\'; }
 
 /// Copies the text. False: there is something in it that must be escaped, or is not ASCII.
@@ -82,46 +93,24 @@ constexpr auto kDecimalPairs = [] {
   return pairs;
 }();
 
-/// Eight digits, zeros in front.
-char* put_eight(char* at, uint32_t value) {
-  const auto put_pair = [&at](uint32_t pair) {
-    std::memcpy(at, &kDecimalPairs[size_t{2} * pair], 2);
-    at += 2;
-  };
-  const uint32_t high = value / 10000;
-  const uint32_t low = value % 10000;
-  put_pair(high / 100);
-  put_pair(high % 100);
-  put_pair(low / 100);
-  put_pair(low % 100);
-  return at;
+char* put_pair(char* at, uint32_t value) {
+  std::memcpy(at, &kDecimalPairs[size_t{2} * value], 2);
+  return at + 2;
 }
+char* put_four(char* at, uint32_t value) { return put_pair(put_pair(at, value / 100), value % 100); }
+char* put_eight(char* at, uint32_t value) { return put_four(put_four(at, value / 10000), value % 10000); }
 
-/// A number of at most eight digits; writes eight bytes.
-char* put_short(char* at, uint32_t value) {
-  if (value < 10) {
-    *at = static_cast<char>('0' + value);
-    return at + 1;
-  }
-  size_t length = 2;
-  for (uint32_t limit = 100; length < 8 && value >= limit; limit *= 10) ++length;
-  std::array<char, 16> digits;
-  put_eight(digits.data(), value);
-  std::memcpy(at, digits.data() + 8 - length, 8);  // what follows is written over
-  return at + length;
+/// Without zeros in front; at most two, four, eight digits.
+char* put_up_to_two(char* at, uint32_t value) {
+  if (value >= 10) return put_pair(at, value);
+  *at = static_cast<char>('0' + value);
+  return at + 1;
 }
-
-/// Four bytes as eight digits, in parallel.
-void put_hex_word(char* at, const uint8_t* bytes) {
-  uint32_t word;
-  std::memcpy(&word, bytes, sizeof word);
-  uint64_t digits = word;
-  digits = (digits | digits << 16U) & 0x0000ffff0000ffffULL;
-  digits = (digits | digits << 8U) & 0x00ff00ff00ff00ffULL;
-  digits = (digits >> 4U | digits << 8U) & 0x0f0f0f0f0f0f0f0fULL;            // the upper half of each byte comes first
-  const uint64_t letters = ((digits + kEachByte * 6) >> 4U) & kEachByte;     // 1 where a digit is above 9
-  digits += kEachByte * '0' + letters * static_cast<uint64_t>('a' - '0' - 10);
-  std::memcpy(at, &digits, sizeof digits);
+char* put_up_to_four(char* at, uint32_t value) {
+  return value < 100 ? put_up_to_two(at, value) : put_pair(put_up_to_two(at, value / 100), value % 100);
+}
+char* put_up_to_eight(char* at, uint32_t value) {
+  return value < 10000 ? put_up_to_four(at, value) : put_four(put_up_to_four(at, value / 10000), value % 10000);
 }
 
 char* put(char* at, std::string_view text) {
@@ -182,12 +171,12 @@ char* put_string(char* at, std::string_view text) {
 
 char* put_decimal_unsigned(char* at, uint64_t value) {
   constexpr uint64_t kEightDigits = 100'000'000;
-  if (value < kEightDigits) return put_short(at, static_cast<uint32_t>(value));
+  if (value < kEightDigits) return put_up_to_eight(at, static_cast<uint32_t>(value));
   const uint64_t front = value / kEightDigits;
   if (front < kEightDigits) {
-    at = put_short(at, static_cast<uint32_t>(front));
+    at = put_up_to_eight(at, static_cast<uint32_t>(front));
   } else {
-    at = put_short(at, static_cast<uint32_t>(front / kEightDigits));
+    at = put_up_to_eight(at, static_cast<uint32_t>(front / kEightDigits));
     at = put_eight(at, static_cast<uint32_t>(front % kEightDigits));
   }
   return put_eight(at, static_cast<uint32_t>(value % kEightDigits));
@@ -206,8 +195,7 @@ char* put_double(char* at, double value) {
 }
 
 char* put_hex(char* at, const uint8_t* bytes, size_t count) {
-  static_assert(std::endian::native == std::endian::little);
-  for (size_t i = 0; i < count; i += 4) put_hex_word(at + 2 * i, bytes + i);
+  for (size_t i = 0; i < count; i += 8) put_hex(at + 2 * i, bytes + i);
   return at + 2 * count;
 }
 

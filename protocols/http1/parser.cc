@@ -104,7 +104,6 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
       if (!bytes.empty() || opaque_) return parse_start(sender, d, bytes);
       d.awaiting = false;
       break;
-    case State::kLength: d.state = State::kEnd; return skip(0, d.left);
     case State::kEnd:
       if (!d.orphan) return end_message(d, 0);
       end_message(d, 0);  // untold
@@ -121,6 +120,12 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
 Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view bytes) {
   d.awaiting = false;
   if (opaque_) return step(Step::Kind::kOpaque, 0);
+  const KnownHead& known = known_heads_[static_cast<size_t>(sender)];
+  if (!d.hunting && d.progress.searched == 0 && known.begins(bytes)) {
+    if (follows_request_to_leave(sender)) return step(Step::Kind::kAwaitPeer, 0);
+    if (answers_nothing(sender, d)) return await_request(d);
+    return take_head(sender, d, known.framing(), known.head(), known.length());
+  }
   size_t consumed = 0;
   for (;;) {
     if (d.progress.searched == 0) {
@@ -130,13 +135,7 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     const std::string_view rest = bytes.substr(consumed);
     if (rest.empty() || rest == "\r") return step(Step::Kind::kNeedMore, consumed);
     if (d.hunting && consumed > 0) return skip(consumed, 0);
-    if (sender == Sender::kClient && !outstanding_.empty() && asks_to_leave(outstanding_.newest())) return step(Step::Kind::kAwaitPeer, 0);
-
-    const KnownHead& known = known_heads_[static_cast<size_t>(sender)];
-    if (!d.hunting && d.progress.searched == 0 && known.begins(rest)) {
-      if (answers_nothing(sender, d)) return await_request(d);
-      return take_head(sender, d, known.framing(), known.head(), consumed + known.length());
-    }
+    if (follows_request_to_leave(sender)) return step(Step::Kind::kAwaitPeer, 0);
     HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
     if (scan.has_start_line && answers_nothing(sender, d)) return await_request(d);
     const bool bad = scan.status == HeadScan::Status::kInvalid;
@@ -150,6 +149,10 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     if (scan.status == HeadScan::Status::kIncomplete) return step(Step::Kind::kNeedMore, consumed);
     return take_head(sender, d, rest, scan, consumed);
   }
+}
+
+bool Http1Parser::follows_request_to_leave(Sender sender) const {
+  return sender == Sender::kClient && !outstanding_.empty() && asks_to_leave(outstanding_.newest());
 }
 
 Step Http1Parser::await_request(Direction& d) {
@@ -177,28 +180,29 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing,
     frame_response(d, framing);
   }
   d.hunting = false;
-  if (d.orphan) return skip(consumed, 0);
+  if (d.orphan) return skip(consumed, d.body_bytes);
   Step s = step(Step::Kind::kHead, consumed);
   s.is_request = is_request;
   s.is_interim = !is_request && is_interim(framing.status);
   s.head = std::move(head);
+  s.skip = d.body_bytes;
+  s.is_whole = d.state == State::kEnd && d.body_bytes == 0;
+  s.is_last = s.is_whole && !opaque_;
+  if (s.is_whole) d.state = State::kStart;
   return s;
 }
 
 /// RFC 9112 §6.3.
 void Http1Parser::frame_request(Direction& d, const Framing& framing) {
-  const RequestKind kind = framing.kind;
   const BodyFields& body = framing.body;
   d.state = State::kEnd;
-  if (kind != RequestKind::kConnect) {
-    d.left = body.content_length.value_or(0);
+  if (framing.kind != RequestKind::kConnect) {
     if (body.has_transfer_encoding)
       d.state = body.ends_chunked ? State::kChunkLine : State::kUnframed;
-    else if (d.left > 0)
-      d.state = State::kLength;
+    else
+      d.body_bytes = body.content_length.value_or(0);
   }
-  if (d.state == State::kLength) d.body_bytes = d.left;
-  outstanding_.push(kind);
+  outstanding_.push(framing.kind);
 }
 
 void Http1Parser::frame_response(Direction& d, const Framing& framing) {
@@ -213,7 +217,6 @@ void Http1Parser::frame_response(Direction& d, const Framing& framing) {
     kind = outstanding_.oldest();
     outstanding_.pop();
   }
-  d.left = body.content_length.value_or(0);
   const bool leaves_http = status == 101 || (kind == RequestKind::kConnect && status < 300);
   if (leaves_http) {
     opaque_ = true;
@@ -223,11 +226,11 @@ void Http1Parser::frame_response(Direction& d, const Framing& framing) {
   } else if (body.has_transfer_encoding) {
     d.state = body.ends_chunked ? State::kChunkLine : State::kToClose;
   } else if (body.content_length) {
-    d.state = d.left > 0 ? State::kLength : State::kEnd;
+    d.state = State::kEnd;
+    d.body_bytes = *body.content_length;
   } else {
     d.state = State::kToClose;
   }
-  if (d.state == State::kLength) d.body_bytes = d.left;
 }
 
 Step Http1Parser::parse_chunk(Direction& d, std::string_view bytes) {

@@ -39,7 +39,6 @@ class Http1Parser final : public Parser {
  private:
   enum class State : uint8_t {
     kStart,      // a message may begin
-    kLength,     // `left` bytes of body have to be announced
     kEnd,        // the message is complete
     kChunkLine,  // the size of a chunk
     kTrailer,    // lines behind the last chunk
@@ -56,8 +55,7 @@ class Http1Parser final : public Parser {
     bool awaiting = false;  // kAwaitPeer was answered for a response
     bool orphan = false;    // the message answers no known request: pass over it
     HeadProgress progress;  // kStart; `searched` also in kChunkLine and kTrailer
-    uint64_t left = 0;
-    uint64_t body_bytes = 0;
+    uint64_t body_bytes = 0;  // so far; announced at once if the head says how many there are
     size_t trailer_bytes = 0;
   };
 
@@ -67,6 +65,7 @@ class Http1Parser final : public Parser {
   bool answers_nothing(Sender sender, const Direction& d) const {
     return sender == Sender::kServer && outstanding_.empty() && !d.orphan;
   }
+  bool follows_request_to_leave(Sender sender) const;
   Step await_request(Direction& d);
   Step take_head(Sender sender, Direction& d, std::string_view bytes, HeadScan& scan, size_t before);
   Step take_head(Sender sender, Direction& d, const Framing& framing, HeadPointer head, size_t consumed);
