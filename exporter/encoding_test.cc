@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both encodings against independent readers: protoc's classes and nlohmann's JSON.
-#include <gtest/gtest.h>
-
 #include <fmt/core.h>
+#include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>

@@ -59,7 +59,7 @@ void Connections::connection(const capture::Connection& connection) {
   entry.older = newest_;
   newest_ = &entry;
   if (oldest_ == nullptr) oldest_ = &entry;
-  by_id_.emplace(connection.id, std::move(owned));
+  by_id_[connection.id] = std::move(owned);
 }
 
 Connections::Entry* Connections::find(const capture::Bytes& bytes) {
@@ -519,7 +519,7 @@ void Connections::tick(uint64_t now_ns) {
 void Connections::finish(uint64_t now_ns) {
   std::vector<uint64_t> ids;
   ids.reserve(by_id_.size());
-  for (const auto& [id, entry] : by_id_) ids.push_back(id);
+  by_id_.for_each([&ids](const auto& entry) { ids.push_back(entry.first); });
   std::ranges::sort(ids);  // the same order at each replay
   for (uint64_t id : ids) end({.connection = id, .kind = capture::End::Kind::kTracer, .time_ns = now_ns});
   release(UINT64_MAX);

@@ -9,11 +9,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "agent/base/counters.h"
+#include "agent/base/flat_map.h"
 #include "agent/capture/source.h"
 #include "agent/correlation/correlator.h"
 #include "agent/correlation/propagation/propagator.h"
@@ -60,7 +60,7 @@ class Connections final : public capture::Sink {
   std::vector<exporter::Span> take_spans() {
     release(latest_ns_);
     std::vector<exporter::Span> next;
-    next.reserve(spans_.size());  // about as many again
+    next.reserve(spans_.size() + spans_.size() / 4);  // about as many again
     return std::exchange(spans_, std::move(next));
   }
   size_t spans_waiting() const { return spans_.size(); }
@@ -101,7 +101,7 @@ class Connections final : public capture::Sink {
   base::Counters& counters_;
   base::Counter& unsampled_;
   Limits limits_;
-  std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
+  base::FlatMap<uint64_t, std::unique_ptr<Entry>, std::hash<uint64_t>> by_id_;
   Entry* oldest_ = nullptr;  // list in order of last use
   Entry* newest_ = nullptr;
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request

@@ -90,8 +90,8 @@ TEST_F(ConnectionsTest, RequestsThatAreRepeatedShareTheirAttributesUntilSomethin
   for (const exporter::Span& span : spans) texts.push_back(text_of(span) + (span.status == exporter::StatusCode::kError ? " error" : ""));
   EXPECT_EQ(texts, (Texts{"server GET /a 200 out=2", "server GET /a 200 out=2", "server GET /a 200 out=2", "server GET /a 200 out=2",
                           "server GET /a 500 out=2 !500 error", "server GET /b 200 out=2", "server GET /a 200 out=2",
-                          "server POST /a 200 in=3 out=2", "server POST /a 200 in=3 out=2", "server PUT /a 204 in=1", "server PUT /a 204 in=2",
-                          "server GET /a ~connection_closed !connection_reset error"}));
+                          "server POST /a 200 in=3 out=2", "server POST /a 200 in=3 out=2", "server PUT /a 204 in=1",
+                          "server PUT /a 204 in=2", "server GET /a ~connection_closed !connection_reset error"}));
   ASSERT_EQ(spans.size(), 12U);
   EXPECT_TRUE(spans[3].attributes.is_same_as(spans[2].attributes));
   EXPECT_FALSE(spans[4].attributes.is_same_as(spans[3].attributes));

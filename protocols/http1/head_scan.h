@@ -25,6 +25,7 @@ struct HeadScan {
   Status status = Status::kIncomplete;
   bool has_start_line = false;  // its line is whole and good, even if the head is not whole
   bool has_upgrade = false;
+  bool has_secret = false;  // cookies or credentials: no byte of it is to be kept
   /// A line that is no header field; nginx and CPython pass over such lines, and so does the scan. Looked for with `strict` only.
   bool has_malformed_line = false;
   size_t length = 0;        // kComplete: of the head with its empty line

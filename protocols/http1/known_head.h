@@ -14,7 +14,7 @@ namespace clew::protocols::http1 {
 
 class KnownHead {
  public:
-  /// A longer one is not kept: it holds cookies or the like and seldom comes twice, and this memory is there for each connection.
+  /// A longer one is not kept: it seldom comes twice, and this memory is there for each connection.
   static constexpr size_t kLengthMax = 512;
 
   /// Do the bytes begin with it?
@@ -23,7 +23,7 @@ class KnownHead {
   const Framing& framing() const { return framing_; }
   const HeadPointer& head() const { return head_; }
 
-  /// `bytes` are a whole head, and all that it says is in the other two.
+  /// `bytes` are a whole head without secrets, and all that it says is in the other two.
   void learn(std::string_view bytes, const Framing& framing, const HeadPointer& head) {
     if (bytes.size() > kLengthMax) return;
     bytes_.assign(bytes);

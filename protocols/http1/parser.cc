@@ -164,7 +164,8 @@ Step Http1Parser::await_request(Direction& d) {
 Step Http1Parser::take_head(Sender sender, Direction& d, std::string_view bytes, HeadScan& scan, size_t before) {
   const Framing framing{.kind = kind_of(scan), .status = scan.start_line.status, .body = scan.body};
   HeadPointer head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
-  if (scan.context_fields.empty()) known_heads_[static_cast<size_t>(sender)].learn(bytes.substr(0, scan.length), framing, head);
+  if (scan.context_fields.empty() && !scan.has_secret)
+    known_heads_[static_cast<size_t>(sender)].learn(bytes.substr(0, scan.length), framing, head);
   Step s = take_head(sender, d, framing, std::move(head), before + scan.length);
   if (!scan.context_fields.empty() && s.kind == Step::Kind::kHead) s.context_fields = context_fields_ = std::move(scan.context_fields);
   return s;

@@ -49,12 +49,12 @@ class Http1Parser final : public Parser {
 
   struct Direction {
     State state = State::kStart;
-    bool hunting = false;   // looking for a message start, in bytes that may be anything
-    bool mid_line = false;  // hunting: the rest of this line is to be dropped
-    bool rejected = false;  // kInvalid was answered for the line at hand: it must not be found again
-    bool awaiting = false;  // kAwaitPeer was answered for a response
-    bool orphan = false;    // the message answers no known request: pass over it
-    HeadProgress progress;  // kStart; `searched` also in kChunkLine and kTrailer
+    bool hunting = false;     // looking for a message start, in bytes that may be anything
+    bool mid_line = false;    // hunting: the rest of this line is to be dropped
+    bool rejected = false;    // kInvalid was answered for the line at hand: it must not be found again
+    bool awaiting = false;    // kAwaitPeer was answered for a response
+    bool orphan = false;      // the message answers no known request: pass over it
+    HeadProgress progress;    // kStart; `searched` also in kChunkLine and kTrailer
     uint64_t body_bytes = 0;  // so far; announced at once if the head says how many there are
     size_t trailer_bytes = 0;
   };
@@ -62,9 +62,7 @@ class Http1Parser final : public Parser {
   Direction& direction(Sender sender) { return directions_[static_cast<size_t>(sender)]; }
   size_t hunt(Sender sender, Direction& d, std::string_view bytes) const;
   Step parse_start(Sender sender, Direction& d, std::string_view bytes);
-  bool answers_nothing(Sender sender, const Direction& d) const {
-    return sender == Sender::kServer && outstanding_.empty() && !d.orphan;
-  }
+  bool answers_nothing(Sender sender, const Direction& d) const { return sender == Sender::kServer && outstanding_.empty() && !d.orphan; }
   bool follows_request_to_leave(Sender sender) const;
   Step await_request(Direction& d);
   Step take_head(Sender sender, Direction& d, std::string_view bytes, HeadScan& scan, size_t before);

@@ -193,6 +193,25 @@ TEST(Http1Parser, ATraceContextIsReadEachTime) {
   }
 }
 
+TEST(Http1Parser, AHeadWithSecretsIsNotKept) {
+  const std::string_view plain = "HTTP/1.1 204 No Content\r\n\r\n";
+  for (const std::string_view field : {"Cookie: a=1", "AUTHORIZATION: Basic eA==", "Proxy-Authorization: x"}) {
+    Http1Parser parser(true);
+    const std::string request = std::string("GET / HTTP/1.1\r\n").append(field).append("\r\n\r\n");
+    const size_t memory = parser.memory_bytes();
+    const HeadPointer first = parser.parse(Sender::kClient, request).head;
+    EXPECT_LT(parser.memory_bytes(), memory + request.size()) << field;
+    EXPECT_NE(parser.parse(Sender::kClient, request).head, first) << field;
+  }
+  Http1Parser parser(true);
+  const std::string_view response = "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\n\r\n";
+  const std::string_view request = "GET / HTTP/1.1\r\n\r\n";
+  const auto first = exchange(parser, request, response);
+  EXPECT_NE(exchange(parser, request, response).second, first.second);
+  const auto third = exchange(parser, request, plain);
+  EXPECT_EQ(exchange(parser, request, plain), third);
+}
+
 TEST(Http1Parser, TheAnswerToAHeadRequestHasNoBodyThoughItsHeadIsKnown) {
   Http1Parser parser(true);
   const std::string_view response = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
@@ -219,7 +238,9 @@ TEST(Http1Parser, ManyPipelinedRequestsKeepTheirOrder) {
     const bool has_body = i % 7 != 0;
     ASSERT_EQ(head.skip, has_body ? 3U : 0U) << i;
     ASSERT_EQ(head.is_whole, !has_body) << i;
-    if (has_body) ASSERT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd) << i;
+    if (has_body) {
+      ASSERT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd) << i;
+    }
   }
 }
 
