@@ -60,8 +60,9 @@ bool copy_plain(char* at, std::string_view text) {
 
 /// Eight bytes as sixteen digits.
 void put_hex(char* at, const uint8_t* bytes) {
-  Bytes16 both{};
-  std::memcpy(&both, bytes, 8);
+  int64_t word;
+  std::memcpy(&word, bytes, sizeof word);
+  auto both = reinterpret_cast<Bytes16>(Words16{word, 0});
   both = __builtin_shufflevector(both, both, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
   constexpr Bytes16 kUpperHalf = {-1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0};  // comes first
   const auto upper = reinterpret_cast<Bytes16>(reinterpret_cast<Words16>(both) >> 4U) & kUpperHalf;
