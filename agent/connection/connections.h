@@ -3,6 +3,7 @@
 // Driven by a source through capture::Sink, in one thread. Time is what the source says.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -59,14 +60,17 @@ class Connections final : public capture::Sink {
   /// The spans finished since the last call.
   std::vector<exporter::Span> take_spans() {
     release(latest_ns_);
+    if (spans_.empty()) return {};
     std::vector<exporter::Span> next;
-    next.reserve(spans_.size() + spans_.size() / 4);  // about as many again
+    // About as many again, or as lately; a growing list would move them all.
+    next.reserve(std::min(kSpansReservedMax, std::max(spans_.size() + spans_.size() / 4, spans_.capacity() - spans_.capacity() / 8)));
     return std::exchange(spans_, std::move(next));
   }
   size_t spans_waiting() const { return spans_.size(); }
   size_t size() const { return by_id_.size(); }
 
  private:
+  static constexpr size_t kSpansReservedMax = 1024;
   struct Entry;
   using Direction = capture::Direction;
 
