@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of a connection's latest span, for the next one that says the same: most clients ask for the same again and again.
+// The words of a connection's latest span, for the next one that says the same.
 #pragma once
 
 #include <cstdint>
