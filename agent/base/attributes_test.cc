@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace clew::base {
 namespace {
@@ -81,6 +83,26 @@ TEST(Attributes, AnAssignmentLetsGoOfWhatWasThere) {
   other = Attributes();
   EXPECT_FALSE(first.is_shared());
   EXPECT_EQ(text_of(first), "method=GET status=200 ");
+}
+
+// For ThreadSanitizer: an exporter reads copies while the pipeline goes on with the original.
+TEST(Attributes, CopiesAreReadAndLetGoInAnotherThread) {
+  for (int round = 0; round < 200; ++round) {
+    Attributes original = two();
+    std::vector<Attributes> copies(8, original);
+    std::thread reader([&copies] {
+      for (Attributes& copy : copies) {
+        EXPECT_EQ(text_of(copy), "method=GET status=200 ");
+        copy = {};
+      }
+    });
+    original.add("evidence", "header");
+    Attributes another = original;
+    another.add("more", 1);
+    EXPECT_EQ(text_of(another), "method=GET status=200 evidence=header more=1 ");
+    reader.join();
+    EXPECT_EQ(text_of(original), "method=GET status=200 evidence=header ");
+  }
 }
 
 }  // namespace
