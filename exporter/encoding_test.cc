@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both encodings against independent readers: protoc's classes and nlohmann's JSON.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -211,6 +213,53 @@ TEST(JsonWriter, OneSpanLooksLikeThis) {
                 url + "}]," + url + "}]}");
 }
 
+/// Many spans in turn, of which most share their attributes with others, and some are changed copies.
+SpanBatch sharing_spans() {
+  SpanBatch spans = sample_spans(900, 5, testing::kSampleTime);
+  for (size_t i = 0; i < spans.size(); ++i) {
+    if (i >= 300) spans[i].attributes = spans[i * 7 % 300].attributes;
+    if (i % 10 == 9) spans[i].attributes.add("added", static_cast<int64_t>(i));
+  }
+  return spans;
+}
+
+/// The same without anything shared.
+SpanBatch unshared(const SpanBatch& from) {
+  SpanBatch spans = from;
+  for (Span& span : spans) {
+    Attributes own;
+    for (size_t i = 0; i < span.attributes.size(); ++i) {
+      const Attributes::View view = span.attributes[i];
+      switch (view.type) {
+        case Attributes::Type::kString: own.add_named(view.key, view.text); break;
+        case Attributes::Type::kInt: own.add_named(view.key, view.integer); break;
+        case Attributes::Type::kBool: own.add_named(view.key, view.integer != 0); break;
+        case Attributes::Type::kDouble: own.add_named(view.key, view.number); break;
+        case Attributes::Type::kStringArray: own.add_named(view.key, span.attributes.array(i)); break;
+      }
+    }
+    span.attributes = own;
+  }
+  return spans;
+}
+
+template <class Writer>
+std::string written_twice(const SpanBatch& spans) {
+  const auto batch = std::make_shared<const SpanBatch>(spans);
+  Writer writer;
+  Buffer out;
+  writer.append(group_of(batch), out);
+  writer.append(group_of(batch), out);
+  return std::string(out.view());
+}
+
+TEST(Writers, SharedAttributesAreWrittenLikeOthers) {
+  const SpanBatch sharing = sharing_spans();
+  const SpanBatch plain = unshared(sharing);
+  EXPECT_EQ(written_twice<json::Writer>(sharing), written_twice<json::Writer>(plain));
+  EXPECT_EQ(written_twice<protobuf::Writer>(sharing), written_twice<protobuf::Writer>(plain));
+}
+
 TEST(JsonText, EveryByteAtEveryPlaceGivesValidJson) {
   for (int byte = 0; byte < 256; ++byte)
     for (size_t place = 0; place < 20; ++place) {
@@ -238,6 +287,28 @@ TEST(JsonText, WellFormedUtf8IsKeptAndMalformedReplaced) {
   // Overlong, surrogate, beyond U+10FFFF, cut off.
   for (std::string_view bad : {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF0\x90\x80", "\xE2\x82"})
     EXPECT_NE(write(bad).find("\xEF\xBF\xBD"), std::string::npos);
+}
+
+TEST(JsonText, NumbersOfEveryLength) {
+  const auto written = [](uint64_t value) {
+    std::array<char, json::kDecimalMax + 1> text{};
+    const char* const end = json::put_decimal_unsigned(text.data(), value);
+    return std::string(text.data(), static_cast<size_t>(end - text.data()));
+  };
+  uint64_t power = 1;
+  for (int digits = 0; digits < 20; ++digits, power *= 10)
+    for (uint64_t value : {power - 1, power, power + 1, power * 7 / 3}) EXPECT_EQ(written(value), std::to_string(value));
+  EXPECT_EQ(written(UINT64_MAX), std::to_string(UINT64_MAX));
+}
+
+TEST(JsonText, IdsOfEveryByte) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto other = static_cast<uint8_t>(255 - byte);
+    const std::array<uint8_t, 8> id = {static_cast<uint8_t>(byte), 0, 0xff, other, 1, static_cast<uint8_t>(byte), 0x9a, other};
+    std::array<char, 16> text{};
+    EXPECT_EQ(json::put_hex(text.data(), id.data(), id.size()), text.data() + text.size());
+    EXPECT_EQ(std::string(text.data(), text.size()), fmt::format("{0:02x}00ff{1:02x}01{0:02x}9a{1:02x}", byte, other));
+  }
 }
 
 TEST(JsonText, NumbersThatJsonDoesNotKnowAreText) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "agent/base/attributes.h"
+#include "protocols/head.h"
 
 namespace clew::protocols {
 
@@ -38,12 +39,6 @@ inline constexpr std::array<std::string_view, 14> kContextFieldNames = {
     "x-datadog-parent-id",
     "x-datadog-sampling-priority",
     "x-datadog-tags",
-};
-
-/// The head of a message, as one protocol sees it. The parser that made it turns it (and the head of the answer) into a span
-/// through Protocol::describe(); nobody else looks inside.
-struct Head {
-  virtual ~Head() = default;
 };
 
 /// What is known about one exchange when it is over; the input of Protocol::describe().

@@ -31,19 +31,23 @@ struct Step {
   };
   Kind kind = Kind::kNeedMore;
   size_t consumed = 0;
-  /// kSkip only. kSkipToClose: until the connection ends.
+  /// kSkip; with kHead the body that begins behind the head, as far as that is known already. kSkipToClose: until the connection ends.
   uint64_t skip = 0;
   /// Which exchange it belongs to (kHead, kEnd): requests and responses of one id are paired in order. 0 where a protocol has no ids.
   uint64_t stream_id = 0;
   /// kHead only: which way it goes, and whether a final response is still to come after it (1xx). An interim head has no kEnd.
   bool is_request = false;
   bool is_interim = false;
-  std::unique_ptr<Head> head;
+  /// kHead only: it is the whole message; no kEnd comes.
+  bool is_whole = false;
+  HeadPointer head;  // the same one again, if the parser sees that it says the same as an earlier one of this connection
   /// kHead of a request only: its fields of kContextFieldNames, in their order, as views into `bytes`. The list is the parser's own,
   /// until the next call.
   std::span<const HeaderField> context_fields;
   /// kEnd only: bytes of the body, without framing.
   uint64_t body_bytes = 0;
+  /// kEnd, and kHead of a whole message: without further bytes the answer would be kNeedMore, and need not be asked for.
+  bool is_last = false;
   /// kInvalid only: why, as a literal ("bad_chunk_size").
   std::string_view reason;
 

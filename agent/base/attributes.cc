@@ -2,16 +2,22 @@
 #include "agent/base/attributes.h"
 
 #include <algorithm>
+#include <new>
 
 namespace clew::base {
 
-Attributes::Attributes(const Attributes& other) : entry_count_(other.entry_count_), text_size_(other.text_size_) {
-  if (other.block_ == nullptr) return;
-  block_ = std::make_unique_for_overwrite<char[]>(entry_count_ * sizeof(Entry) + text_size_);
-  entries_max_ = entry_count_;
-  text_max_ = text_size_;
-  std::memcpy(block_.get(), other.block_.get(), entry_count_ * sizeof(Entry));
-  std::memcpy(text(), other.text(), text_size_);
+Attributes::Attributes(const Attributes& other)
+    : block_(other.block_),
+      entry_count_(other.entry_count_),
+      entries_max_(other.entry_count_),
+      text_size_(other.text_size_),
+      text_max_(other.text_size_) {
+  if (block_ != nullptr) block_->owners.fetch_add(1, std::memory_order_relaxed);
+}
+
+Attributes::Block* Attributes::allocate(size_t entries, size_t text_bytes) {
+  void* const memory = ::operator new(sizeof(Block) + entries * sizeof(Entry) + text_bytes);
+  return new (memory) Block{1, static_cast<uint32_t>(entries)};
 }
 
 void Attributes::grow(size_t entries, size_t text_bytes) {
@@ -19,12 +25,13 @@ void Attributes::grow(size_t entries, size_t text_bytes) {
   if (block_ != nullptr && text_bytes > text_max_) text_bytes = std::max<size_t>(text_bytes, text_max_ * size_t{2});
   entries = std::max<size_t>(entries, entries_max_);
   text_bytes = std::max<size_t>(text_bytes, text_max_);
-  auto block = std::make_unique_for_overwrite<char[]>(entries * sizeof(Entry) + text_bytes);
+  Attributes larger;
+  larger.block_ = allocate(entries, text_bytes);
   if (block_ != nullptr) {
-    std::memcpy(block.get(), block_.get(), entry_count_ * sizeof(Entry));
-    std::memcpy(block.get() + entries * sizeof(Entry), text(), text_size_);
+    std::memcpy(larger.entries(), this->entries(), entry_count_ * sizeof(Entry));
+    std::memcpy(larger.text(), text(), text_size_);
   }
-  block_ = std::move(block);
+  std::swap(block_, larger.block_);
   entries_max_ = static_cast<uint32_t>(entries);
   text_max_ = static_cast<uint32_t>(text_bytes);
 }

@@ -3,11 +3,11 @@
 // It is built once per span, at up to a hundred thousand spans a second, hence no string per value.
 #pragma once
 
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -17,14 +17,17 @@ namespace clew::base {
 
 /// The name of an attribute as a literal, so that it need not be copied; printable ASCII, so that no encoding has to escape it.
 struct Key {
+  static constexpr size_t kLengthMax = 64;
   template <size_t N>
   consteval Key(const char (&literal)[N]) : text(literal, N - 1) {
+    if (N - 1 > kLengthMax) throw "a key that is too long";  // does not compile
     for (char c : text)
       if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') throw "a key that would have to be escaped";  // does not compile
   }
   std::string_view text;
 };
 
+/// A copy shares the memory of its original, also with another thread; once it is added to it moves to memory of its own.
 class Attributes {
  public:
   enum class Type : uint8_t { kString, kInt, kDouble, kBool, kStringArray };
@@ -47,7 +50,7 @@ class Attributes {
     swap(other);
     return *this;
   }
-  ~Attributes() = default;
+  ~Attributes() { release(); }
 
   void add(Key key, std::string_view value) { push(key, Type::kString, store(value).bits()); }
   void add(Key key, const char* value) { add(key, std::string_view(value)); }
@@ -71,6 +74,14 @@ class Attributes {
   void reserve(size_t entries, size_t text_bytes) {
     if (entries > entries_max_ || text_bytes > text_max_) grow(entries, text_bytes);
   }
+  /// There are copies of it: the same attributes will probably come again.
+  bool is_shared() const { return block_ != nullptr && block_->owners.load(std::memory_order_relaxed) > 1; }
+  /// It is a copy of `other`, or the other way round, and neither was added to since.
+  bool is_same_as(const Attributes& other) const {
+    return block_ == other.block_ && entry_count_ == other.entry_count_ && text_size_ == other.text_size_;
+  }
+  /// Where its memory lies: equal for copies; after the last of them is gone it may be that of others.
+  const void* address() const { return block_; }
   size_t size() const { return entry_count_; }
   bool empty() const { return entry_count_ == 0; }
   View operator[](size_t index) const {
@@ -86,8 +97,8 @@ class Attributes {
   std::vector<std::string_view> array(size_t index) const;
   /// The index of the first attribute of that name, or size().
   size_t find(std::string_view key) const;
-  /// Bytes held, for bounds on queues.
-  size_t memory_bytes() const { return entries_max_ * sizeof(Entry) + text_max_; }
+  /// Of all that is text in it, but literal keys.
+  size_t text_bytes() const { return text_size_; }
 
  private:
   struct Slice {
@@ -107,6 +118,12 @@ class Attributes {
     bool has_literal_key;
   };
   static_assert(std::is_trivially_copyable_v<Entry> && sizeof(Entry) == 24);
+  /// Before `entries_laid_out` entries and the text.
+  struct Block {
+    std::atomic<uint32_t> owners;
+    uint32_t entries_laid_out;
+  };
+  static_assert(sizeof(Block) % alignof(Entry) == 0);
 
   void push(Key key, Type type, uint64_t value) {
     Entry& entry = push(type, value);
@@ -143,14 +160,16 @@ class Attributes {
     std::swap(text_max_, other.text_max_);
   }
 
-  const Entry* entries() const { return reinterpret_cast<const Entry*>(block_.get()); }
-  Entry* entries() { return reinterpret_cast<Entry*>(block_.get()); }
-  const char* text() const { return block_.get() + entries_max_ * sizeof(Entry); }
-  char* text() { return block_.get() + entries_max_ * sizeof(Entry); }
+  static Block* allocate(size_t entries, size_t text_bytes);
+  void release() {
+    if (block_ != nullptr && block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) ::operator delete(block_);
+  }
+  Entry* entries() const { return reinterpret_cast<Entry*>(block_ + 1); }
+  char* text() const { return reinterpret_cast<char*>(entries() + block_->entries_laid_out); }
 
-  std::unique_ptr<char[]> block_;  // entries_max_ entries, then text_max_ bytes
+  Block* block_ = nullptr;
   uint32_t entry_count_ = 0;
-  uint32_t entries_max_ = 0;
+  uint32_t entries_max_ = 0;  // that this list may have here: a copy has no room, so that at most one list adds to a block
   uint32_t text_size_ = 0;
   uint32_t text_max_ = 0;
 };

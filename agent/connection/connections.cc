@@ -59,7 +59,7 @@ void Connections::connection(const capture::Connection& connection) {
   entry.older = newest_;
   newest_ = &entry;
   if (oldest_ == nullptr) oldest_ = &entry;
-  by_id_.emplace(connection.id, std::move(owned));
+  by_id_[connection.id] = std::move(owned);
 }
 
 Connections::Entry* Connections::find(const capture::Bytes& bytes) {
@@ -249,7 +249,10 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       const auto remote = remote_context(step, half.injected == capture::Bytes::Injected::kAdded);  // before its bytes go
       half.stream.consume(step.consumed);
       on_head(entry, direction, step, position, first_byte_ns, remote ? &*remote : nullptr);
-      return true;
+      if (step.skip > 0) half.stream.skip(step.skip);
+      if (!step.is_whole) return true;
+      on_end(entry, direction, step.stream_id, 0);
+      return !step.is_last || !half.stream.available().empty();
     }
     case Step::Kind::kSkip:
       half.stream.consume(step.consumed);
@@ -258,7 +261,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
     case Step::Kind::kEnd:
       half.stream.consume(step.consumed);
       on_end(entry, direction, step.stream_id, step.body_bytes);
-      return true;
+      return !step.is_last || !half.stream.available().empty();
     case Step::Kind::kInvalid:
       half.stream.consume(step.consumed);
       on_invalid(entry, direction, step.reason);
@@ -402,20 +405,13 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
     correlator_.closed(key, end_ns);
     return;
   }
-  exporter::Span span = builder_.build(*entry.protocol, entry.place, exchange, std::move(context), end_ns, std::move(resource));
-  if (may_be_joined) {
-    if (held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
-    held_.push_back({std::move(span), key, &made});
-    return;
-  }
-  emit(std::move(span), made);
-  correlator_.closed(key, end_ns);
-}
-
-void Connections::emit(exporter::Span span, base::Counter& made) {
-  if ((span.flags & exporter::kFlagSampled) == 0) return unsampled_.add();
+  if (may_be_joined && held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
+  exporter::Span& span = may_be_joined ? held_.emplace_back(Held{{}, key, &made}).span : spans_.emplace_back();
+  span.resource = std::move(resource);
+  builder_.build(*entry.protocol, entry.place, exchange, context, end_ns, entry.words, span);
+  if (may_be_joined) return;
   made.add();
-  spans_.push_back(std::move(span));
+  correlator_.closed(key, end_ns);
 }
 
 void Connections::release(uint64_t now_ns) {
@@ -424,7 +420,12 @@ void Connections::release(uint64_t now_ns) {
     correlation::Context context = correlator_.context_of(held.key, exporter::SpanKind::kServer);
     if (context.evidence != correlation::Evidence::kNone) exchange::SpanBuilder::join(held.span, std::move(context));
     correlator_.closed(held.key, held.span.end_unix_ns);
-    emit(std::move(held.span), *held.made);
+    if ((held.span.flags & exporter::kFlagSampled) == 0) {
+      unsampled_.add();
+    } else {
+      held.made->add();
+      spans_.push_back(std::move(held.span));
+    }
   }
 }
 
@@ -520,7 +521,7 @@ void Connections::tick(uint64_t now_ns) {
 void Connections::finish(uint64_t now_ns) {
   std::vector<uint64_t> ids;
   ids.reserve(by_id_.size());
-  for (const auto& [id, entry] : by_id_) ids.push_back(id);
+  by_id_.for_each([&ids](const auto& entry) { ids.push_back(entry.first); });
   std::ranges::sort(ids);  // the same order at each replay
   for (uint64_t id : ids) end({.connection = id, .kind = capture::End::Kind::kTracer, .time_ns = now_ns});
   release(UINT64_MAX);

@@ -3,17 +3,18 @@
 // Driven by a source through capture::Sink, in one thread. Time is what the source says.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "agent/base/counters.h"
+#include "agent/base/flat_map.h"
 #include "agent/capture/source.h"
 #include "agent/correlation/correlator.h"
 #include "agent/correlation/propagation/propagator.h"
@@ -59,14 +60,17 @@ class Connections final : public capture::Sink {
   /// The spans finished since the last call.
   std::vector<exporter::Span> take_spans() {
     release(latest_ns_);
+    if (spans_.empty()) return {};
     std::vector<exporter::Span> next;
-    next.reserve(spans_.size());  // about as many again
+    // About as many again, or as lately; a growing list would move them all.
+    next.reserve(std::min(kSpansReservedMax, std::max(spans_.size() + spans_.size() / 4, spans_.capacity() - spans_.capacity() / 8)));
     return std::exchange(spans_, std::move(next));
   }
   size_t spans_waiting() const { return spans_.size(); }
   size_t size() const { return by_id_.size(); }
 
  private:
+  static constexpr size_t kSpansReservedMax = 1024;
   struct Entry;
   using Direction = capture::Direction;
 
@@ -89,7 +93,6 @@ class Connections final : public capture::Sink {
   void finish_direction(Entry& entry, Direction direction);
   void deliver_ready(Entry& entry);
   void deliver(Entry& entry, exchange::Exchange& exchange, uint64_t end_ns);
-  void emit(exporter::Span span, base::Counter& made);
   void release(uint64_t now_ns);
   void forget(uint64_t id);
   void evict_oldest();
@@ -102,7 +105,7 @@ class Connections final : public capture::Sink {
   base::Counters& counters_;
   base::Counter& unsampled_;
   Limits limits_;
-  std::unordered_map<uint64_t, std::unique_ptr<Entry>> by_id_;
+  base::FlatMap<uint64_t, std::unique_ptr<Entry>, std::hash<uint64_t>> by_id_;
   Entry* oldest_ = nullptr;  // list in order of last use
   Entry* newest_ = nullptr;
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request

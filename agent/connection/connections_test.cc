@@ -67,6 +67,38 @@ TEST_F(ConnectionsTest, AServersSpanWaitsALittleForAClientWhoseEventIsLate) {
   EXPECT_EQ(get(both[1], "clew.parent.evidence"), "connection");
 }
 
+TEST_F(ConnectionsTest, RequestsThatAreRepeatedShareTheirAttributesUntilSomethingDiffers) {
+  Played connection = open();
+  const auto ask = [&](std::string_view asked, std::string_view answer) {
+    connection.client(asked);
+    connection.server(answer);
+  };
+  for (int i = 0; i < 4; ++i) ask(request("/a"), response(200, 2) + "ok");
+  ask(request("/a"), response(500, 2) + "no");
+  ask(request("/b"), response(200, 2) + "ok");
+  ask(request("/a"), response(200, 2) + "ok");
+  ask(post("/a", 3) + "abc", response(200, 2) + "ok");
+  ask(post("/a", 3) + "abc", response(200, 2) + "ok");
+  connection.client(request("/a", "Transfer-Encoding: chunked\r\n", "PUT") + "1\r\nx\r\n0\r\n\r\n");
+  connection.server(response(204));
+  connection.client(request("/a", "Transfer-Encoding: chunked\r\n", "PUT") + "2\r\nxx\r\n0\r\n\r\n");
+  connection.server(response(204));
+  connection.client(request("/a"));
+  connection.end(Kind::kReset);
+  const auto spans = connections().take_spans();
+  Texts texts;
+  for (const exporter::Span& span : spans) texts.push_back(text_of(span) + (span.status == exporter::StatusCode::kError ? " error" : ""));
+  EXPECT_EQ(texts, (Texts{"server GET /a 200 out=2", "server GET /a 200 out=2", "server GET /a 200 out=2", "server GET /a 200 out=2",
+                          "server GET /a 500 out=2 !500 error", "server GET /b 200 out=2", "server GET /a 200 out=2",
+                          "server POST /a 200 in=3 out=2", "server POST /a 200 in=3 out=2", "server PUT /a 204 in=1",
+                          "server PUT /a 204 in=2", "server GET /a ~connection_closed !connection_reset error"}));
+  ASSERT_EQ(spans.size(), 12U);
+  EXPECT_TRUE(spans[3].attributes.is_same_as(spans[2].attributes));
+  EXPECT_FALSE(spans[4].attributes.is_same_as(spans[3].attributes));
+  EXPECT_FALSE(spans[6].attributes.is_shared());
+  for (const exporter::Span& span : spans) EXPECT_FALSE(span.name.empty());
+}
+
 TEST_F(ConnectionsTest, WithoutARoleTheFirstBytesTellWhoAsks) {
   Played c = open(describe(1, Role::kUnknown));
   c.client(request("/a"));

@@ -40,6 +40,7 @@ struct Connections::Entry {
   std::unique_ptr<protocols::Parser> parser;
   exchange::ExchangeQueue exchanges;
   exchange::Place place;
+  exchange::Words words;
   capture::Direction client_direction = capture::Direction::kIngress;  // where the client's bytes flow, once `protocol` is set
   bool mid_stream = false;                                             // a response may come whose request was never seen
   bool confirmed = false;     // seen from its start, or a response was seen: it does speak this protocol

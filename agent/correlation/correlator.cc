@@ -7,7 +7,6 @@
 namespace clew::correlation {
 namespace {
 
-constexpr size_t kSpareMax = 256;
 constexpr std::string_view kMetric = "clew_correlation_refused_total";
 
 }  // namespace
@@ -36,9 +35,12 @@ Correlator::Correlator(const Ids& ids, base::Counters& counters, Limits limits)
   limits_.execution.unread = &counters.get(kMetric, "reason=\"unread\"");
 }
 
-Correlator::Node* Correlator::find(const RequestKey& key) {
+Correlator::Node* Correlator::find(const RequestKey& key) const {
+  if (latest_ != nullptr && latest_key_ == key) return latest_;
   const auto found = nodes_.find(key);
-  return found == nodes_.end() ? nullptr : &found->second;
+  latest_key_ = key;
+  latest_ = found == nodes_.end() ? nullptr : found->second.get();
+  return latest_;
 }
 
 // The rule of the caller's process; null where the bound is reached.
@@ -46,7 +48,7 @@ Execution* Correlator::execution_of(const Caller& caller) {
   auto found = processes_.find(caller.process_id);
   if (found == processes_.end()) {
     if (processes_.size() >= limits_.processes_max)
-      std::erase_if(processes_, [](const auto& entry) { return entry.second.execution->idle(); });  // most of them have ended
+      processes_.erase_if([](const auto& entry) { return entry.second.execution->idle(); });  // most of them have ended
     if (processes_.size() >= limits_.processes_max) {
       full_.add();
       return nullptr;
@@ -69,19 +71,11 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
     full_.add();
     return nullptr;
   }
-  auto found = nodes_.find(key);
-  if (found == nodes_.end() && !spare_.empty()) {
-    spare_.back().key() = key;
-    found = nodes_.insert(std::move(spare_.back())).position;
-    spare_.pop_back();
-  } else if (found == nodes_.end()) {
-    found = nodes_.try_emplace(key).first;
-  }
-  Node& node = found->second;
-  node = Node{};
-  node.context = root(key, kind);
-  node.process_id = caller.process_id;
-  node.is_client = kind == exporter::SpanKind::kClient;
+  std::unique_ptr<Node>& owned = nodes_[key];
+  owned = std::make_unique<Node>(root(key, kind), caller.process_id, kind == exporter::SpanKind::kClient);
+  latest_key_ = key;
+  latest_ = owned.get();
+  Node& node = *owned;
   node.wire = wire;
   if (header != nullptr) {
     node.sees_header = true;
@@ -201,7 +195,9 @@ void Correlator::noted(uint32_t what, const Caller& caller) {
   if (Execution* const execution = execution_of(caller)) execution->noted(what, caller);
 }
 
-void Correlator::new_program(uint32_t process_id) { processes_.erase(process_id); }
+void Correlator::new_program(uint32_t process_id) {
+  if (const auto found = processes_.find(process_id); found != processes_.end()) processes_.erase(found);
+}
 
 // Its process is free of it.
 void Correlator::finish(Node& node, const RequestKey& key, uint64_t time_ns) {
@@ -216,16 +212,14 @@ void Correlator::answered(const RequestKey& key, uint64_t time_ns) {
 void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
   const auto found = nodes_.find(key);
   if (found == nodes_.end()) return;
-  Node& node = found->second;
+  Node& node = *found->second;
   if (node.wire) {
     auto& table = node.is_client ? sent_ : received_;
     if (const auto entry = table.find(*node.wire); entry != table.end() && entry->second == key) table.erase(entry);
   }
   finish(node, key, time_ns);
-  if (spare_.size() < kSpareMax)
-    spare_.push_back(nodes_.extract(found));
-  else
-    nodes_.erase(found);
+  if (latest_ == &node) latest_ = nullptr;
+  nodes_.erase(found);
 }
 
 // A trace of its own.
@@ -237,8 +231,8 @@ Context Correlator::root(const RequestKey& key, exporter::SpanKind kind) const {
 }
 
 Context Correlator::context_of(const RequestKey& key, exporter::SpanKind kind) const {
-  const auto found = nodes_.find(key);
-  return found != nodes_.end() ? found->second.context : root(key, kind);
+  const Node* const node = find(key);
+  return node != nullptr ? node->context : root(key, kind);
 }
 
 }  // namespace clew::correlation

@@ -4,9 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/base/counters.h"
@@ -83,7 +83,7 @@ class Correlator {
     std::unique_ptr<Execution> execution;
   };
 
-  Node* find(const RequestKey& key);
+  Node* find(const RequestKey& key) const;
   Context root(const RequestKey& key, exporter::SpanKind kind) const;
   Execution* execution_of(const Caller& caller);
   void finish(Node& node, const RequestKey& key, uint64_t time_ns);
@@ -97,12 +97,12 @@ class Correlator {
   Limits limits_;
   sampling::Sampler sampler_;
   bool has_clients_ = false;
-  using Nodes = std::unordered_map<RequestKey, Node, KeyHash>;
-  Nodes nodes_;
-  std::vector<Nodes::node_type> spare_;                   // room for the next ones: they come and go with every request
+  base::FlatMap<RequestKey, std::unique_ptr<Node>, KeyHash> nodes_;
+  mutable RequestKey latest_key_;                         // what find() was asked for last: what is told of a request comes in runs
+  mutable Node* latest_ = nullptr;                        // null: not in nodes_
   base::FlatMap<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
   base::FlatMap<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
-  std::unordered_map<uint32_t, Process> processes_;
+  base::FlatMap<uint32_t, Process, std::hash<uint32_t>> processes_;
   base::Counter& full_;
   base::Counter& late_;
   base::Counter& injected_otherwise_;

@@ -33,6 +33,7 @@ ProcessTable::Slot* ProcessTable::find(uint32_t process_id) {
 }
 
 ProcessTable::Slot& ProcessTable::slot(uint32_t process_id) {
+  if (!slots_.empty() && slots_.front().process_id == process_id) return slots_.front();  // what is asked of a process comes in runs
   if (const auto found = by_id_.find(process_id); found != by_id_.end()) {
     slots_.splice(slots_.begin(), slots_, found->second);
     return slots_.front();

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <string_view>
 
 #include "agent/capture/source.h"
@@ -22,7 +21,7 @@ enum Incomplete : uint8_t {
 };
 
 struct Side {
-  std::unique_ptr<protocols::Head> head;
+  protocols::HeadPointer head;
   uint64_t first_byte_ns = 0;
   uint64_t last_byte_ns = 0;
   uint64_t body_bytes = 0;

@@ -59,8 +59,8 @@ void SpanBuilder::join(exporter::Span& span, correlation::Context context) {
   add_evidence(span, context);
 }
 
-exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange,
-                                  correlation::Context context, uint64_t end_ns, std::shared_ptr<const exporter::Resource> resource) const {
+void SpanBuilder::describe(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange,
+                           const correlation::Context& context, exporter::Span& span) const {
   const protocols::ExchangeFacts facts{
       .request = exchange.request.head.get(),
       .response = exchange.response.head.get(),
@@ -77,13 +77,7 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
       .capture_query = capture_query_,
   };
   protocols::Description description = protocol.describe(facts);
-
-  exporter::Span span;
-  span.kind = place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer;
-  set_ids(span, context);
   span.status = description.is_error ? exporter::StatusCode::kError : exporter::StatusCode::kUnset;
-  span.start_unix_ns = exchange.request.first_byte_ns;
-  span.end_unix_ns = std::max(end_ns, span.start_unix_ns);
   span.name = std::move(description.name);
   span.attributes = std::move(description.attributes);
   const Address& peer = place.is_client ? place.server : place.client;
@@ -91,6 +85,15 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
   add_evidence(span, context);
   if (exchange.injected != capture::Bytes::Injected::kNothing) span.attributes.add("clew.injected", true);
+  add_incomplete(span.attributes, exchange.incomplete);
+}
+
+void SpanBuilder::build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, correlation::Context& context,
+                        uint64_t end_ns, Words& words, exporter::Span& span) const {
+  span.kind = place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer;
+  set_ids(span, context);
+  span.start_unix_ns = exchange.request.first_byte_ns;
+  span.end_unix_ns = std::max(end_ns, span.start_unix_ns);
   for (const correlation::Context::Candidate& candidate : context.candidates) {
     exporter::Link link;
     link.trace_id = candidate.trace_id;
@@ -99,9 +102,9 @@ exporter::Span SpanBuilder::build(const protocols::Protocol& protocol, const Pla
     link.attributes.add("clew.link", "possible_parent");
     span.links.push_back(std::move(link));
   }
-  add_incomplete(span.attributes, exchange.incomplete);
-  span.resource = std::move(resource);
-  return span;
+  if (words.give(exchange, context.evidence, span)) return;
+  describe(protocol, place, exchange, context, span);
+  words.remember(exchange, context.evidence, span);
 }
 
 }  // namespace clew::exchange

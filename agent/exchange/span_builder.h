@@ -2,13 +2,12 @@
 // From a finished exchange to an OpenTelemetry span.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 
 #include "agent/capture/source.h"
 #include "agent/correlation/context.h"
 #include "agent/exchange/exchange.h"
+#include "agent/exchange/words.h"
 #include "exporter/span.h"
 #include "protocols/protocol.h"
 
@@ -33,12 +32,16 @@ class SpanBuilder {
  public:
   explicit SpanBuilder(bool capture_query) : capture_query_(capture_query) {}
 
-  exporter::Span build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, correlation::Context context,
-                       uint64_t end_ns, std::shared_ptr<const exporter::Resource> resource) const;
+  /// `span` is a new one. `words`: of the connection's latest span before.
+  void build(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, correlation::Context& context,
+             uint64_t end_ns, Words& words, exporter::Span& span) const;
   /// Gives a span that was built without a parent the one that was found since.
   static void join(exporter::Span& span, correlation::Context context);
 
  private:
+  void describe(const protocols::Protocol& protocol, const Place& place, const Exchange& exchange, const correlation::Context& context,
+                exporter::Span& span) const;
+
   bool capture_query_;
 };
 

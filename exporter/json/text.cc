@@ -58,6 +58,19 @@ bool copy_plain(char* at, std::string_view text) {
   return copy_plain<T>(at + last, text.data() + last);
 }
 
+/// Eight bytes as sixteen digits.
+void put_hex(char* at, const uint8_t* bytes) {
+  int64_t word;
+  std::memcpy(&word, bytes, sizeof word);
+  auto both = reinterpret_cast<Bytes16>(Words16{word, 0});
+  both = __builtin_shufflevector(both, both, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  constexpr Bytes16 kUpperHalf = {-1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0};  // comes first
+  const auto upper = reinterpret_cast<Bytes16>(reinterpret_cast<Words16>(both) >> 4U) & kUpperHalf;
+  const Bytes16 digits = (upper | (both & ~kUpperHalf)) & 0x0f;
+  const Bytes16 text = digits + '0' + ((digits > 9) & ('a' - '0' - 10));
+  std::memcpy(at, &text, sizeof text);
+}
+
 bool is_special(char c) { return static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\'; }
 
 /// Copies the text. False: there is something in it that must be escaped, or is not ASCII.
@@ -80,6 +93,26 @@ constexpr auto kDecimalPairs = [] {
   }
   return pairs;
 }();
+
+char* put_pair(char* at, uint32_t value) {
+  std::memcpy(at, &kDecimalPairs[size_t{2} * value], 2);
+  return at + 2;
+}
+char* put_four(char* at, uint32_t value) { return put_pair(put_pair(at, value / 100), value % 100); }
+char* put_eight(char* at, uint32_t value) { return put_four(put_four(at, value / 10000), value % 10000); }
+
+/// Without zeros in front; at most two, four, eight digits.
+char* put_up_to_two(char* at, uint32_t value) {
+  if (value >= 10) return put_pair(at, value);
+  *at = static_cast<char>('0' + value);
+  return at + 1;
+}
+char* put_up_to_four(char* at, uint32_t value) {
+  return value < 100 ? put_up_to_two(at, value) : put_pair(put_up_to_two(at, value / 100), value % 100);
+}
+char* put_up_to_eight(char* at, uint32_t value) {
+  return value < 10000 ? put_up_to_four(at, value) : put_four(put_up_to_four(at, value / 10000), value % 10000);
+}
 
 char* put(char* at, std::string_view text) {
   std::memcpy(at, text.data(), text.size());
@@ -138,30 +171,16 @@ char* put_string(char* at, std::string_view text) {
 }
 
 char* put_decimal_unsigned(char* at, uint64_t value) {
-  if (value < 10) {
-    *at = static_cast<char>('0' + value);
-    return at + 1;
+  constexpr uint64_t kEightDigits = 100'000'000;
+  if (value < kEightDigits) return put_up_to_eight(at, static_cast<uint32_t>(value));
+  const uint64_t front = value / kEightDigits;
+  if (front < kEightDigits) {
+    at = put_up_to_eight(at, static_cast<uint32_t>(front));
+  } else {
+    at = put_up_to_eight(at, static_cast<uint32_t>(front / kEightDigits));
+    at = put_eight(at, static_cast<uint32_t>(front % kEightDigits));
   }
-  std::array<char, 2 * kDecimalMax> digits{};  // the number ends in the middle, so that kDecimalMax bytes may be copied
-  char* begin = digits.data() + kDecimalMax;
-  const auto put_pair = [&begin](uint32_t pair) { std::memcpy(begin -= 2, &kDecimalPairs[size_t{2} * pair], 2); };
-  const auto put_four = [&put_pair](uint32_t four) {
-    put_pair(four % 100);
-    put_pair(four / 100);
-  };
-  for (; value >= 100'000'000; value /= 100'000'000) {
-    const auto eight = static_cast<uint32_t>(value % 100'000'000);
-    put_four(eight % 10000);
-    put_four(eight / 10000);
-  }
-  auto rest = static_cast<uint32_t>(value);
-  for (; rest >= 100; rest /= 100) put_pair(rest % 100);
-  if (rest >= 10)
-    put_pair(rest);
-  else
-    *--begin = static_cast<char>('0' + rest);
-  std::memcpy(at, begin, kDecimalMax);
-  return at + (digits.data() + kDecimalMax - begin);
+  return put_eight(at, static_cast<uint32_t>(value % kEightDigits));
 }
 
 char* put_decimal(char* at, int64_t value) {
@@ -177,8 +196,8 @@ char* put_double(char* at, double value) {
 }
 
 char* put_hex(char* at, const uint8_t* bytes, size_t count) {
-  for (size_t i = 0; i < count; ++i, at += 2) std::memcpy(at, &kHexPairs[size_t{2} * bytes[i]], 2);
-  return at;
+  for (size_t i = 0; i < count; i += 8) put_hex(at + 2 * i, bytes + i);
+  return at + 2 * count;
 }
 
 }  // namespace clew::exporter::json

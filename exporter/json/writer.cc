@@ -16,21 +16,20 @@ char* lit(char* at, const char (&literal)[N]) {
   return at + N - 1;
 }
 
-/// Most that stands around the text of an attribute, or of an element of an array.
-constexpr size_t kFrame = 96;
+/// Most that stands around the text of an attribute, or of an element of an array, with a literal key.
+constexpr size_t kFrame = 80 + base::Key::kLengthMax;
+
+/// Room for all attributes that are no arrays.
+size_t bound(const Attributes& attributes) { return string_bound(attributes.text_bytes()) + attributes.size() * kFrame; }
 
 char* put_key(char* at, const Attributes::View& attribute) {
-  at = lit(at, R"({"key":)");
-  if (!attribute.has_literal_key) return put_string(at, attribute.key);
-  *at++ = '"';
-  std::memcpy(at, attribute.key.data(), attribute.key.size());
-  at += attribute.key.size();
-  *at++ = '"';
-  return at;
+  if (attribute.has_literal_key) return put_plain(lit(at, R"({"key":")"), attribute.key);
+  at = put_string(lit(at, R"({"key":)"), attribute.key);
+  return at - 1;  // without its last quote
 }
 
 void write_array(const std::vector<std::string_view>& values, Buffer& out) {
-  out.append(R"(,"value":{"arrayValue":{"values":[)");
+  out.append(R"(","value":{"arrayValue":{"values":[)");
   for (std::string_view value : values) {
     char* at = out.reserve(string_bound(value.size()) + kFrame);
     at = lit(at, R"({"stringValue":)");
@@ -44,36 +43,37 @@ void write_array(const std::vector<std::string_view>& values, Buffer& out) {
 /// "attributes":[…], with the comma; nothing if there are none.
 void write_attributes(const Attributes& attributes, Buffer& out) {
   if (attributes.empty()) return;
-  out.append(R"("attributes":[)");
+  char* at = lit(out.reserve(bound(attributes) + kFrame), R"("attributes":[)");
   for (size_t i = 0; i < attributes.size(); ++i) {
     const Attributes::View attribute = attributes[i];
-    char* at = put_key(out.reserve(string_bound(attribute.key.size()) + string_bound(attribute.text.size()) + kFrame), attribute);
+    at = put_key(at, attribute);
     switch (attribute.type) {
       case Attributes::Type::kString:
-        at = lit(at, R"(,"value":{"stringValue":)");
+        at = lit(at, R"(","value":{"stringValue":)");
         at = put_string(at, attribute.text);
         at = lit(at, "}},");
         break;
       case Attributes::Type::kInt:
-        at = lit(at, R"(,"value":{"intValue":")");
+        at = lit(at, R"(","value":{"intValue":")");
         at = put_decimal(at, attribute.integer);
         at = lit(at, "\"}},");
         break;
       case Attributes::Type::kDouble:
-        at = lit(at, R"(,"value":{"doubleValue":)");
+        at = lit(at, R"(","value":{"doubleValue":)");
         at = put_double(at, attribute.number);
         at = lit(at, "}},");
         break;
       case Attributes::Type::kBool:
-        at = attribute.integer != 0 ? lit(at, R"(,"value":{"boolValue":true}},)") : lit(at, R"(,"value":{"boolValue":false}},)");
+        at = attribute.integer != 0 ? lit(at, R"(","value":{"boolValue":true}},)") : lit(at, R"(","value":{"boolValue":false}},)");
         break;
       case Attributes::Type::kStringArray:
         out.set_end(at);
         write_array(attributes.array(i), out);
-        continue;
+        at = out.reserve(bound(attributes) + kFrame);
+        break;
     }
-    out.set_end(at);
   }
+  out.set_end(at);
   out.drop_last();
   out.append("],");
 }
@@ -116,7 +116,7 @@ void write_links(const std::vector<Link>& links, Buffer& out) {
   out.append("],");
 }
 
-void write_span(const Span& span, Buffer& out) {
+void write_span(const Span& span, AttributesCache& cache, Buffer& out) {
   char* at = out.reserve(string_bound(span.trace_state.size()) + string_bound(span.name.size()) + 384);
   at = lit(at, R"({"traceId":")");
   at = put_hex(at, span.trace_id.data(), span.trace_id.size());
@@ -140,7 +140,7 @@ void write_span(const Span& span, Buffer& out) {
   at = put_decimal_unsigned(at, span.end_unix_ns);
   at = lit(at, R"(",)");
   out.set_end(at);
-  write_attributes(span.attributes, out);
+  cache.append(span.attributes, out, write_attributes);
   write_links(span.links, out);
   switch (span.status) {
     case StatusCode::kUnset: out.append(R"("status":{}})"); break;
@@ -168,7 +168,7 @@ void Writer::append(const SpanGroup& group, Buffer& out) {
     out.append(resources_.get(*part.resource, encode_resource));
     out.append(kScope);
     for (const Span* span : part.spans) {
-      write_span(*span, out);
+      write_span(*span, attributes_, out);
       out.append(",");
     }
     out.drop_last();

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "exporter/attributes_cache.h"
 #include "exporter/buffer.h"
 #include "exporter/grouping.h"
 #include "exporter/queue.h"
@@ -19,6 +20,7 @@ class Writer {
  private:
   ByResource by_resource_;
   ResourceCache resources_;
+  AttributesCache attributes_;
 };
 
 }  // namespace clew::exporter::json

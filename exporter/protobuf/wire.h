@@ -54,6 +54,8 @@ class Encoder {
     close(body_at, length_bytes);
   }
 
+  Buffer& buffer() { return out_; }
+
  private:
   static constexpr size_t kVarintBytes = 10;
 

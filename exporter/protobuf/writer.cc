@@ -87,7 +87,7 @@ void write_link(Encoder& out, const Link& link) {
   if (link.flags != 0) out.fixed32(link_field::kFlags, link.flags);
 }
 
-void write_span(Encoder& out, const Span& span) {
+void write_span(Encoder& out, const Span& span, AttributesCache& cache) {
   out.bytes(span_field::kTraceId, as_bytes(span.trace_id));
   out.bytes(span_field::kSpanId, as_bytes(span.span_id));
   if (!span.trace_state.empty()) out.text(span_field::kTraceState, span.trace_state);
@@ -96,7 +96,8 @@ void write_span(Encoder& out, const Span& span) {
   out.varint(span_field::kKind, static_cast<uint64_t>(span.kind));
   out.fixed64(span_field::kStart, span.start_unix_ns);
   out.fixed64(span_field::kEnd, span.end_unix_ns);
-  write_attributes(out, span_field::kAttributes, span.attributes);
+  cache.append(span.attributes, out.buffer(),
+               [&out](const Attributes& attributes, Buffer&) { write_attributes(out, span_field::kAttributes, attributes); });
   for (const Link& link : span.links) out.message(span_field::kLinks, kShort, [&] { write_link(out, link); });
   if (span.status != StatusCode::kUnset)
     out.message(span_field::kStatus, kShort, [&] { out.varint(status_field::kCode, static_cast<uint64_t>(span.status)); });
@@ -122,7 +123,7 @@ void Writer::append(const SpanGroup& group, Buffer& buffer) {
           out.text(scope::kName, kScopeName);
           out.text(scope::kVersion, CLEW_VERSION);
         });
-        for (const Span* span : part.spans) out.message(scope_spans::kSpans, kMiddle, [&] { write_span(out, *span); });
+        for (const Span* span : part.spans) out.message(scope_spans::kSpans, kMiddle, [&] { write_span(out, *span, attributes_); });
         out.text(scope_spans::kSchemaUrl, kSchemaUrl);
       });
       out.text(resource_spans::kSchemaUrl, kSchemaUrl);

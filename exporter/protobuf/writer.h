@@ -2,6 +2,7 @@
 // Spans as the bytes of one opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest.
 #pragma once
 
+#include "exporter/attributes_cache.h"
 #include "exporter/buffer.h"
 #include "exporter/grouping.h"
 #include "exporter/queue.h"
@@ -17,6 +18,7 @@ class Writer {
  private:
   ByResource by_resource_;
   ResourceCache resources_;
+  AttributesCache attributes_;
 };
 
 }  // namespace clew::exporter::protobuf

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "protocols/http1/head_scan.h"
+#include "protocols/http1/framing.h"
 
 namespace clew::protocols::http1 {
 

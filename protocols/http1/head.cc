@@ -7,7 +7,7 @@
 
 namespace clew::protocols::http1 {
 
-std::unique_ptr<MessageHead> MessageHead::make(const Fields& fields, uint16_t status, uint8_t minor_version) {
+HeadPointer MessageHead::make(const Fields& fields, uint16_t status, uint8_t minor_version) {
   size_t text_bytes = 0;
   for (const std::string_view& field : fields) text_bytes += field.size();
   std::unique_ptr<MessageHead> head(new (TextBytes{text_bytes}) MessageHead);

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 
 #include "protocols/message.h"
@@ -20,7 +19,7 @@ using Fields = std::array<std::string_view, kFieldCount>;
 /// Object and text lie in one allocation: a head is made for every message, and two per exchange.
 class MessageHead final : public Head {
  public:
-  static std::unique_ptr<MessageHead> make(const Fields& fields, uint16_t status, uint8_t minor_version);
+  static HeadPointer make(const Fields& fields, uint16_t status, uint8_t minor_version);
 
   /// Empty: the head did not have it. Of a field that came several times it is the first.
   std::string_view operator[](Field field) const {

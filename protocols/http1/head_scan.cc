@@ -17,7 +17,7 @@ using Status = HeadScan::Status;
 /// An unfinished start line is judged by its first bytes only, so that a long one that trickles in costs no more than its length.
 constexpr size_t kJudgedBeginning = 64;
 
-enum class Use : uint8_t { kKeep, kContentLength, kTransferEncoding, kUpgrade, kContext };
+enum class Use : uint8_t { kKeep, kContentLength, kTransferEncoding, kUpgrade, kSecret, kContext };
 struct KnownField {
   std::string_view name;  // in lower case
   Use use;
@@ -33,6 +33,10 @@ constexpr std::array kOwnFields = {
     KnownField{"content-length", Use::kContentLength},
     KnownField{"transfer-encoding", Use::kTransferEncoding},
     KnownField{"upgrade", Use::kUpgrade},
+    KnownField{"authorization", Use::kSecret},
+    KnownField{"proxy-authorization", Use::kSecret},
+    KnownField{"cookie", Use::kSecret},
+    KnownField{"set-cookie", Use::kSecret},
 };
 
 constexpr auto kHeaderFields = [] {
@@ -103,6 +107,7 @@ void take_field(std::string_view line, bool strict, HeadScan& scan) {
       break;
     case Use::kTransferEncoding: take_transfer_encoding(value, scan.body); break;
     case Use::kUpgrade: scan.has_upgrade = true; break;
+    case Use::kSecret: scan.has_secret = true; break;
     case Use::kContext:
       if (!scan.start_line.method.empty() && scan.context_fields.size() < HeadScan::kContextFieldsMax)
         scan.context_fields.push_back({line.substr(0, wanted->name.size()), value});

@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "protocols/http1/framing.h"
 #include "protocols/http1/head.h"
 #include "protocols/http1/start_line.h"
 
@@ -15,13 +15,6 @@ namespace clew::protocols::http1 {
 
 /// A head with its empty line. Servers stop earlier: nginx at 32 KiB, Node at 16 KiB, Go at 1 MiB.
 inline constexpr size_t kHeadLengthMax = 65536;
-
-/// What the header fields say about the body. RFC 9112 §6.
-struct BodyFields {
-  std::optional<uint64_t> content_length;
-  bool has_transfer_encoding = false;
-  bool ends_chunked = false;  // the last transfer coding is chunked
-};
 
 /// Views point into the bytes that were scanned.
 struct HeadScan {
@@ -32,6 +25,7 @@ struct HeadScan {
   Status status = Status::kIncomplete;
   bool has_start_line = false;  // its line is whole and good, even if the head is not whole
   bool has_upgrade = false;
+  bool has_secret = false;  // cookies or credentials: no byte of it is to be kept
   /// A line that is no header field; nginx and CPython pass over such lines, and so does the scan. Looked for with `strict` only.
   bool has_malformed_line = false;
   size_t length = 0;        // kComplete: of the head with its empty line

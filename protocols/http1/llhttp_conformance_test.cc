@@ -200,6 +200,9 @@ std::vector<Message> find_messages(const Case& c) {
       case Step::Kind::kHead: {
         const auto& head = static_cast<const MessageHead&>(*step.head);
         found.push_back({std::string(head[Field::kMethod]), std::string(head[Field::kTarget]), head.status(), step.is_interim, 0});
+        found.back().is_complete |= step.is_whole;
+        if (step.skip > bytes.size()) return found;
+        bytes.remove_prefix(static_cast<size_t>(step.skip));
         break;
       }
       case Step::Kind::kEnd:

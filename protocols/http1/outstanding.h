@@ -6,14 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace clew::protocols::http1 {
+#include "protocols/http1/framing.h"
 
-enum class RequestKind : uint8_t {
-  kPlain,
-  kHead,     // its response has no body
-  kConnect,  // a 2xx response ends HTTP on this connection
-  kUpgrade,  // asks for another protocol; a 101 response grants it
-};
+namespace clew::protocols::http1 {
 
 /// A ring that grows to kLimit; then the oldest request is forgotten for each new one (its responses were evidently never shown).
 class Outstanding {

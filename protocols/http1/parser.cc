@@ -104,7 +104,6 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
       if (!bytes.empty() || opaque_) return parse_start(sender, d, bytes);
       d.awaiting = false;
       break;
-    case State::kLength: d.state = State::kEnd; return skip(0, d.left);
     case State::kEnd:
       if (!d.orphan) return end_message(d, 0);
       end_message(d, 0);  // untold
@@ -121,6 +120,12 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
 Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view bytes) {
   d.awaiting = false;
   if (opaque_) return step(Step::Kind::kOpaque, 0);
+  const KnownHead& known = known_heads_[static_cast<size_t>(sender)];
+  if (!d.hunting && d.progress.searched == 0 && known.begins(bytes)) {
+    if (follows_request_to_leave(sender)) return step(Step::Kind::kAwaitPeer, 0);
+    if (answers_nothing(sender, d)) return await_request(d);
+    return take_head(sender, d, known.framing(), known.head(), known.length());
+  }
   size_t consumed = 0;
   for (;;) {
     if (d.progress.searched == 0) {
@@ -130,14 +135,9 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     const std::string_view rest = bytes.substr(consumed);
     if (rest.empty() || rest == "\r") return step(Step::Kind::kNeedMore, consumed);
     if (d.hunting && consumed > 0) return skip(consumed, 0);
-    if (sender == Sender::kClient && !outstanding_.empty() && asks_to_leave(outstanding_.newest())) return step(Step::Kind::kAwaitPeer, 0);
-
+    if (follows_request_to_leave(sender)) return step(Step::Kind::kAwaitPeer, 0);
     HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
-    if (sender == Sender::kServer && scan.has_start_line && outstanding_.empty() && !d.orphan) {
-      d.progress = {};
-      d.awaiting = true;
-      return step(Step::Kind::kAwaitPeer, 0);
-    }
+    if (scan.has_start_line && answers_nothing(sender, d)) return await_request(d);
     const bool bad = scan.status == HeadScan::Status::kInvalid;
     if (d.hunting && (bad || (scan.status == HeadScan::Status::kComplete && !is_convincing(sender, scan)))) {
       d.progress = {};
@@ -147,48 +147,68 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     }
     if (bad) return reject(d, consumed, scan.reason, true);
     if (scan.status == HeadScan::Status::kIncomplete) return step(Step::Kind::kNeedMore, consumed);
-    return take_head(sender, d, scan, consumed + scan.length);
+    return take_head(sender, d, rest, scan, consumed);
   }
 }
 
-Step Http1Parser::take_head(Sender sender, Direction& d, HeadScan& scan, size_t consumed) {
+bool Http1Parser::follows_request_to_leave(Sender sender) const {
+  return sender == Sender::kClient && !outstanding_.empty() && asks_to_leave(outstanding_.newest());
+}
+
+Step Http1Parser::await_request(Direction& d) {
+  d.progress = {};
+  d.awaiting = true;
+  return step(Step::Kind::kAwaitPeer, 0);
+}
+
+Step Http1Parser::take_head(Sender sender, Direction& d, std::string_view bytes, HeadScan& scan, size_t before) {
+  const Framing framing{.kind = kind_of(scan), .status = scan.start_line.status, .body = scan.body};
+  HeadPointer head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
+  if (scan.context_fields.empty() && !scan.has_secret)
+    known_heads_[static_cast<size_t>(sender)].learn(bytes.substr(0, scan.length), framing, head);
+  Step s = take_head(sender, d, framing, std::move(head), before + scan.length);
+  if (!scan.context_fields.empty() && s.kind == Step::Kind::kHead) s.context_fields = context_fields_ = std::move(scan.context_fields);
+  return s;
+}
+
+Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing, HeadPointer head, size_t consumed) {
   const bool is_request = sender == Sender::kClient;
   d.body_bytes = 0;
   d.trailer_bytes = 0;
   if (is_request) {
-    frame_request(d, scan);
+    frame_request(d, framing);
   } else {
-    frame_response(d, scan);
+    frame_response(d, framing);
   }
   d.hunting = false;
-  if (d.orphan) return skip(consumed, 0);
+  if (d.orphan) return skip(consumed, d.body_bytes);
   Step s = step(Step::Kind::kHead, consumed);
   s.is_request = is_request;
-  s.is_interim = !is_request && is_interim(scan.start_line.status);
-  s.head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
-  if (!scan.context_fields.empty()) s.context_fields = context_fields_ = std::move(scan.context_fields);
+  s.is_interim = !is_request && is_interim(framing.status);
+  s.head = std::move(head);
+  s.skip = d.body_bytes;
+  s.is_whole = d.state == State::kEnd && d.body_bytes == 0;
+  s.is_last = s.is_whole && !opaque_;
+  if (s.is_whole) d.state = State::kStart;
   return s;
 }
 
 /// RFC 9112 §6.3.
-void Http1Parser::frame_request(Direction& d, const HeadScan& scan) {
-  const RequestKind kind = kind_of(scan);
-  const BodyFields& body = scan.body;
+void Http1Parser::frame_request(Direction& d, const Framing& framing) {
+  const BodyFields& body = framing.body;
   d.state = State::kEnd;
-  if (kind != RequestKind::kConnect) {
-    d.left = body.content_length.value_or(0);
+  if (framing.kind != RequestKind::kConnect) {
     if (body.has_transfer_encoding)
       d.state = body.ends_chunked ? State::kChunkLine : State::kUnframed;
-    else if (d.left > 0)
-      d.state = State::kLength;
+    else
+      d.body_bytes = body.content_length.value_or(0);
   }
-  if (d.state == State::kLength) d.body_bytes = d.left;
-  outstanding_.push(kind);
+  outstanding_.push(framing.kind);
 }
 
-void Http1Parser::frame_response(Direction& d, const HeadScan& scan) {
-  const uint16_t status = scan.start_line.status;
-  const BodyFields& body = scan.body;
+void Http1Parser::frame_response(Direction& d, const Framing& framing) {
+  const uint16_t status = framing.status;
+  const BodyFields& body = framing.body;
   if (is_interim(status)) {
     d.state = State::kStart;
     return;
@@ -198,7 +218,6 @@ void Http1Parser::frame_response(Direction& d, const HeadScan& scan) {
     kind = outstanding_.oldest();
     outstanding_.pop();
   }
-  d.left = body.content_length.value_or(0);
   const bool leaves_http = status == 101 || (kind == RequestKind::kConnect && status < 300);
   if (leaves_http) {
     opaque_ = true;
@@ -208,11 +227,11 @@ void Http1Parser::frame_response(Direction& d, const HeadScan& scan) {
   } else if (body.has_transfer_encoding) {
     d.state = body.ends_chunked ? State::kChunkLine : State::kToClose;
   } else if (body.content_length) {
-    d.state = d.left > 0 ? State::kLength : State::kEnd;
+    d.state = State::kEnd;
+    d.body_bytes = *body.content_length;
   } else {
     d.state = State::kToClose;
   }
-  if (d.state == State::kLength) d.body_bytes = d.left;
 }
 
 Step Http1Parser::parse_chunk(Direction& d, std::string_view bytes) {
@@ -258,6 +277,7 @@ Step Http1Parser::parse_trailer(Direction& d, std::string_view bytes) {
 Step Http1Parser::end_message(Direction& d, size_t consumed) {
   Step s = step(Step::Kind::kEnd, consumed);
   s.body_bytes = d.body_bytes;
+  s.is_last = !opaque_;
   d.state = State::kStart;
   d.orphan = false;
   return s;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocols/http1/head_scan.h"
+#include "protocols/http1/known_head.h"
 #include "protocols/http1/outstanding.h"
 #include "protocols/protocol.h"
 
@@ -31,13 +32,13 @@ class Http1Parser final : public Parser {
   void restart(Sender sender) override { direction(sender) = {}; }
   bool finish(Sender sender) override;
   size_t memory_bytes() const override {
-    return sizeof *this + outstanding_.memory_bytes() + context_fields_.capacity() * sizeof(HeaderField);
+    return sizeof *this + outstanding_.memory_bytes() + context_fields_.capacity() * sizeof(HeaderField) + known_heads_[0].memory_bytes() +
+           known_heads_[1].memory_bytes();
   }
 
  private:
   enum class State : uint8_t {
     kStart,      // a message may begin
-    kLength,     // `left` bytes of body have to be announced
     kEnd,        // the message is complete
     kChunkLine,  // the size of a chunk
     kTrailer,    // lines behind the last chunk
@@ -48,29 +49,33 @@ class Http1Parser final : public Parser {
 
   struct Direction {
     State state = State::kStart;
-    bool hunting = false;   // looking for a message start, in bytes that may be anything
-    bool mid_line = false;  // hunting: the rest of this line is to be dropped
-    bool rejected = false;  // kInvalid was answered for the line at hand: it must not be found again
-    bool awaiting = false;  // kAwaitPeer was answered for a response
-    bool orphan = false;    // the message answers no known request: pass over it
-    HeadProgress progress;  // kStart; `searched` also in kChunkLine and kTrailer
-    uint64_t left = 0;
-    uint64_t body_bytes = 0;
+    bool hunting = false;     // looking for a message start, in bytes that may be anything
+    bool mid_line = false;    // hunting: the rest of this line is to be dropped
+    bool rejected = false;    // kInvalid was answered for the line at hand: it must not be found again
+    bool awaiting = false;    // kAwaitPeer was answered for a response
+    bool orphan = false;      // the message answers no known request: pass over it
+    HeadProgress progress;    // kStart; `searched` also in kChunkLine and kTrailer
+    uint64_t body_bytes = 0;  // so far; announced at once if the head says how many there are
     size_t trailer_bytes = 0;
   };
 
   Direction& direction(Sender sender) { return directions_[static_cast<size_t>(sender)]; }
   size_t hunt(Sender sender, Direction& d, std::string_view bytes) const;
   Step parse_start(Sender sender, Direction& d, std::string_view bytes);
-  Step take_head(Sender sender, Direction& d, HeadScan& scan, size_t consumed);
-  void frame_request(Direction& d, const HeadScan& scan);
-  void frame_response(Direction& d, const HeadScan& scan);
+  bool answers_nothing(Sender sender, const Direction& d) const { return sender == Sender::kServer && outstanding_.empty() && !d.orphan; }
+  bool follows_request_to_leave(Sender sender) const;
+  Step await_request(Direction& d);
+  Step take_head(Sender sender, Direction& d, std::string_view bytes, HeadScan& scan, size_t before);
+  Step take_head(Sender sender, Direction& d, const Framing& framing, HeadPointer head, size_t consumed);
+  void frame_request(Direction& d, const Framing& framing);
+  void frame_response(Direction& d, const Framing& framing);
   Step parse_chunk(Direction& d, std::string_view bytes);
   Step parse_trailer(Direction& d, std::string_view bytes);
   Step end_message(Direction& d, size_t consumed);
   Step reject(Direction& d, size_t consumed, std::string_view reason, bool drop_line);
 
   Direction directions_[2];
+  KnownHead known_heads_[2];  // by Sender
   Outstanding outstanding_;
   std::vector<HeaderField> context_fields_;  // of the latest request that had some
   bool opaque_ = false;

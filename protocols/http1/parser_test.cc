@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "protocols/http1/head.h"
 
@@ -15,9 +16,11 @@ using Kind = Step::Kind;
 
 Kind kind(Parser& parser, Sender sender, std::string_view bytes) { return parser.parse(sender, bytes).kind; }
 
+/// A request without a body.
 void ask(Parser& parser, std::string_view request) {
-  ASSERT_EQ(kind(parser, Sender::kClient, request), Kind::kHead);
-  ASSERT_EQ(kind(parser, Sender::kClient, {}), Kind::kEnd);
+  const Step step = parser.parse(Sender::kClient, request);
+  ASSERT_EQ(step.kind, Kind::kHead);
+  ASSERT_TRUE(step.is_whole);
 }
 
 std::string head_of_length(size_t length) {
@@ -72,7 +75,7 @@ TEST(Http1Parser, ResyncPassesOverTheOrphanOnly) {
   Step step = parser.parse(Sender::kServer, orphan);
   EXPECT_EQ(step.kind, Kind::kSkip);
   EXPECT_EQ(step.consumed, orphan.size());
-  EXPECT_EQ(parser.parse(Sender::kServer, {}).skip, 38U);
+  EXPECT_EQ(step.skip, 38U);
   ask(parser, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(kind(parser, Sender::kServer, "HTTP/1.1 200 OK\r\n\r\n"), Kind::kHead);
 }
@@ -133,9 +136,91 @@ TEST(Http1Parser, FinishCompletesOnlyABodyThatEndsWithTheConnection) {
 
 TEST(Http1Parser, FinishInTheMiddleOfABodyCompletesNothing) {
   Http1Parser parser(true);
-  ASSERT_EQ(kind(parser, Sender::kClient, "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"), Kind::kHead);
-  EXPECT_EQ(parser.parse(Sender::kClient, {}).skip, 5U);
+  const Step head = parser.parse(Sender::kClient, "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(head.skip, 5U);
+  EXPECT_FALSE(head.is_whole);
   EXPECT_FALSE(parser.finish(Sender::kClient));
+}
+
+/// Both heads of one exchange.
+std::pair<HeadPointer, HeadPointer> exchange(Http1Parser& parser, std::string_view request, std::string_view response) {
+  const Step asked = parser.parse(Sender::kClient, request);
+  const Step answered = parser.parse(Sender::kServer, response);
+  EXPECT_TRUE(asked.is_whole && answered.is_whole);
+  return {asked.head, answered.head};
+}
+
+TEST(Http1Parser, TheSameBytesGiveTheSameHeadAgain) {
+  Http1Parser parser(true);
+  const std::string_view request = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string_view response = "HTTP/1.1 204 No Content\r\nDate: 1\r\n\r\n";
+  const auto first = exchange(parser, request, response);
+  EXPECT_EQ(exchange(parser, request, response), first);
+  EXPECT_EQ(static_cast<const MessageHead&>(*first.first)[Field::kTarget], "/a");
+  EXPECT_EQ(static_cast<const MessageHead&>(*first.second).status(), 204);
+}
+
+TEST(Http1Parser, OneOtherByteGivesAnotherHead) {
+  Http1Parser parser(true);
+  const auto first = exchange(parser, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n");
+  const auto second = exchange(parser, "GET /b HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 304 No Content\r\n\r\n");
+  EXPECT_NE(second.first, first.first);
+  EXPECT_NE(second.second, first.second);
+  EXPECT_EQ(static_cast<const MessageHead&>(*second.first)[Field::kTarget], "/b");
+  EXPECT_EQ(static_cast<const MessageHead&>(*second.second).status(), 304);
+}
+
+TEST(Http1Parser, AHeadThatIsRepeatedFramesItsBodyAgain) {
+  Http1Parser parser(true);
+  const std::string_view head = "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n";
+  for (int i = 0; i < 3; ++i) {
+    const Step step = parser.parse(Sender::kClient, std::string(head) + "hello");
+    ASSERT_EQ(step.kind, Kind::kHead) << i;
+    EXPECT_EQ(step.consumed, head.size());
+    EXPECT_EQ(step.skip, 5U);
+    EXPECT_EQ(parser.parse(Sender::kClient, {}).body_bytes, 5U);
+  }
+}
+
+TEST(Http1Parser, ATraceContextIsReadEachTime) {
+  Http1Parser parser(true);
+  const std::string_view request = "GET / HTTP/1.1\r\nb3: 0\r\n\r\n";
+  for (int i = 0; i < 3; ++i) {
+    const Step step = parser.parse(Sender::kClient, request);
+    ASSERT_EQ(step.context_fields.size(), 1U) << i;
+    EXPECT_EQ(step.context_fields[0].value, "0");
+    EXPECT_TRUE(step.is_whole);
+  }
+}
+
+TEST(Http1Parser, AHeadWithSecretsIsNotKept) {
+  const std::string_view plain = "HTTP/1.1 204 No Content\r\n\r\n";
+  for (const std::string_view field : {"Cookie: a=1", "AUTHORIZATION: Basic eA==", "Proxy-Authorization: x"}) {
+    Http1Parser parser(true);
+    const std::string request = std::string("GET / HTTP/1.1\r\n").append(field).append("\r\n\r\n");
+    const size_t memory = parser.memory_bytes();
+    const HeadPointer first = parser.parse(Sender::kClient, request).head;
+    EXPECT_LT(parser.memory_bytes(), memory + request.size()) << field;
+    EXPECT_NE(parser.parse(Sender::kClient, request).head, first) << field;
+  }
+  Http1Parser parser(true);
+  const std::string_view response = "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\n\r\n";
+  const std::string_view request = "GET / HTTP/1.1\r\n\r\n";
+  const auto first = exchange(parser, request, response);
+  EXPECT_NE(exchange(parser, request, response).second, first.second);
+  const auto third = exchange(parser, request, plain);
+  EXPECT_EQ(exchange(parser, request, plain), third);
+}
+
+TEST(Http1Parser, TheAnswerToAHeadRequestHasNoBodyThoughItsHeadIsKnown) {
+  Http1Parser parser(true);
+  const std::string_view response = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+  ask(parser, "GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(parser.parse(Sender::kServer, response).skip, 3U);
+  ASSERT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd);
+  ask(parser, "HEAD / HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(parser.parse(Sender::kServer, response).is_whole);
+  EXPECT_EQ(kind(parser, Sender::kServer, response), Kind::kAwaitPeer) << "nobody has asked";
 }
 
 TEST(Http1Parser, MemoryIsBoundedHoweverManyRequestsWait) {
@@ -148,12 +233,14 @@ TEST(Http1Parser, ManyPipelinedRequestsKeepTheirOrder) {
   Http1Parser parser(true);
   for (int i = 0; i < 1000; ++i) ask(parser, i % 7 == 0 ? "HEAD / HTTP/1.1\r\n\r\n" : "GET / HTTP/1.1\r\n\r\n");
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_EQ(kind(parser, Sender::kServer, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), Kind::kHead) << i;
-    const uint64_t body = i % 7 == 0 ? 0 : 3;
-    if (body > 0) {
-      ASSERT_EQ(parser.parse(Sender::kServer, {}).skip, body) << i;
+    const Step head = parser.parse(Sender::kServer, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n");
+    ASSERT_EQ(head.kind, Kind::kHead) << i;
+    const bool has_body = i % 7 != 0;
+    ASSERT_EQ(head.skip, has_body ? 3U : 0U) << i;
+    ASSERT_EQ(head.is_whole, !has_body) << i;
+    if (has_body) {
+      ASSERT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd) << i;
     }
-    ASSERT_EQ(kind(parser, Sender::kServer, {}), Kind::kEnd) << i;
   }
 }
 

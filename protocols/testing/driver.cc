@@ -136,7 +136,15 @@ bool Driver::take(Sender sender, Step& step) {
   switch (step.kind) {
     case Step::Kind::kNeedMore: return false;
     case Step::Kind::kAwaitPeer: s.waiting = true; return false;
-    case Step::Kind::kHead: take_head(sender, step); return true;
+    case Step::Kind::kHead:
+      take_head(sender, step);
+      if (step.is_whole) {
+        lines(sender).emplace_back("end 0");
+        take_end(sender, step.stream_id, 0);
+      } else if (step.skip > 0) {
+        pass_over(sender, step.skip);
+      }
+      return true;
     case Step::Kind::kEnd:
       lines(sender).push_back(fmt::format("end {}", step.body_bytes));
       take_end(sender, step.stream_id, step.body_bytes);

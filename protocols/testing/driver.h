@@ -59,8 +59,8 @@ class Driver {
   };
   struct Exchange {
     uint64_t stream_id = 0;
-    std::unique_ptr<Head> request;
-    std::unique_ptr<Head> response;
+    HeadPointer request;
+    HeadPointer response;
     ExchangeFacts facts;
   };
 
