@@ -246,7 +246,7 @@ struct scratch {
 	struct go_work go;
 	struct node_work node;
 	struct haproxy_work haproxy;
-	struct connection fresh;				       /* sys_exit backend: a new entry before it is in the table */
+	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
 	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];
 	union {

@@ -198,7 +198,8 @@ Finding check_optional(const MachineFacts& facts, std::string_view check, TrialK
 }
 
 Finding check_sk_msg(const MachineFacts& facts) {
-  return check_optional(facts, "sk_msg", TrialKind::kSkMsg, "optional: sk_msg programs", "without it no trace context can be injected (--inject)");
+  return check_optional(facts, "sk_msg", TrialKind::kSkMsg, "optional: sk_msg programs",
+                        "without it no trace context can be injected (--inject)");
 }
 Finding check_sockops(const MachineFacts& facts) {
   return check_optional(facts, "sockops", TrialKind::kSockOps, "optional: sockops programs",

@@ -12,10 +12,10 @@ namespace {
 using namespace std::string_literals;
 
 TEST(ReadableBytes, AMoveOfTheConstantIsFound) {
-  EXPECT_TRUE(loads_fionread("\x90\xbe\x1b\x54\0\0\xe8"s));               // mov $0x541b, %esi
-  EXPECT_TRUE(loads_fionread("\x41\xb8\x1b\x54\0\0"s));                   // mov $0x541b, %r8d
-  EXPECT_TRUE(loads_fionread("\x48\xc7\xc6\x1b\x54\0\0"s));               // mov $0x541b, %rsi
-  EXPECT_TRUE(loads_fionread("\xc7\x44\x24\x10\x1b\x54\0\0"s));           // movl $0x541b, 0x10(%rsp)
+  EXPECT_TRUE(loads_fionread("\x90\xbe\x1b\x54\0\0\xe8"s));                // mov $0x541b, %esi
+  EXPECT_TRUE(loads_fionread("\x41\xb8\x1b\x54\0\0"s));                    // mov $0x541b, %r8d
+  EXPECT_TRUE(loads_fionread("\x48\xc7\xc6\x1b\x54\0\0"s));                // mov $0x541b, %rsi
+  EXPECT_TRUE(loads_fionread("\xc7\x44\x24\x10\x1b\x54\0\0"s));            // movl $0x541b, 0x10(%rsp)
   EXPECT_TRUE(loads_fionread("\x1b\x54\0\0 and then \xbf\x1b\x54\0\0"s));  // the second is one
 }
 

@@ -800,8 +800,8 @@ static __always_inline int http1_finish(struct http1_view *v)
 }
 
 /*
- * Bytes that passed unseen (sendfile, a hole): 0 if they lie within a body whose length is known, else the framing is lost. At a message start
- * they may have been a head whose body follows: nothing is believed there before the other direction has moved.
+ * Bytes that passed unseen (sendfile, a hole): 0 if they lie within a body whose length is known, else the framing is lost. At a message
+ * start they may have been a head whose body follows: nothing is believed there before the other direction has moved.
  */
 static __always_inline int http1_skip(struct http1_view *v, u64 bytes)
 {

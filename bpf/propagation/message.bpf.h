@@ -60,7 +60,8 @@ static __noinline int find_cause(struct scratch *s, struct injection *i, u64 soc
 	}
 	w = bpf_map_lookup_elem(&working, &worker);
 	if (!w) /* a thread that waits for no request works for none; of a goroutine, user space may know who has started it */
-		return !p->serves || ((p->serves & CLEW_WAITS) && !worker.is_goroutine && p->rule == CLEW_RULE_THREADS) ? CAUSE_NONE : CAUSE_UNKNOWN;
+		return !p->serves || ((p->serves & CLEW_WAITS) && !worker.is_goroutine && p->rule == CLEW_RULE_THREADS) ? CAUSE_NONE
+															: CAUSE_UNKNOWN;
 	if (p->rule == CLEW_RULE_LOOP && !take_turn(w, s->now_ns))
 		return CAUSE_UNKNOWN;
 	if (!w->known || w->ambiguous)

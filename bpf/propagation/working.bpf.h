@@ -59,8 +59,10 @@ static __always_inline bool worker_of(struct scratch *s, const struct clew_proce
 	w->tgid = s->tgid;
 	w->is_goroutine = 0;
 	w->id = s->tid;
-	if (p->rule == CLEW_RULE_UNKNOWN || p->runtime == CLEW_RUNTIME_NODE || (p->serves & CLEW_HANDS_ON))
+	if (p->rule == CLEW_RULE_UNKNOWN || (p->serves & CLEW_HANDS_ON))
 		return false;
+	if (p->runtime != CLEW_RUNTIME_NONE && p->runtime != CLEW_RUNTIME_GO && p->runtime != CLEW_RUNTIME_CPYTHON)
+		return false; /* known to user space alone */
 	if (p->runtime == CLEW_RUNTIME_GO) {
 		struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
 

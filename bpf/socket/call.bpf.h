@@ -7,7 +7,7 @@ struct call {
 	struct scratch *s;
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
-	struct injection *i;  /* of a client's socket, or NULL */
+	struct injection *i; /* of a client's socket, or NULL */
 };
 /* In sk_msg, where `c` is NULL. */
 struct message_call {

@@ -76,8 +76,8 @@ static long many_step(u32 index, struct many *m)
 	if (moved) {
 		s->iov_index = 0;
 		s->iov_offset = 0;
-		handle_call(s, m->c, m->sk, s->walk.direction, moved, 0, use_msghdr(s, entry) == 0, NULL,
-			    bpf_get_current_pid_tgid(), NULL, true);
+		handle_call(s, m->c, m->sk, s->walk.direction, moved, 0, use_msghdr(s, entry) == 0, NULL, bpf_get_current_pid_tgid(), NULL,
+			    true);
 	}
 	return 0;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times a send+recv pair of 200 B on one TCP loopback connection, and a getpid loop, in one thread; commanded by lines on stdin.
-// Commands: `foreign SECONDS` (bytes that are no HTTP), `body SECONDS` (inside an endless request body), `head SECONDS` (a request, then its
-// response, each a head: ns of both by two), `context SECONDS` (the same with a traceparent in the request), `getpid SECONDS`, each answered by
-// one line: ns per turn. The clock is the thread's CPU time, so that other programs on the core do not count; of many short chunks the 10th
-// percentile is given, which interruptions do not reach.
+// Commands: `foreign SECONDS` (bytes that are no HTTP), `body SECONDS` (inside an endless request body), `head SECONDS` (a request, then
+// its response, each a head: ns of both by two), `context SECONDS` (the same with a traceparent in the request), `getpid SECONDS`, each
+// answered by one line: ns per turn. The clock is the thread's CPU time, so that other programs on the core do not count; of many short
+// chunks the 10th percentile is given, which interruptions do not reach.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
