@@ -22,5 +22,6 @@
 #include "process/lifecycle.bpf.c"
 #include "execution/go_round_trip.bpf.c"
 #include "execution/cpython.bpf.c"
+#include "execution/tokio_spawn.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

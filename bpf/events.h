@@ -58,6 +58,7 @@ enum clew_runtime {
 	CLEW_RUNTIME_GO = 1,
 	CLEW_RUNTIME_NODE = 2,
 	CLEW_RUNTIME_CPYTHON = 3,
+	CLEW_RUNTIME_TOKIO = 4,
 };
 
 /* clew_event_runtime.what */

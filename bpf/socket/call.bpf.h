@@ -46,7 +46,7 @@ static __noinline int emit_data(struct call *call, u64 advanced_to)
 	struct http1_walk *w = &s->walk;
 	u32 at = HTTP1_INDEX(w->capture - w->window);
 	u32 length = w->capture_end - w->capture;
-	bool executes = call->c->runtime != 0 && read_execution(s, call->c->runtime);
+	bool executes = call->c->runtime != 0 && read_execution(s, call->c);
 	u8 *start = s->bytes + SCRATCH_HEADROOM + at - sizeof(struct clew_event_data);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;

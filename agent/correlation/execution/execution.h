@@ -20,6 +20,7 @@ enum class ExecutionModel : uint8_t {
   kGoroutines,  // Go: by the goroutine that reads, and those that it starts
   kTasks,       // CPython: the context that a task runs in tells which request it serves
   kNode,        // Node.js: its async ids
+  kTokio,       // tokio: the task that reads a request, and the one that waits for an answer
 };
 
 /// Who made the call, and when.

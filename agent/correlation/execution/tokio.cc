@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/correlation/execution/tokio.h"
+
+#include <algorithm>
+
+namespace clew::correlation {
+namespace {
+
+// Words of a call, bpf/execution/tokio.bpf.h.
+constexpr uint32_t kSpawned = 1;
+constexpr unsigned kIdBits = 44;
+constexpr uint64_t kIdMask = (uint64_t{1} << kIdBits) - 1;
+constexpr uint64_t kProven = uint64_t{1} << 63;
+constexpr uint64_t kJoinable = uint64_t{1} << 63;
+
+constexpr size_t kSpawnedMax = 4096;  // by the task of one request
+constexpr size_t kOutlivedMax = 4096;
+constexpr size_t kPoolsMax = 4096;
+
+}  // namespace
+
+void Tokio::received(const RequestKey& request, const Caller& caller) {
+  const uint64_t task = caller.execution[0] & kIdMask;
+  if (caller.model != ExecutionModel::kTokio || task == 0) return;
+  if (serving_.size() >= settings_.threads_max && !serving_.contains(task)) return settings_.full->add();
+  if (!open_.try_emplace(request, Open{.task = task, .spawned = {}}).second) return;
+  serving_[task].push_back(request);
+}
+
+void Tokio::done(const RequestKey& request, uint64_t /*time_ns*/) {
+  const auto entry = open_.extract(request);
+  if (!entry) return;
+  if (const auto found = serving_.find(entry.mapped().task); found != serving_.end()) {
+    std::erase(found->second, request);
+    if (found->second.empty()) serving_.erase(found);
+  }
+  for (const uint64_t task : entry.mapped().spawned) {
+    spawned_.erase(task);
+    if (!outlived_.insert(task).second) continue;
+    outlived_in_order_.push_back(task);
+    if (outlived_in_order_.size() <= kOutlivedMax) continue;
+    outlived_.erase(outlived_in_order_.front());
+    outlived_in_order_.pop_front();
+  }
+}
+
+// Only what the task that serves a request spawns itself: of tasks in between it is not known whether somebody waits for them.
+void Tokio::noted(uint32_t what, const Caller& caller) {
+  if (what != kSpawned) return;
+  const auto request = served_by(caller.execution[0]);
+  if (!request) return;
+  std::vector<uint64_t>& spawned = open_[*request].spawned;
+  if (spawned.size() >= kSpawnedMax || spawned_.size() >= settings_.threads_max) return settings_.full->add();
+  if (spawned_.try_emplace(caller.execution[1], *request).second) spawned.push_back(caller.execution[1]);
+}
+
+// Requests of one connection are answered in their order; those of two are served in nobody knows which.
+std::optional<RequestKey> Tokio::served_by(uint64_t task) const {
+  const auto found = serving_.find(task);
+  if (found == serving_.end()) return std::nullopt;
+  const RequestKey& first = found->second.front();
+  for (const RequestKey& other : found->second) {
+    if (other.connection == first.connection) continue;
+    settings_.ambiguous->add();
+    return std::nullopt;
+  }
+  return first;
+}
+
+std::optional<Cause> Tokio::sent(const RequestKey& /*request*/, const Caller& caller) {
+  if (caller.model != ExecutionModel::kTokio || (caller.execution[0] & kProven) == 0) return std::nullopt;
+  const auto cause = [](const RequestKey& request, Evidence evidence) { return Cause{.request = request, .evidence = evidence}; };
+  const uint64_t waiter = caller.execution[1] & kIdMask;
+  if (waiter == 0) {  // no client of hyper's, or nobody waits yet: the task that serves may send for itself
+    const auto own = served_by(caller.execution[0] & kIdMask);
+    return own ? std::optional(cause(*own, Evidence::kExecution)) : std::nullopt;
+  }
+  if (serving_.contains(waiter)) {
+    const auto own = served_by(waiter);
+    return own ? std::optional(cause(*own, Evidence::kExecution)) : std::nullopt;
+  }
+  const auto kind = static_cast<uint32_t>(caller.execution[2] >> kIdBits);
+  const bool joinable = (caller.execution[1] & kJoinable) != 0;
+  // Let go of, or still at work when its request is answered: such ones wait for jobs, of whoever has some.
+  if ((!joinable || outlived_.contains(waiter)) && pools_.size() < kPoolsMax) pools_.insert(kind);
+  if (pools_.contains(kind)) return std::nullopt;
+  if (const auto joined = served_by(caller.execution[2] & kIdMask)) return cause(*joined, Evidence::kCausal);
+  const auto spawned = spawned_.find(waiter);
+  return spawned != spawned_.end() ? std::optional(cause(spawned->second, Evidence::kCausal)) : std::nullopt;
+}
+
+}  // namespace clew::correlation

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/runtime/tokio.h"
+
+#include <elf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <vector>
+
+#include "agent/discovery/elf_file.h"
+#include "agent/runtime/process_image.h"
+#include "bpf/events.h"
+
+namespace clew::runtime {
+namespace {
+
+constexpr size_t kCodeMax = 256;
+constexpr uint8_t kPush = 0x55;
+
+/// Addresses in the file, by what they are; a function may have several names, and several functions one address.
+struct Found {
+  std::array<std::set<uint64_t>, 5> addresses;
+  uint64_t context_bytes = 0;
+  uint64_t enter_bytes = 0;
+  bool has_table = false;
+  const std::set<uint64_t>& of(TokioSymbol symbol) const { return addresses.at(static_cast<size_t>(symbol)); }
+  bool is_one(TokioSymbol symbol) const { return of(symbol).size() == 1; }
+};
+
+Found find(const discovery::ElfFile& file) {
+  Found found;
+  file.for_each_section([&](const discovery::ElfFile::Section& section) {
+    if (section.header.sh_type != SHT_SYMTAB || section.header.sh_entsize == 0) return;
+    Elf_Data* const data = ::elf_getdata(section.handle, nullptr);
+    if (data == nullptr) return;
+    found.has_table = true;
+    GElf_Sym symbol;
+    for (size_t i = 0; i < section.header.sh_size / section.header.sh_entsize; ++i) {
+      if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr || symbol.st_shndx == SHN_UNDEF) continue;
+      const TokioSymbol what = tokio_symbol(file.text(section, symbol.st_name), GELF_ST_TYPE(symbol.st_info) == STT_TLS);
+      if (what == TokioSymbol::kNone) continue;
+      found.addresses.at(static_cast<size_t>(what)).insert(symbol.st_value);
+      if (what == TokioSymbol::kContext) found.context_bytes = symbol.st_size;
+      if (what == TokioSymbol::kEnter) found.enter_bytes = symbol.st_size;
+    }
+  });
+  return found;
+}
+
+std::optional<uint32_t> task_id_at(const discovery::ElfFile& file, const Found& found) {
+  std::vector<uint8_t> code(std::min<uint64_t>(found.enter_bytes, kCodeMax));
+  if (code.empty() || !file.read(*found.of(TokioSymbol::kEnter).begin(), std::as_writable_bytes(std::span(code)))) return std::nullopt;
+  const auto at = tokio_task_id_at(code);
+  return at && *at + sizeof(uint64_t) <= found.context_bytes ? at : std::nullopt;
+}
+
+}  // namespace
+
+TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data) {
+  const auto has = [name](std::string_view part) { return name.find(part) != std::string_view::npos; };
+  if (thread_local_data) return has("5tokio7runtime7context7CONTEXT") && has("VAL") ? TokioSymbol::kContext : TokioSymbol::kNone;
+  if (has("5tokio7runtime4task5waker12WAKER_VTABLE")) return TokioSymbol::kWaker;
+  if (has("5tokio7runtime4task4core") && has("11TaskIdGuard5enter")) return TokioSymbol::kEnter;
+  // Not its parts that are moved away as never run.
+  if (has("5tokio7runtime4task4list") && has("OwnedTasks") && has("10bind_inner") && !name.ends_with(".cold")) return TokioSymbol::kBind;
+  return TokioSymbol::kNone;
+}
+
+std::optional<uint32_t> tokio_task_id_at(std::span<const uint8_t> code) {
+  // mov n(%context),%old; mov %new,n(%context)
+  constexpr uint8_t kLoad = 0x8b;
+  constexpr uint8_t kStore = 0x89;
+  std::optional<uint32_t> found;
+  for (size_t at = 0; at + 8 <= code.size(); ++at) {
+    const auto word_move = [&code](size_t place, uint8_t opcode) {
+      return (code[place] & 0xf8) == 0x48 && code[place + 1] == opcode && code[place + 2] >> 6 == 1 && (code[place + 2] & 7) != 4;
+    };
+    if (!word_move(at, kLoad) || !word_move(at + 4, kStore)) continue;
+    const bool same_base = ((code[at] ^ code[at + 4]) & 1) == 0 && ((code[at + 2] ^ code[at + 6]) & 7) == 0;
+    if (!same_base || code[at + 3] != code[at + 7] || code[at + 3] >= 0x80) continue;
+    if (found && *found != code[at + 3]) return std::nullopt;
+    found = code[at + 3];
+  }
+  return found;
+}
+
+uint64_t tls_offset(uint64_t value, uint64_t segment_bytes, uint64_t segment_align) {
+  const uint64_t align = std::max<uint64_t>(segment_align, 1);
+  return value - (segment_bytes + align - 1) / align * align;
+}
+
+Layout tokio_layout(const discovery::ProcFs& proc, uint32_t process_id) {
+  const std::string path = fmt::format("{}/{}/exe", proc.root, process_id);
+  const auto file = discovery::ElfFile::open(path);
+  if (!file) return {.description = file.error().message};
+  const auto by_threads = [](std::string_view why) { return Layout{.description = fmt::format("rust: {}: by threads", why)}; };
+  if (file->header().e_machine != EM_X86_64) return by_threads("not x86_64");
+  const Found found = find(*file);
+  if (!found.has_table) return by_threads("stripped, so tasks of a tokio runtime, if it has one, cannot be told apart");
+  if (found.of(TokioSymbol::kWaker).empty()) return by_threads("no tokio runtime of 1.24 or later");
+  if (!found.is_one(TokioSymbol::kWaker) || !found.is_one(TokioSymbol::kContext) || !found.is_one(TokioSymbol::kEnter))
+    return by_threads("two tokio runtimes, or one that was built in an unusual way");
+  const auto tls = file->segment(PT_TLS);
+  const auto at = task_id_at(*file, found);
+  if (!tls || !at) return by_threads("tokio's TaskIdGuard::enter is not as expected");
+  const auto bias = load_bias(proc, process_id, *file);
+  if (!bias) return by_threads("where it was loaded is not known");
+
+  Layout layout;
+  layout.runtime = CLEW_RUNTIME_TOKIO;
+  layout.values = {tls_offset(*found.of(TokioSymbol::kContext).begin() + *at, tls->p_memsz, tls->p_align),
+                   *found.of(TokioSymbol::kWaker).begin() + *bias};
+  layout.description = fmt::format("tokio: the current task at {} from the thread pointer", static_cast<int64_t>(layout.values[0]));
+  for (const uint64_t address : found.of(TokioSymbol::kBind)) {
+    std::array<uint8_t, 1> first{};
+    const auto place = file->offset_of(address);
+    if (!place || !file->read(address, std::as_writable_bytes(std::span(first))) || first[0] != kPush) continue;
+    layout.probes.push_back({.program = "uprobe__tokio_spawn", .file = path, .offset = *place, .at_return = false});
+  }
+  layout.description += layout.probes.empty() ? "; who spawns tasks is not known" : "; spawned tasks by a probe in OwnedTasks::bind_inner";
+  return layout;
+}
+
+}  // namespace clew::runtime

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * uprobe on OwnedTasks::bind_inner of one process (attached by user space), once per task: which task has spawned it.
+ * Why: nothing in a task's memory names the one that has started it. The function is the same for all kinds of futures, and is called before
+ * the task runs for the first time: RDI is the list of the runtime's tasks, RSI the new one's header. Its first instruction is a push, which
+ * the kernel emulates. Misses: LocalSet, spawn_blocking.
+ */
+
+SEC("uprobe")
+int uprobe__tokio_spawn(struct pt_regs *regs)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 tgid = (u32)(pid_tgid >> 32);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
+	struct clew_event_runtime e = {.type = CLEW_EVENT_RUNTIME, .what = TOKIO_NOTE_SPAWNED, .tgid = tgid, .tid = (u32)pid_tgid};
+	struct scratch *s = scratch_of(SCRATCH_PROBE);
+	struct tokio_task spawned;
+	u64 current;
+
+	if (!layout || !s)
+		return 0;
+	s->counters.figures[CLEW_FIGURE_PROBES]++;
+	if (!tokio_get(&current, sizeof(current), task->thread.fsbase + layout->values[TOKIO_TASK_ID]) || !current || current >> TOKIO_ID_BITS)
+		return 0;
+	e.execution.runtime = CLEW_RUNTIME_TOKIO;
+	e.execution.words[0] = current;
+	e.execution.words[1] = tokio_task_at(&spawned, regs->si);
+	if (!e.execution.words[1])
+		return 0;
+	e.time_ns = bpf_ktime_get_ns();
+	submit(s, &e, sizeof(e), CLEW_LOSS_RING_FULL);
+	return 0;
+}
