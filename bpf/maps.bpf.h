@@ -180,11 +180,13 @@ struct tokio_task {
 		u64 scheduler;
 		u64 id;
 	} offsets;
+	u64 id;
 };
 
 /* … and on its way. */
 struct tokio_work {
-	u64 task; /* the current one's id */
+	u64 table; /* of tasks' wakers */
+	u64 task;  /* the current one's id */
 	u64 stack; /* stack pointer of the call */
 	u64 distance;
 	u64 own; /* header of the current task */
@@ -194,11 +196,15 @@ struct tokio_work {
 	u64 trailer[4];
 	u64 future;
 	u64 future_words;
+	u64 word; /* read last */
+	u64 boxed[2];
 	struct tokio_task seen; /* the latest that was looked at */
 	struct tokio_client client;    /* that is looked at */
 	struct tokio_client candidate; /* found by the search */
 	u32 found;
 	u32 tgid;
+	u64 future_word; /* of the search: the next */
+	u64 inner_word;	 /* 0: none is looked at */
 	u64 inner[64]; /* of what may be a channel */
 };
 

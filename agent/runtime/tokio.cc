@@ -22,7 +22,7 @@ constexpr uint8_t kPush = 0x55;
 
 /// Addresses in the file, by what they are; a function may have several names, and several functions one address.
 struct Found {
-  std::array<std::set<uint64_t>, 5> addresses;
+  std::array<std::set<uint64_t>, 6> addresses;
   uint64_t context_bytes = 0;
   uint64_t enter_bytes = 0;
   bool has_table = false;
@@ -57,6 +57,20 @@ std::optional<uint32_t> task_id_at(const discovery::ElfFile& file, const Found& 
   return at && *at + sizeof(uint64_t) <= found.context_bytes ? at : std::nullopt;
 }
 
+// Only where the kernel can emulate the first instruction: else the probe costs twenty times as much.
+bool add_probes(Layout& layout, const discovery::ElfFile& file, const std::string& path, const std::set<uint64_t>& functions,
+                const std::string& program) {
+  bool added = false;
+  for (const uint64_t address : functions) {
+    std::array<uint8_t, 1> first{};
+    const auto place = file.offset_of(address);
+    if (!place || !file.read(address, std::as_writable_bytes(std::span(first))) || first[0] != kPush) continue;
+    layout.probes.push_back({.program = program, .file = path, .offset = *place, .at_return = false});
+    added = true;
+  }
+  return added;
+}
+
 }  // namespace
 
 TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data) {
@@ -66,6 +80,7 @@ TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data) {
   if (has("5tokio7runtime4task4core") && has("11TaskIdGuard5enter")) return TokioSymbol::kEnter;
   // Not its parts that are moved away as never run.
   if (has("5tokio7runtime4task4list") && has("OwnedTasks") && has("10bind_inner") && !name.ends_with(".cold")) return TokioSymbol::kBind;
+  if (has("5tokio7runtime8blocking4pool") && has("7Spawner") && has("10spawn_task") && !name.ends_with(".cold")) return TokioSymbol::kBlocking;
   return TokioSymbol::kNone;
 }
 
@@ -114,13 +129,10 @@ Layout tokio_layout(const discovery::ProcFs& proc, uint32_t process_id) {
   layout.values = {tls_offset(*found.of(TokioSymbol::kContext).begin() + *at, tls->p_memsz, tls->p_align),
                    *found.of(TokioSymbol::kWaker).begin() + *bias};
   layout.description = fmt::format("tokio: the current task at {} from the thread pointer", static_cast<int64_t>(layout.values[0]));
-  for (const uint64_t address : found.of(TokioSymbol::kBind)) {
-    std::array<uint8_t, 1> first{};
-    const auto place = file->offset_of(address);
-    if (!place || !file->read(address, std::as_writable_bytes(std::span(first))) || first[0] != kPush) continue;
-    layout.probes.push_back({.program = "uprobe__tokio_spawn", .file = path, .offset = *place, .at_return = false});
-  }
-  layout.description += layout.probes.empty() ? "; who spawns tasks is not known" : "; spawned tasks by a probe in OwnedTasks::bind_inner";
+  const bool spawns = add_probes(layout, *file, path, found.of(TokioSymbol::kBind), "uprobe__tokio_spawn");
+  const bool blocks = add_probes(layout, *file, path, found.of(TokioSymbol::kBlocking), "uprobe__tokio_spawn_blocking");
+  layout.description += spawns ? "; spawned tasks by a probe in OwnedTasks::bind_inner" : "; who spawns tasks is not known";
+  if (blocks) layout.description += ", spawn_blocking by one in Spawner::spawn_task";
   return layout;
 }
 

@@ -18,7 +18,8 @@ enum class TokioSymbol : uint8_t {
   kContext,  // thread-local: runtime::context::CONTEXT
   kWaker,    // the table of functions of tasks' wakers
   kEnter,    // TaskIdGuard::enter, which sets the current task's id
-  kBind,     // OwnedTasks::bind_inner, which every spawned task goes through
+  kBind,     // OwnedTasks::bind_inner, which every spawned task goes through …
+  kBlocking, // … and Spawner::spawn_task, which spawn_blocking's do
 };
 TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data);
 

@@ -6,12 +6,12 @@
  * the task's own waker lies in a frame of the thread's stack, it names the task, whose future holds the channel at a place that is the same
  * for all tasks of a kind. The place is looked for once per kind, by the channel's shape: it is shared by two, and holds the waker of the
  * task itself and one other, beside a state that says that both are set.
- * Misses: a response that is awaited through a waker that is not a task's (FuturesUnordered, block_on), HTTP/2, an answer that nobody
- * awaits at that moment (state 8).
+ * Misses: a response that is awaited through a waker that is not a task's (FuturesUnordered, block_on), HTTP/2.
  *
- * words at a call: 0 task, 0: none, and TOKIO_PROVEN; sending a request, else 0: 1 the task that waits for its answer, and TOKIO_JOINABLE;
- * 2 the task that waits for the end of that one, and from bit TOKIO_ID_BITS on a hash of its kind
- * words of TOKIO_NOTE_SPAWNED: the task that has spawned, the new one, 0
+ * words at a call: 0 task, 0: none, and TOKIO_PROVEN, TOKIO_UNHEARD; where a request is sent, else 0: 1 the task that waits for its
+ * answer, the task itself if it has no channel, and TOKIO_JOINABLE; 2 the task that waits for the end of that one, and from bit
+ * TOKIO_ID_BITS on a hash of its kind
+ * words of notes: the task that has spawned, the new one, 0
  */
 #ifndef CLEW_BPF_TOKIO_H
 #define CLEW_BPF_TOKIO_H
@@ -25,10 +25,12 @@ enum tokio_layout {
 
 enum tokio_note {
 	TOKIO_NOTE_SPAWNED = 1,
+	TOKIO_NOTE_BLOCKING = 2, /* a function of its own thread, that runs until it ends */
 };
 
 #define TOKIO_ID_BITS 44
 #define TOKIO_PROVEN (1ull << 63)   /* the task's own memory says the same id */
+#define TOKIO_UNHEARD (1ull << 62)  /* it has a channel, at which nobody waits yet: who has asked is still at it */
 #define TOKIO_JOINABLE (1ull << 63) /* its JoinHandle is there: somebody wants its end */
 
 /* runtime::task::core::Header and runtime::task::raw::Vtable, since tokio 1.24; bits of runtime::task::state */
@@ -38,9 +40,11 @@ enum tokio_note {
 #define TOKIO_JOIN_WAKER 16
 #define TOKIO_TASK_MAX 65536 /* bytes of a task */
 
-#define TOKIO_SET 9 /* sync::oneshot: RX_TASK_SET | TX_TASK_SET, no value, not closed */
+#define TOKIO_SET 9 /* sync::oneshot: RX_TASK_SET | TX_TASK_SET, no value, not closed; … */
+#define TOKIO_TX_SET 8 /* … TX_TASK_SET alone */
 #define TOKIO_INNER_WORDS 64
 #define TOKIO_FUTURE_WORDS 512
+#define TOKIO_SEARCH_STEPS 4096 /* with what the future points to */
 #define TOKIO_STACK_WORDS 512
 #define TOKIO_SEARCHES_MAX 256
 
@@ -52,26 +56,22 @@ static __always_inline bool tokio_get(void *into, u32 bytes, u64 address)
 /* The id of the task whose header lies there, 0: it is none. Leaves its header and offsets in *t. */
 static __always_inline u64 tokio_task_at(struct tokio_task *t, u64 header)
 {
-	u64 id = 0;
-
 	if (!header || (header & 7) || !tokio_get(&t->header, sizeof(t->header), header) ||
 	    !tokio_get(&t->offsets, sizeof(t->offsets), t->header.vtable + TOKIO_OFFSETS) || t->offsets.id >= TOKIO_TASK_MAX ||
-	    t->offsets.trailer >= TOKIO_TASK_MAX || t->offsets.id >= t->offsets.trailer || !tokio_get(&id, sizeof(id), header + t->offsets.id))
+	    t->offsets.trailer >= TOKIO_TASK_MAX || t->offsets.id >= t->offsets.trailer || !tokio_get(&t->id, sizeof(t->id), header + t->offsets.id))
 		return 0;
-	return id >> TOKIO_ID_BITS ? 0 : id;
+	return t->id >> TOKIO_ID_BITS ? 0 : t->id;
 }
 
+/* For callbacks, to which only what lies on the stack can be handed. */
 struct tokio_search {
 	struct tokio_work *w;
-	const struct clew_runtime_layout *layout;
 };
 
 /* The waker of the current task at w->stack + distance? */
-static __always_inline bool tokio_own_at(struct tokio_search *search, u64 distance)
+static __always_inline bool tokio_own_at(struct tokio_work *w, u64 distance)
 {
-	struct tokio_work *w = search->w;
-
-	if (!tokio_get(w->waker, sizeof(w->waker), w->stack + distance) || w->waker[0] != search->layout->values[TOKIO_WAKER] ||
+	if (!tokio_get(w->waker, sizeof(w->waker), w->stack + distance) || w->waker[0] != w->table ||
 	    tokio_task_at(&w->seen, w->waker[1]) != w->task)
 		return false;
 	w->own = w->waker[1];
@@ -81,74 +81,68 @@ static __always_inline bool tokio_own_at(struct tokio_search *search, u64 distan
 static long tokio_stack_step(u32 i, struct tokio_search *search)
 {
 	struct tokio_work *w = search->w;
-	u64 word = 0;
 
-	if (!tokio_get(&word, sizeof(word), w->stack + i * sizeof(u64)))
+	if (!tokio_get(&w->word, sizeof(w->word), w->stack + i * sizeof(u64)))
 		return 1;
-	if (word != search->layout->values[TOKIO_WAKER] || !tokio_own_at(search, i * sizeof(u64)))
+	if (w->word != w->table || !tokio_own_at(w, i * sizeof(u64)))
 		return 0;
 	w->distance = i * sizeof(u64);
 	return 1;
 }
 
-/* The current task's header: its waker is a local variable of the frame that polls it. */
-static __always_inline bool tokio_find_own(struct tokio_search *search, struct clew_runtime_layout *layout)
+static __noinline int tokio_remember(struct tokio_client_key *key, struct tokio_client client)
 {
-	struct tokio_work *w = search->w;
-
-	w->own = 0;
-	if (tokio_own_at(search, layout->values[TOKIO_STACK]))
-		return true;
-	if (!tokio_own_at(search, layout->values[TOKIO_STACK + 1])) {
-		w->own = 0;
-		bpf_loop(TOKIO_STACK_WORDS, tokio_stack_step, search, 0);
-		if (!w->own)
-			return false;
-		layout->values[TOKIO_STACK + 1] = w->distance;
-	}
-	w->distance = layout->values[TOKIO_STACK]; /* the likelier one stands first */
-	layout->values[TOKIO_STACK] = layout->values[TOKIO_STACK + 1];
-	layout->values[TOKIO_STACK + 1] = w->distance;
-	return true;
+	return (int)bpf_map_update_elem(&tokio_clients, key, &client, BPF_ANY);
 }
 
-static long tokio_inner_step(u32 i, struct tokio_search *search)
+/* Word w->inner_word of what may be a channel. */
+static __always_inline void tokio_look_at_inner(struct tokio_work *w)
 {
-	struct tokio_work *w = search->w;
-
-	if (w->inner[(i + 2) & 63] != search->layout->values[TOKIO_WAKER])
-		return 0;
-	if (w->inner[(i + 3) & 63] == w->own)
-		w->client.own = i + 2;
+	if (w->inner[w->inner_word & 63] != w->table)
+		return;
+	if (w->inner[(w->inner_word + 1) & 63] == w->own)
+		w->client.own = w->inner_word;
 	else
-		w->client.waiter = i + 2;
-	return 0;
+		w->client.waiter = w->inner_word;
 }
 
-/* A oneshot channel that word i of the future points to? */
+static __always_inline void tokio_judge_inner(struct tokio_work *w)
+{
+	u32 first, last;
+
+	if (!w->client.own || !w->client.waiter)
+		return;
+	first = w->client.own < w->client.waiter ? w->client.own : w->client.waiter;
+	last = w->client.own ^ w->client.waiter ^ first;
+	if ((w->inner[(first - 1) & 63] == TOKIO_SET) == (w->inner[(last + 2) & 63] == TOKIO_SET))
+		return;
+	w->client.state = w->inner[(last + 2) & 63] == TOKIO_SET ? last + 2 : first - 1;
+	w->client.channel = w->future_word - 1;
+	w->candidate = w->client;
+	w->found++;
+}
+
+/* The next word of what may be a channel, or of the future. One loop for both: the frames of two would not fit on the stack of 6.1. */
 static long tokio_future_step(u32 i, struct tokio_search *search)
 {
 	struct tokio_work *w = search->w;
-	u32 first, last;
-	u64 at = 0;
+	u64 at;
 
-	if (i >= w->future_words || !tokio_get(&at, sizeof(at), w->future + i * sizeof(u64)))
+	if (w->inner_word) {
+		tokio_look_at_inner(w);
+		if (++w->inner_word < TOKIO_INNER_WORDS - 2)
+			return 0;
+		tokio_judge_inner(w);
+		w->inner_word = 0;
+	}
+	if (w->future_word >= w->future_words || !tokio_get(&w->word, sizeof(w->word), w->future + w->future_word++ * sizeof(u64)))
 		return 1;
+	at = w->word;
 	if (at < 65536 || at >> 47 || (at & 7) || !tokio_get(w->counts, sizeof(w->counts), at) || w->counts[0] != 2 || w->counts[1] != 1 ||
 	    !tokio_get(w->inner, sizeof(w->inner), at))
 		return 0;
 	w->client.own = w->client.waiter = 0;
-	bpf_loop(TOKIO_INNER_WORDS - 4, tokio_inner_step, search, 0);
-	if (!w->client.own || !w->client.waiter)
-		return 0;
-	first = w->client.own < w->client.waiter ? w->client.own : w->client.waiter;
-	last = w->client.own ^ w->client.waiter ^ first;
-	if ((w->inner[(first - 1) & 63] == TOKIO_SET) == (w->inner[(last + 2) & 63] == TOKIO_SET))
-		return 0;
-	w->client.state = w->inner[(last + 2) & 63] == TOKIO_SET ? last + 2 : first - 1;
-	w->client.channel = i;
-	w->candidate = w->client;
-	w->found++;
+	w->inner_word = 2; /* behind the two counts */
 	return 0;
 }
 
@@ -158,40 +152,42 @@ static long tokio_future_step(u32 i, struct tokio_search *search)
  */
 static __always_inline u64 tokio_future(struct tokio_work *w, struct tokio_client_key *key)
 {
-	u64 boxed[2] = {}, size = 0;
 	u32 behind = w->seen.offsets.trailer - w->seen.offsets.id;
 
 	w->future = w->own + w->seen.offsets.id + sizeof(u64);
 	key->kind = w->seen.header.vtable;
-	if (behind <= 8 * sizeof(u64) && tokio_get(boxed, sizeof(boxed), w->own + w->seen.offsets.id + 2 * sizeof(u64)) &&
-	    tokio_get(&size, sizeof(size), boxed[1] + sizeof(u64)) && size && size <= TOKIO_FUTURE_WORDS * sizeof(u64)) {
-		w->future = boxed[0];
-		key->kind = boxed[1];
-		return size / sizeof(u64);
+	if (behind <= 8 * sizeof(u64) && tokio_get(w->boxed, sizeof(w->boxed), w->own + w->seen.offsets.id + 2 * sizeof(u64)) &&
+	    tokio_get(&w->word, sizeof(w->word), w->boxed[1] + sizeof(u64)) && w->word && w->word <= TOKIO_FUTURE_WORDS * sizeof(u64)) {
+		w->future = w->boxed[0];
+		key->kind = w->boxed[1];
+		return w->word / sizeof(u64);
 	}
 	return behind <= TOKIO_FUTURE_WORDS * sizeof(u64) ? behind / sizeof(u64) : 0;
 }
 
-/* The channel of the request under way: true if there is one and somebody waits at its other end; that task is w->waiter then. */
-static __always_inline bool tokio_find_waiter(struct tokio_work *w, struct tokio_client *client, u64 table)
+/* The channel of the request under way: its state, 0 if there is none. Where somebody waits at its other end, w->waiter is that task. */
+static __always_inline u64 tokio_look_into(struct tokio_work *w, struct tokio_client *client)
 {
-	u64 inner = 0, state = 0;
+	u64 inner;
 
-	if (!tokio_get(&inner, sizeof(inner), w->future + client->channel * sizeof(u64)) || !tokio_get(w->counts, sizeof(w->counts), inner) ||
+	if (!tokio_get(&w->word, sizeof(w->word), w->future + client->channel * sizeof(u64)))
+		return 0;
+	inner = w->word;
+	if (!tokio_get(w->counts, sizeof(w->counts), inner) ||
 	    w->counts[0] != 2 || w->counts[1] != 1)
-		return false;
-	if (!tokio_get(&state, sizeof(state), inner + client->state * sizeof(u64)) || state != TOKIO_SET)
-		return false;
-	if (!tokio_get(w->waker, sizeof(w->waker), inner + client->own * sizeof(u64)) || w->waker[0] != table || w->waker[1] != w->own)
-		return false;
-	if (!tokio_get(w->waker, sizeof(w->waker), inner + client->waiter * sizeof(u64)) || w->waker[0] != table)
-		return false;
+		return 0;
+	if (!tokio_get(w->waker, sizeof(w->waker), inner + client->own * sizeof(u64)) || w->waker[0] != w->table || w->waker[1] != w->own)
+		return 0;
+	if (!tokio_get(&w->word, sizeof(w->word), inner + client->state * sizeof(u64)))
+		return 0;
+	if (w->word == TOKIO_SET && (!tokio_get(w->waker, sizeof(w->waker), inner + client->waiter * sizeof(u64)) || w->waker[0] != w->table))
+		return 0;
 	w->waiter = w->waker[1];
-	return true;
+	return w->word;
 }
 
 /* Who waits for the end of the task whose header was read last: struct Trailer, in whatever order. */
-static __always_inline u64 tokio_joiner(struct tokio_work *w, u64 task, u64 table)
+static __always_inline u64 tokio_joiner(struct tokio_work *w, u64 task)
 {
 	u32 i;
 
@@ -199,63 +195,120 @@ static __always_inline u64 tokio_joiner(struct tokio_work *w, u64 task, u64 tabl
 	    !tokio_get(w->trailer, sizeof(w->trailer), task + w->seen.offsets.trailer))
 		return 0;
 	for (i = 0; i < 3; i++)
-		if (w->trailer[i] == table)
+		if (w->trailer[i] == w->table)
 			return tokio_task_at(&w->seen, w->trailer[i + 1]);
 	return 0;
 }
 
-/* A function of its own for the verifier, which goes through it once. */
-__noinline int tokio_read(struct clew_execution *e, struct clew_runtime_layout *layout, struct tokio_work *w, u32 sends)
+/* The words for a request that the task waits for whose header was read last. */
+static __always_inline void tokio_tell(struct clew_execution *e, struct tokio_work *w, u64 task, u64 id)
+{
+	u64 kind = (w->seen.header.vtable * 0x9e3779b97f4a7c15ull) >> TOKIO_ID_BITS << TOKIO_ID_BITS;
+
+	e->words[1] = id | (w->seen.header.state & TOKIO_JOIN_INTEREST ? TOKIO_JOINABLE : 0);
+	e->words[2] = tokio_joiner(w, task) | kind;
+}
+
+/*
+ * Four functions of their own for the verifier, which goes through each once; one after the other, as their frames would not fit on the
+ * stack of 6.1 together. The first: the current task. False: nothing can be read.
+ */
+__noinline int tokio_begin(struct clew_execution *e, struct clew_runtime_layout *layout, struct tokio_work *w)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct tokio_search search = {.w = w, .layout = layout};
-	struct tokio_client_key key = {};
-	struct tokio_client *known, client;
-	u64 table, id, joinable, kind;
 
 	if (!e || !layout || !w)
 		return 0;
-	table = layout->values[TOKIO_WAKER];
+	w->stack = regs->sp;
+	w->table = layout->values[TOKIO_WAKER];
 	e->words[0] = e->words[1] = e->words[2] = 0;
 	if (!tokio_get(&w->task, sizeof(w->task), task->thread.fsbase + layout->values[TOKIO_TASK_ID]) || w->task >> TOKIO_ID_BITS)
 		return 0;
 	e->words[0] = w->task;
-	w->stack = regs->sp;
-	if (!sends || !w->task || !tokio_find_own(&search, layout))
+	return 1;
+}
+
+/* The current task's header, into w->own: its waker is a local variable of the frame that polls it. */
+__noinline int tokio_find_own(struct clew_runtime_layout *layout, struct tokio_work *w)
+{
+	struct tokio_search search = {.w = w};
+
+	if (!layout || !w)
+		return 0;
+	w->own = 0;
+	if (tokio_own_at(w, layout->values[TOKIO_STACK]))
 		return 1;
-	e->words[0] |= TOKIO_PROVEN;
+	if (!tokio_own_at(w, layout->values[TOKIO_STACK + 1])) {
+		bpf_loop(TOKIO_STACK_WORDS, tokio_stack_step, &search, 0);
+		if (!w->own)
+			return 0;
+		layout->values[TOKIO_STACK + 1] = w->distance;
+	}
+	w->distance = layout->values[TOKIO_STACK]; /* the likelier one stands first */
+	layout->values[TOKIO_STACK] = layout->values[TOKIO_STACK + 1];
+	layout->values[TOKIO_STACK + 1] = w->distance;
+	return 1;
+}
+
+/* Where the task keeps its channel. Not looked for more than TOKIO_SEARCHES_MAX times: a program without such clients shall not pay for it. */
+__noinline int tokio_find_client(struct clew_runtime_layout *layout, struct tokio_work *w)
+{
+	struct tokio_search search = {.w = w};
+	struct tokio_client_key key = {};
+	struct tokio_client *known;
+
+	if (!layout || !w)
+		return 0;
 	w->future_words = tokio_future(w, &key);
 	key.tgid = w->tgid;
 	known = bpf_map_lookup_elem(&tokio_clients, &key);
 	if (known) {
-		client = *known;
-	} else {
-		if (layout->values[TOKIO_SEARCHES] >= TOKIO_SEARCHES_MAX)
-			return 1;
-		layout->values[TOKIO_SEARCHES]++;
-		w->found = 0;
-		bpf_loop(TOKIO_FUTURE_WORDS, tokio_future_step, &search, 0);
-		client = w->candidate;
-		if (w->found != 1 || bpf_map_update_elem(&tokio_clients, &key, &client, BPF_ANY))
-			return 1;
+		w->candidate = *known;
+		return 1;
 	}
-	if (!tokio_find_waiter(w, &client, table))
+	if (layout->values[TOKIO_SEARCHES] >= TOKIO_SEARCHES_MAX)
+		return 0;
+	layout->values[TOKIO_SEARCHES]++;
+	w->found = w->inner_word = w->future_word = 0;
+	bpf_loop(TOKIO_SEARCH_STEPS, tokio_future_step, &search, 0);
+	if (w->found != 1 || w->inner_word)
+		return 0;
+	return tokio_remember(&key, w->candidate) == 0;
+}
+
+__noinline int tokio_find_answer(struct clew_execution *e, struct tokio_work *w, u32 has_channel)
+{
+	u64 state, id;
+
+	if (!e || !w)
+		return 0;
+	e->words[0] |= TOKIO_PROVEN;
+	if (!has_channel) {
+		tokio_tell(e, w, w->own, w->task);
+		return 1;
+	}
+	state = tokio_look_into(w, &w->candidate);
+	if (state == TOKIO_TX_SET)
+		e->words[0] |= TOKIO_UNHEARD;
+	if (state != TOKIO_SET)
 		return 1;
 	id = tokio_task_at(&w->seen, w->waiter);
-	joinable = w->seen.header.state & TOKIO_JOIN_INTEREST ? TOKIO_JOINABLE : 0;
-	kind = (w->seen.header.vtable * 0x9e3779b97f4a7c15ull) >> TOKIO_ID_BITS << TOKIO_ID_BITS;
-	if (!id || id == w->task)
-		return 1;
-	e->words[1] = id | joinable;
-	e->words[2] = tokio_joiner(w, w->waiter, table) | kind;
+	if (id && id != w->task)
+		tokio_tell(e, w, w->waiter, id);
 	return 1;
 }
 
 static __always_inline int read_tokio(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout, bool sends)
 {
-	s->tokio.tgid = s->tgid;
-	return tokio_read(e, layout, &s->tokio, sends);
+	struct tokio_work *w = &s->tokio;
+
+	if (!tokio_begin(e, layout, w))
+		return 0;
+	w->tgid = s->tgid;
+	if (sends && w->task && tokio_find_own(layout, w))
+		tokio_find_answer(e, w, tokio_find_client(layout, w));
+	return 1;
 }
 
 #endif

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * uprobe on OwnedTasks::bind_inner of one process (attached by user space), once per task: which task has spawned it.
- * Why: nothing in a task's memory names the one that has started it. The function is the same for all kinds of futures, and is called before
- * the task runs for the first time: RDI is the list of the runtime's tasks, RSI the new one's header. Its first instruction is a push, which
- * the kernel emulates. Misses: LocalSet, spawn_blocking.
+ * Uprobes on OwnedTasks::bind_inner and on blocking::pool::Spawner::spawn_task of one process (attached by user space), once per task: which
+ * task has spawned it.
+ * Why: nothing in a task's memory names the one that has started it. These functions are the same for all kinds of futures, and are called
+ * before the task runs for the first time: RDI is the list of tasks or the pool, RSI the new one's header. Both begin with a push, which
+ * the kernel emulates. Misses: LocalSet.
  */
 
-SEC("uprobe")
-int uprobe__tokio_spawn(struct pt_regs *regs)
+static __always_inline int tokio_spawned(struct pt_regs *regs, u8 what)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 tgid = (u32)(pid_tgid >> 32);
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
-	struct clew_event_runtime e = {.type = CLEW_EVENT_RUNTIME, .what = TOKIO_NOTE_SPAWNED, .tgid = tgid, .tid = (u32)pid_tgid};
+	struct clew_event_runtime e = {.type = CLEW_EVENT_RUNTIME, .what = what, .tgid = tgid, .tid = (u32)pid_tgid};
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
 	struct tokio_task spawned;
 	u64 current;
@@ -31,4 +31,16 @@ int uprobe__tokio_spawn(struct pt_regs *regs)
 	e.time_ns = bpf_ktime_get_ns();
 	submit(s, &e, sizeof(e), CLEW_LOSS_RING_FULL);
 	return 0;
+}
+
+SEC("uprobe")
+int uprobe__tokio_spawn(struct pt_regs *regs)
+{
+	return tokio_spawned(regs, TOKIO_NOTE_SPAWNED);
+}
+
+SEC("uprobe")
+int uprobe__tokio_spawn_blocking(struct pt_regs *regs)
+{
+	return tokio_spawned(regs, TOKIO_NOTE_BLOCKING);
 }

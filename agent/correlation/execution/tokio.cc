@@ -8,9 +8,11 @@ namespace {
 
 // Words of a call, bpf/execution/tokio.bpf.h.
 constexpr uint32_t kSpawned = 1;
+constexpr uint32_t kBlocking = 2;
 constexpr unsigned kIdBits = 44;
 constexpr uint64_t kIdMask = (uint64_t{1} << kIdBits) - 1;
 constexpr uint64_t kProven = uint64_t{1} << 63;
+constexpr uint64_t kUnheard = uint64_t{1} << 62;
 constexpr uint64_t kJoinable = uint64_t{1} << 63;
 
 constexpr size_t kSpawnedMax = 4096;  // by the task of one request
@@ -46,12 +48,13 @@ void Tokio::done(const RequestKey& request, uint64_t /*time_ns*/) {
 
 // Only what the task that serves a request spawns itself: of tasks in between it is not known whether somebody waits for them.
 void Tokio::noted(uint32_t what, const Caller& caller) {
-  if (what != kSpawned) return;
+  if (what != kSpawned && what != kBlocking) return;
   const auto request = served_by(caller.execution[0]);
   if (!request) return;
   std::vector<uint64_t>& spawned = open_[*request].spawned;
   if (spawned.size() >= kSpawnedMax || spawned_.size() >= settings_.threads_max) return settings_.full->add();
-  if (spawned_.try_emplace(caller.execution[1], *request).second) spawned.push_back(caller.execution[1]);
+  if (spawned_.try_emplace(caller.execution[1], Spawned{.request = *request, .blocking = what == kBlocking}).second)
+    spawned.push_back(caller.execution[1]);
 }
 
 // Requests of one connection are answered in their order; those of two are served in nobody knows which.
@@ -67,26 +70,35 @@ std::optional<RequestKey> Tokio::served_by(uint64_t task) const {
   return first;
 }
 
+std::optional<Cause> Tokio::cause_of(uint64_t task, Evidence evidence) const {
+  const auto request = served_by(task);
+  return request ? std::optional(Cause{.request = *request, .evidence = evidence}) : std::nullopt;
+}
+
 std::optional<Cause> Tokio::sent(const RequestKey& /*request*/, const Caller& caller) {
   if (caller.model != ExecutionModel::kTokio || (caller.execution[0] & kProven) == 0) return std::nullopt;
-  const auto cause = [](const RequestKey& request, Evidence evidence) { return Cause{.request = request, .evidence = evidence}; };
+  const uint64_t task = caller.execution[0] & kIdMask;
   const uint64_t waiter = caller.execution[1] & kIdMask;
-  if (waiter == 0) {  // no client of hyper's, or nobody waits yet: the task that serves may send for itself
-    const auto own = served_by(caller.execution[0] & kIdMask);
-    return own ? std::optional(cause(*own, Evidence::kExecution)) : std::nullopt;
+  if (waiter != 0 && waiter != task) spawned_.erase(task);  // it is a connection's, and this its first request, or there were others
+  if (serving_.contains(waiter)) return cause_of(waiter, Evidence::kExecution);
+  const auto spawned = spawned_.find(waiter == 0 ? task : waiter);
+  const bool known = spawned != spawned_.end();
+  if (waiter == 0) {
+    // A connection's task begins with the request of who has spawned it, which is about to wait for the answer.
+    if (!known || (caller.execution[0] & kUnheard) == 0) return std::nullopt;
+    const RequestKey request = spawned->second.request;
+    spawned_.erase(spawned);
+    return Cause{.request = request, .evidence = Evidence::kCausal};
   }
-  if (serving_.contains(waiter)) {
-    const auto own = served_by(waiter);
-    return own ? std::optional(cause(*own, Evidence::kExecution)) : std::nullopt;
-  }
+  if (waiter == task && !(known && spawned->second.blocking)) return std::nullopt;  // it may send for whoever asks it to
+
   const auto kind = static_cast<uint32_t>(caller.execution[2] >> kIdBits);
   const bool joinable = (caller.execution[1] & kJoinable) != 0;
   // Let go of, or still at work when its request is answered: such ones wait for jobs, of whoever has some.
   if ((!joinable || outlived_.contains(waiter)) && pools_.size() < kPoolsMax) pools_.insert(kind);
   if (pools_.contains(kind)) return std::nullopt;
-  if (const auto joined = served_by(caller.execution[2] & kIdMask)) return cause(*joined, Evidence::kCausal);
-  const auto spawned = spawned_.find(waiter);
-  return spawned != spawned_.end() ? std::optional(cause(spawned->second, Evidence::kCausal)) : std::nullopt;
+  if (const uint64_t joiner = caller.execution[2] & kIdMask; serving_.contains(joiner)) return cause_of(joiner, Evidence::kCausal);
+  return known ? std::optional(Cause{.request = spawned->second.request, .evidence = Evidence::kCausal}) : std::nullopt;
 }
 
 }  // namespace clew::correlation

@@ -30,12 +30,17 @@ class Tokio final : public Execution {
     uint64_t task = 0;               // that has read it
     std::vector<uint64_t> spawned;  // by that one since
   };
+  struct Spawned {
+    RequestKey request;
+    bool blocking = false;  // a function in a thread of its own: what is sent there is its own
+  };
+  std::optional<Cause> cause_of(uint64_t task, Evidence evidence) const;
   std::optional<RequestKey> served_by(uint64_t task) const;
 
   ExecutionSettings settings_;
   std::unordered_map<RequestKey, Open, KeyHash> open_;
   std::unordered_map<uint64_t, std::vector<RequestKey>> serving_;  // task → what it has read and not answered, in order
-  std::unordered_map<uint64_t, RequestKey> spawned_;               // task → for which open request it was spawned
+  std::unordered_map<uint64_t, Spawned> spawned_;                  // task → for which open request
   std::unordered_set<uint64_t> outlived_;     // tasks that were there still when their request was answered; the latest
   std::deque<uint64_t> outlived_in_order_;
   std::unordered_set<uint32_t> pools_;        // kinds of tasks of which one works for others than have spawned it

@@ -13,10 +13,13 @@
 //! detach    a task that nobody waits for; the handler waits for its message
 //! workers   three jobs for four tasks that were there before
 //! lazy      three jobs for tasks that requests have started, each while it lasts
-//! blocking  spawn_blocking that blocks on a call
+//! blocking  two calls by a plain socket in spawn_blocking
+//! block-on  spawn_blocking that blocks on a call by the asynchronous client
 //! current   as sequence, then two tasks; all on a runtime of one thread
 //! later     one call; another when the answer has gone: for nobody
 use axum::{extract::Path, extract::State, routing::get, Router};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, Mutex, Semaphore};
@@ -64,6 +67,13 @@ impl App {
 async fn pause(path: &str) {
     let hash = path.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
     tokio::time::sleep(Duration::from_micros(hash % 5000)).await;
+}
+
+/// Over a connection of its own, in blocking calls.
+fn plain_call(server: &str, path: &str) {
+    let mut stream = TcpStream::connect(server).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n").unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
 }
 
 async fn serve(app: Arc<App>, path: String) {
@@ -120,6 +130,10 @@ async fn serve(app: Arc<App>, path: String) {
             drop(helper);
         }
         "blocking" => {
+            let next = app.next.replace("http://", "");
+            tokio::task::spawn_blocking(move || (1..=2).for_each(|i| plain_call(&next, &format!("{path}/{i}")))).await.unwrap();
+        }
+        "block-on" => {
             let call = call(1);
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || runtime.block_on(call)).await.unwrap();
