@@ -153,11 +153,13 @@ struct tokio_client {
 	u16 own;     /* … the channel: waker of the task itself, … */
 	u16 waiter;  /* … of the one that waits for the answer, … */
 	u16 state;   /* … state */
+	u32 votes;   /* searches in a row that have found it there: it counts from TOKIO_VOTES on */
+	u32 padding;
 };
 struct tokio_client_key {
 	u64 kind; /* address of the future's table of functions: one for each type */
 	u32 tgid;
-	u32 padding;
+	u32 generation; /* grows when what was found seems to be wrong */
 };
 
 /* Kind of task → its channel. Written when one sends a request for the first time, read with each request; the oldest is looked for again. */

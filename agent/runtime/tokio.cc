@@ -18,11 +18,11 @@ namespace clew::runtime {
 namespace {
 
 constexpr size_t kCodeMax = 256;
-constexpr uint8_t kPush = 0x55;
+constexpr uint8_t kPush = 0x55;  // %rbp
 
 /// Addresses in the file, by what they are; a function may have several names, and several functions one address.
 struct Found {
-  std::array<std::set<uint64_t>, 6> addresses;
+  std::array<std::set<uint64_t>, 7> addresses;
   uint64_t context_bytes = 0;
   uint64_t enter_bytes = 0;
   bool has_table = false;
@@ -57,14 +57,15 @@ std::optional<uint32_t> task_id_at(const discovery::ElfFile& file, const Found& 
   return at && *at + sizeof(uint64_t) <= found.context_bytes ? at : std::nullopt;
 }
 
-// Only where the kernel can emulate the first instruction: else the probe costs twenty times as much.
 bool add_probes(Layout& layout, const discovery::ElfFile& file, const std::string& path, const std::set<uint64_t>& functions,
                 const std::string& program) {
   bool added = false;
   for (const uint64_t address : functions) {
-    std::array<uint8_t, 1> first{};
-    const auto place = file.offset_of(address);
-    if (!place || !file.read(address, std::as_writable_bytes(std::span(first))) || first[0] != kPush) continue;
+    std::array<uint8_t, 8> code{};
+    if (!file.read(address, std::as_writable_bytes(std::span(code)))) continue;
+    const auto inside = tokio_probe_at(code);
+    const auto place = inside ? file.offset_of(address + *inside) : std::nullopt;
+    if (!place) continue;
     layout.probes.push_back({.program = program, .file = path, .offset = *place, .at_return = false});
     added = true;
   }
@@ -80,6 +81,8 @@ TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data) {
   if (has("5tokio7runtime4task4core") && has("11TaskIdGuard5enter")) return TokioSymbol::kEnter;
   // Not its parts that are moved away as never run.
   if (has("5tokio7runtime4task4list") && has("OwnedTasks") && has("10bind_inner") && !name.ends_with(".cold")) return TokioSymbol::kBind;
+  if (has("5tokio7runtime9scheduler12multi_thread") && has("34schedule_option_task_without_yield") && !name.ends_with(".cold"))
+    return TokioSymbol::kSchedule;
   if (has("5tokio7runtime8blocking4pool") && has("7Spawner") && has("10spawn_task") && !name.ends_with(".cold")) return TokioSymbol::kBlocking;
   return TokioSymbol::kNone;
 }
@@ -100,6 +103,14 @@ std::optional<uint32_t> tokio_task_id_at(std::span<const uint8_t> code) {
     found = code[at + 3];
   }
   return found;
+}
+
+std::optional<size_t> tokio_probe_at(std::span<const uint8_t> code) {
+  constexpr std::array<uint8_t, 3> kTest = {0x48, 0x85, 0xf6};  // test %rsi,%rsi: is there a task; then a jump
+  if (!code.empty() && code[0] == kPush) return 0;
+  if (code.size() < 5 || !std::equal(kTest.begin(), kTest.end(), code.begin())) return std::nullopt;
+  const bool jump = code[3] == 0x74 || (code[3] == 0x0f && code[4] == 0x84);
+  return jump ? std::optional<size_t>(kTest.size()) : std::nullopt;
 }
 
 uint64_t tls_offset(uint64_t value, uint64_t segment_bytes, uint64_t segment_align) {
@@ -129,10 +140,11 @@ Layout tokio_layout(const discovery::ProcFs& proc, uint32_t process_id) {
   layout.values = {tls_offset(*found.of(TokioSymbol::kContext).begin() + *at, tls->p_memsz, tls->p_align),
                    *found.of(TokioSymbol::kWaker).begin() + *bias};
   layout.description = fmt::format("tokio: the current task at {} from the thread pointer", static_cast<int64_t>(layout.values[0]));
-  const bool spawns = add_probes(layout, *file, path, found.of(TokioSymbol::kBind), "uprobe__tokio_spawn");
+  const bool binds = add_probes(layout, *file, path, found.of(TokioSymbol::kBind), "uprobe__tokio_spawn");
+  const bool schedules = add_probes(layout, *file, path, found.of(TokioSymbol::kSchedule), "uprobe__tokio_spawn");
   const bool blocks = add_probes(layout, *file, path, found.of(TokioSymbol::kBlocking), "uprobe__tokio_spawn_blocking");
-  layout.description += spawns ? "; spawned tasks by a probe in OwnedTasks::bind_inner" : "; who spawns tasks is not known";
-  if (blocks) layout.description += ", spawn_blocking by one in Spawner::spawn_task";
+  layout.description += binds || schedules ? "; who spawns tasks, by probes" : "; who spawns tasks is not known";
+  if (!blocks) layout.description += "; nothing of spawn_blocking";
   return layout;
 }
 

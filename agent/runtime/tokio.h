@@ -18,13 +18,17 @@ enum class TokioSymbol : uint8_t {
   kContext,  // thread-local: runtime::context::CONTEXT
   kWaker,    // the table of functions of tasks' wakers
   kEnter,    // TaskIdGuard::enter, which sets the current task's id
-  kBind,     // OwnedTasks::bind_inner, which every spawned task goes through …
-  kBlocking, // … and Spawner::spawn_task, which spawn_blocking's do
+  kBind,      // OwnedTasks::bind_inner, which spawned tasks go through, unless it has been inlined …
+  kSchedule,  // … schedule_option_task_without_yield, which those of a runtime with several threads always do, …
+  kBlocking,  // … and Spawner::spawn_task, which spawn_blocking's do; all have the task's header in RSI
 };
 TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data);
 
 /// Where in CONTEXT the current task's id lies: the one word that the code of TaskIdGuard::enter exchanges. x86-64.
 std::optional<uint32_t> tokio_task_id_at(std::span<const uint8_t> code);
+
+/// Where in a function a probe sees its arguments, and the kernel can emulate the instruction: else it costs twenty times as much. x86-64.
+std::optional<size_t> tokio_probe_at(std::span<const uint8_t> code);
 
 /// From the thread pointer to a thread-local variable of the executable, with its TLS segment (x86-64, variant II).
 uint64_t tls_offset(uint64_t value, uint64_t segment_bytes, uint64_t segment_align);

@@ -20,7 +20,9 @@ enum tokio_layout {
 	TOKIO_TASK_ID = 0, /* offset from the thread pointer to CONTEXT.current_task_id */
 	TOKIO_WAKER = 1,   /* address of the table that the wakers of tasks have: runtime::task::waker::WAKER_VTABLE */
 	TOKIO_STACK = 2,   /* from here on the kernel's own: how far above the stack pointer wakers were found last, two places; … */
-	TOKIO_SEARCHES = 4 /* … how often a channel was looked for */
+	TOKIO_SEARCHES = 4,   /* … how often a channel was looked for; … */
+	TOKIO_MISSES = 5,     /* … requests in a row with nothing like it where it should be; … */
+	TOKIO_GENERATION = 6, /* … of what was found */
 };
 
 enum tokio_note {
@@ -47,6 +49,14 @@ enum tokio_note {
 #define TOKIO_SEARCH_STEPS 4096 /* with what the future points to */
 #define TOKIO_STACK_WORDS 512
 #define TOKIO_SEARCHES_MAX 256
+#define TOKIO_VOTES 4
+#define TOKIO_MISSES_MAX 16
+
+enum tokio_channel {
+	TOKIO_NO_CHANNEL = 0, /* it sends for itself */
+	TOKIO_CHANNEL = 1,
+	TOKIO_UNDECIDED = 2,
+};
 
 static __always_inline bool tokio_get(void *into, u32 bytes, u64 address)
 {
@@ -90,11 +100,6 @@ static long tokio_stack_step(u32 i, struct tokio_search *search)
 	return 1;
 }
 
-static __noinline int tokio_remember(struct tokio_client_key *key, struct tokio_client client)
-{
-	return (int)bpf_map_update_elem(&tokio_clients, key, &client, BPF_ANY);
-}
-
 /* Word w->inner_word of what may be a channel. */
 static __always_inline void tokio_look_at_inner(struct tokio_work *w)
 {
@@ -114,6 +119,8 @@ static __always_inline void tokio_judge_inner(struct tokio_work *w)
 		return;
 	first = w->client.own < w->client.waiter ? w->client.own : w->client.waiter;
 	last = w->client.own ^ w->client.waiter ^ first;
+	if (last != first + 2) /* two wakers in a row */
+		return;
 	if ((w->inner[(first - 1) & 63] == TOKIO_SET) == (w->inner[(last + 2) & 63] == TOKIO_SET))
 		return;
 	w->client.state = w->inner[(last + 2) & 63] == TOKIO_SET ? last + 2 : first - 1;
@@ -251,7 +258,21 @@ __noinline int tokio_find_own(struct clew_runtime_layout *layout, struct tokio_w
 	return 1;
 }
 
-/* Where the task keeps its channel. Not looked for more than TOKIO_SEARCHES_MAX times: a program without such clients shall not pay for it. */
+/* Where the task's channel is: the one that a search has found. Another that looks like it may stand for it in memory, but not often. */
+static __noinline int tokio_vote(struct tokio_client_key *key, struct tokio_work *w)
+{
+	struct tokio_client *known = bpf_map_lookup_elem(&tokio_clients, key), fresh;
+
+	if (known && known->channel == w->candidate.channel && known->own == w->candidate.own && known->waiter == w->candidate.waiter &&
+	    known->state == w->candidate.state)
+		return ++known->votes >= TOKIO_VOTES;
+	fresh = w->candidate;
+	fresh.votes = 1;
+	bpf_map_update_elem(&tokio_clients, key, &fresh, BPF_ANY);
+	return 0;
+}
+
+/* A search each time until it is certain; not more than TOKIO_SEARCHES_MAX: a program without such clients shall not pay for it for ever. */
 __noinline int tokio_find_client(struct clew_runtime_layout *layout, struct tokio_work *w)
 {
 	struct tokio_search search = {.w = w};
@@ -259,36 +280,45 @@ __noinline int tokio_find_client(struct clew_runtime_layout *layout, struct toki
 	struct tokio_client *known;
 
 	if (!layout || !w)
-		return 0;
+		return TOKIO_NO_CHANNEL;
 	w->future_words = tokio_future(w, &key);
 	key.tgid = w->tgid;
+	key.generation = (u32)layout->values[TOKIO_GENERATION];
 	known = bpf_map_lookup_elem(&tokio_clients, &key);
-	if (known) {
+	if (known && known->votes >= TOKIO_VOTES) {
 		w->candidate = *known;
-		return 1;
+		return TOKIO_CHANNEL;
 	}
-	if (layout->values[TOKIO_SEARCHES] >= TOKIO_SEARCHES_MAX)
-		return 0;
-	layout->values[TOKIO_SEARCHES]++;
 	w->found = w->inner_word = w->future_word = 0;
-	bpf_loop(TOKIO_SEARCH_STEPS, tokio_future_step, &search, 0);
-	if (w->found != 1 || w->inner_word)
-		return 0;
-	return tokio_remember(&key, w->candidate) == 0;
+	if (layout->values[TOKIO_SEARCHES] < TOKIO_SEARCHES_MAX) {
+		layout->values[TOKIO_SEARCHES]++;
+		bpf_loop(TOKIO_SEARCH_STEPS, tokio_future_step, &search, 0);
+	}
+	if (w->found == 1 && !w->inner_word)
+		return tokio_vote(&key, w) ? TOKIO_CHANNEL : TOKIO_UNDECIDED;
+	return known || w->found ? TOKIO_UNDECIDED : TOKIO_NO_CHANNEL;
 }
 
-__noinline int tokio_find_answer(struct clew_execution *e, struct tokio_work *w, u32 has_channel)
+__noinline int tokio_find_answer(struct clew_execution *e, struct clew_runtime_layout *layout, struct tokio_work *w, u32 channel)
 {
 	u64 state, id;
 
-	if (!e || !w)
+	if (!e || !layout || !w)
 		return 0;
 	e->words[0] |= TOKIO_PROVEN;
-	if (!has_channel) {
+	if (channel == TOKIO_UNDECIDED)
+		return 1;
+	if (channel == TOKIO_NO_CHANNEL) {
 		tokio_tell(e, w, w->own, w->task);
 		return 1;
 	}
 	state = tokio_look_into(w, &w->candidate);
+	if (state) {
+		layout->values[TOKIO_MISSES] = 0;
+	} else if (++layout->values[TOKIO_MISSES] > TOKIO_MISSES_MAX) {
+		layout->values[TOKIO_MISSES] = 0;
+		layout->values[TOKIO_GENERATION]++;
+	}
 	if (state == TOKIO_TX_SET)
 		e->words[0] |= TOKIO_UNHEARD;
 	if (state != TOKIO_SET)
@@ -307,7 +337,7 @@ static __always_inline int read_tokio(struct scratch *s, struct clew_execution *
 		return 0;
 	w->tgid = s->tgid;
 	if (sends && w->task && tokio_find_own(layout, w))
-		tokio_find_answer(e, w, tokio_find_client(layout, w));
+		tokio_find_answer(e, layout, w, tokio_find_client(layout, w));
 	return 1;
 }
 
