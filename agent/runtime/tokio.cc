@@ -17,6 +17,11 @@
 namespace clew::runtime {
 namespace {
 
+// enum tokio_layout of bpf/execution/tokio.bpf.h.
+constexpr size_t kTaskId = 0;
+constexpr size_t kWaker = 1;
+constexpr size_t kTaskTag = 7;
+
 constexpr size_t kCodeMax = 256;
 constexpr uint8_t kPush = 0x55;  // %rbp
 
@@ -50,11 +55,11 @@ Found find(const discovery::ElfFile& file) {
   return found;
 }
 
-std::optional<uint32_t> task_id_at(const discovery::ElfFile& file, const Found& found) {
+std::optional<TokioTaskId> task_id_at(const discovery::ElfFile& file, const Found& found) {
   std::vector<uint8_t> code(std::min<uint64_t>(found.enter_bytes, kCodeMax));
   if (code.empty() || !file.read(*found.of(TokioSymbol::kEnter).begin(), std::as_writable_bytes(std::span(code)))) return std::nullopt;
   const auto at = tokio_task_id_at(code);
-  return at && *at + sizeof(uint64_t) <= found.context_bytes ? at : std::nullopt;
+  return at && at->id + sizeof(uint64_t) <= found.context_bytes ? at : std::nullopt;
 }
 
 bool add_probes(Layout& layout, const discovery::ElfFile& file, const std::string& path, const std::set<uint64_t>& functions,
@@ -87,20 +92,29 @@ TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data) {
   return TokioSymbol::kNone;
 }
 
-std::optional<uint32_t> tokio_task_id_at(std::span<const uint8_t> code) {
-  // mov n(%context),%old; mov %new,n(%context)
+std::optional<TokioTaskId> tokio_task_id_at(std::span<const uint8_t> code) {
+  // An operation on a word at a small distance from a register: REX.W, opcode, ModRM, distance.
+  const auto is_word = [&code](size_t at, uint8_t opcode) {
+    return (code[at] & 0xf8) == 0x48 && code[at + 1] == opcode && code[at + 2] >> 6 == 1 && (code[at + 2] & 7) != 4 && code[at + 3] < 0x80;
+  };
+  const auto base = [&code](size_t at) { return (code[at] & 1) << 3 | (code[at + 2] & 7); };
   constexpr uint8_t kLoad = 0x8b;
   constexpr uint8_t kStore = 0x89;
-  std::optional<uint32_t> found;
+  constexpr uint8_t kStoreConstant = 0xc7;
+  constexpr std::array<uint8_t, 4> kOne = {1, 0, 0, 0};
+  std::optional<TokioTaskId> found;
   for (size_t at = 0; at + 8 <= code.size(); ++at) {
-    const auto word_move = [&code](size_t place, uint8_t opcode) {
-      return (code[place] & 0xf8) == 0x48 && code[place + 1] == opcode && code[place + 2] >> 6 == 1 && (code[place + 2] & 7) != 4;
-    };
-    if (!word_move(at, kLoad) || !word_move(at + 4, kStore)) continue;
-    const bool same_base = ((code[at] ^ code[at + 4]) & 1) == 0 && ((code[at + 2] ^ code[at + 6]) & 7) == 0;
-    if (!same_base || code[at + 3] != code[at + 7] || code[at + 3] >= 0x80) continue;
-    if (found && *found != code[at + 3]) return std::nullopt;
-    found = code[at + 3];
+    TokioTaskId here;
+    if (is_word(at, kLoad) && is_word(at + 4, kStore) && base(at) == base(at + 4) && code[at + 3] == code[at + 7]) {
+      here.id = code[at + 3];  // mov n(%context),%old; mov %new,n(%context)
+    } else if (at + 12 <= code.size() && is_word(at, kStoreConstant) && is_word(at + 8, kStore) && base(at) == base(at + 8) &&
+               code[at + 11] == code[at + 3] + 8 && std::equal(kOne.begin(), kOne.end(), code.begin() + static_cast<ptrdiff_t>(at) + 4)) {
+      here = {.id = code[at + 11], .tag = code[at + 3]};  // movq $1,n(%context); mov %new,n+8(%context)
+    } else {
+      continue;
+    }
+    if (found && *found != here) return std::nullopt;
+    found = here;
   }
   return found;
 }
@@ -137,9 +151,11 @@ Layout tokio_layout(const discovery::ProcFs& proc, uint32_t process_id) {
 
   Layout layout;
   layout.runtime = CLEW_RUNTIME_TOKIO;
-  layout.values = {tls_offset(*found.of(TokioSymbol::kContext).begin() + *at, tls->p_memsz, tls->p_align),
-                   *found.of(TokioSymbol::kWaker).begin() + *bias};
-  layout.description = fmt::format("tokio: the current task at {} from the thread pointer", static_cast<int64_t>(layout.values[0]));
+  const uint64_t context = tls_offset(*found.of(TokioSymbol::kContext).begin(), tls->p_memsz, tls->p_align);
+  layout.values[kTaskId] = context + at->id;
+  layout.values[kWaker] = *found.of(TokioSymbol::kWaker).begin() + *bias;
+  if (at->tag) layout.values[kTaskTag] = context + *at->tag;
+  layout.description = fmt::format("tokio: the current task at {} from the thread pointer", static_cast<int64_t>(layout.values[kTaskId]));
   const bool binds = add_probes(layout, *file, path, found.of(TokioSymbol::kBind), "uprobe__tokio_spawn");
   const bool schedules = add_probes(layout, *file, path, found.of(TokioSymbol::kSchedule), "uprobe__tokio_spawn");
   const bool blocks = add_probes(layout, *file, path, found.of(TokioSymbol::kBlocking), "uprobe__tokio_spawn_blocking");

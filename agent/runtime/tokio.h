@@ -24,8 +24,14 @@ enum class TokioSymbol : uint8_t {
 };
 TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data);
 
-/// Where in CONTEXT the current task's id lies: the one word that the code of TaskIdGuard::enter exchanges. x86-64.
-std::optional<uint32_t> tokio_task_id_at(std::span<const uint8_t> code);
+/// Where in CONTEXT the current task's id lies.
+struct TokioTaskId {
+  uint32_t id = 0;
+  std::optional<uint32_t> tag;  // of a word that is 1 if there is one; before tokio 1.43 or so
+  bool operator==(const TokioTaskId&) const = default;
+};
+/// By the code of TaskIdGuard::enter, which exchanges it. None unless it does so in one place. x86-64.
+std::optional<TokioTaskId> tokio_task_id_at(std::span<const uint8_t> code);
 
 /// Where in a function a probe sees its arguments, and the kernel can emulate the instruction: else it costs twenty times as much. x86-64.
 std::optional<size_t> tokio_probe_at(std::span<const uint8_t> code);
@@ -33,7 +39,7 @@ std::optional<size_t> tokio_probe_at(std::span<const uint8_t> code);
 /// From the thread pointer to a thread-local variable of the executable, with its TLS segment (x86-64, variant II).
 uint64_t tls_offset(uint64_t value, uint64_t segment_bytes, uint64_t segment_align);
 
-/// `values`: {offset of the current task's id from the thread pointer, address of the wakers' table}.
+/// `values`: offset of the current task's id from the thread pointer, address of the wakers' table, and last that of the id's tag, 0: none.
 Layout tokio_layout(const discovery::ProcFs& proc, uint32_t process_id);
 
 }  // namespace clew::runtime

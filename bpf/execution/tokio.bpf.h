@@ -9,7 +9,7 @@
  * Misses: a response that is awaited through a waker that is not a task's (FuturesUnordered, block_on), HTTP/2.
  *
  * words at a call: 0 task, 0: none, and TOKIO_PROVEN, TOKIO_UNHEARD; where a request is sent, else 0: 1 the task that waits for its
- * answer, the task itself if it has no channel, and TOKIO_JOINABLE; 2 the task that waits for the end of that one, and from bit
+ * answer, the task itself if it has no channel, and TOKIO_JOINABLE, TOKIO_JOINED; 2 the task that waits for the end of that one, and from bit
  * TOKIO_ID_BITS on a hash of its kind
  * words of notes: the task that has spawned, the new one, 0
  */
@@ -23,6 +23,7 @@ enum tokio_layout {
 	TOKIO_SEARCHES = 4,   /* … how often a channel was looked for; … */
 	TOKIO_MISSES = 5,     /* … requests in a row with nothing like it where it should be; … */
 	TOKIO_GENERATION = 6, /* … of what was found */
+	TOKIO_TASK_TAG = 7,   /* as TOKIO_TASK_ID: of a word that is 1 while there is an id; 0: none */
 };
 
 enum tokio_note {
@@ -33,7 +34,8 @@ enum tokio_note {
 #define TOKIO_ID_BITS 44
 #define TOKIO_PROVEN (1ull << 63)   /* the task's own memory says the same id */
 #define TOKIO_UNHEARD (1ull << 62)  /* it has a channel, at which nobody waits yet: who has asked is still at it */
-#define TOKIO_JOINABLE (1ull << 63) /* its JoinHandle is there: somebody wants its end */
+#define TOKIO_JOINABLE (1ull << 63) /* its JoinHandle is there: somebody wants its end, … */
+#define TOKIO_JOINED (1ull << 62)   /* … and waits for it now */
 
 /* runtime::task::core::Header and runtime::task::raw::Vtable, since tokio 1.24; bits of runtime::task::state */
 #define TOKIO_OFFSETS 56 /* in Vtable: of the trailer, the scheduler, the id */
@@ -61,6 +63,18 @@ enum tokio_channel {
 static __always_inline bool tokio_get(void *into, u32 bytes, u64 address)
 {
 	return bpf_probe_read_user(into, bytes, (void *)address) == 0;
+}
+
+/* The id of the task that the thread runs, 0: none. */
+static __always_inline u64 tokio_current(const struct clew_runtime_layout *layout, u64 thread, u64 *word)
+{
+	u64 tag = layout->values[TOKIO_TASK_TAG];
+
+	if (tag && (!tokio_get(word, sizeof(*word), thread + tag) || *word != 1))
+		return 0;
+	if (!tokio_get(word, sizeof(*word), thread + layout->values[TOKIO_TASK_ID]) || *word >> TOKIO_ID_BITS)
+		return 0;
+	return *word;
 }
 
 /* The id of the task whose header lies there, 0: it is none. Leaves its header and offsets in *t. */
@@ -212,7 +226,11 @@ static __always_inline void tokio_tell(struct clew_execution *e, struct tokio_wo
 {
 	u64 kind = (w->seen.header.vtable * 0x9e3779b97f4a7c15ull) >> TOKIO_ID_BITS << TOKIO_ID_BITS;
 
-	e->words[1] = id | (w->seen.header.state & TOKIO_JOIN_INTEREST ? TOKIO_JOINABLE : 0);
+	e->words[1] = id;
+	if (w->seen.header.state & TOKIO_JOIN_INTEREST)
+		e->words[1] |= TOKIO_JOINABLE;
+	if (w->seen.header.state & TOKIO_JOIN_WAKER)
+		e->words[1] |= TOKIO_JOINED;
 	e->words[2] = tokio_joiner(w, task) | kind;
 }
 
@@ -230,8 +248,7 @@ __noinline int tokio_begin(struct clew_execution *e, struct clew_runtime_layout 
 	w->stack = regs->sp;
 	w->table = layout->values[TOKIO_WAKER];
 	e->words[0] = e->words[1] = e->words[2] = 0;
-	if (!tokio_get(&w->task, sizeof(w->task), task->thread.fsbase + layout->values[TOKIO_TASK_ID]) || w->task >> TOKIO_ID_BITS)
-		return 0;
+	w->task = tokio_current(layout, task->thread.fsbase, &w->word);
 	e->words[0] = w->task;
 	return 1;
 }

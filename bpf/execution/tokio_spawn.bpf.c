@@ -21,7 +21,7 @@ static __always_inline int tokio_spawned(struct pt_regs *regs, u8 what)
 	if (!layout || !s)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
-	if (!tokio_get(&current, sizeof(current), task->thread.fsbase + layout->values[TOKIO_TASK_ID]) || !current || current >> TOKIO_ID_BITS)
+	if (!tokio_current(layout, task->thread.fsbase, &current))
 		return 0;
 	e.execution.runtime = CLEW_RUNTIME_TOKIO;
 	e.execution.words[0] = current;

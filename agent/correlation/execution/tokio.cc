@@ -15,9 +15,11 @@ constexpr uint64_t kProven = uint64_t{1} << 63;
 constexpr uint64_t kUnheard = uint64_t{1} << 62;
 constexpr uint64_t kJoinable = uint64_t{1} << 63;
 
+constexpr uint64_t kJoined = uint64_t{1} << 62;
+
 constexpr size_t kSpawnedMax = 4096;  // by the task of one request
 constexpr size_t kOutlivedMax = 4096;
-constexpr size_t kPoolsMax = 4096;
+constexpr size_t kKindsMax = 4096;
 
 }  // namespace
 
@@ -95,10 +97,17 @@ std::optional<Cause> Tokio::sent(const RequestKey& /*request*/, const Caller& ca
   const auto kind = static_cast<uint32_t>(caller.execution[2] >> kIdBits);
   const bool joinable = (caller.execution[1] & kJoinable) != 0;
   // Let go of, or still at work when its request is answered: such ones wait for jobs, of whoever has some.
-  if ((!joinable || outlived_.contains(waiter)) && pools_.size() < kPoolsMax) pools_.insert(kind);
+  if ((!joinable || outlived_.contains(waiter)) && pools_.size() < kKindsMax) pools_.insert(kind);
   if (pools_.contains(kind)) return std::nullopt;
-  if (const uint64_t joiner = caller.execution[2] & kIdMask; serving_.contains(joiner)) return cause_of(joiner, Evidence::kCausal);
-  return known ? std::optional(Cause{.request = spawned->second.request, .evidence = Evidence::kCausal}) : std::nullopt;
+  if (const uint64_t joiner = caller.execution[2] & kIdMask; serving_.contains(joiner)) {
+    if (joined_.size() < kKindsMax) joined_.insert(kind);
+    return cause_of(joiner, Evidence::kCausal);
+  }
+  if (!known) return std::nullopt;
+  // That a handle was kept says little, unless others of the kind are waited for.
+  if ((caller.execution[1] & kJoined) != 0 && joined_.size() < kKindsMax) joined_.insert(kind);
+  if (!joined_.contains(kind)) return std::nullopt;
+  return Cause{.request = spawned->second.request, .evidence = Evidence::kCausal};
 }
 
 }  // namespace clew::correlation

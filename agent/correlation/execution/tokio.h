@@ -43,6 +43,7 @@ class Tokio final : public Execution {
   std::unordered_map<uint64_t, Spawned> spawned_;                  // task → for which open request
   std::unordered_set<uint64_t> outlived_;     // tasks that were there still when their request was answered; the latest
   std::deque<uint64_t> outlived_in_order_;
+  std::unordered_set<uint32_t> joined_;       // kinds of tasks for which those wait that have spawned them
   std::unordered_set<uint32_t> pools_;        // kinds of tasks of which one works for others than have spawned it
 };
 

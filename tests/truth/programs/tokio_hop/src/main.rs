@@ -13,6 +13,7 @@
 //! detach    a task that nobody waits for; the handler waits for its message
 //! workers   three jobs for four tasks that were there before
 //! lazy      three jobs for tasks that requests have started, each while it lasts
+//! kept      the same, and the request holds on to the tasks until it is answered
 //! blocking  two calls by a plain socket in spawn_blocking
 //! block-on  spawn_blocking that blocks on a call by the asynchronous client
 //! current   as sequence, then two tasks; all on a runtime of one thread
@@ -123,11 +124,13 @@ async fn serve(app: Arc<App>, path: String) {
         }
         "workers" => app.clone().hand_out(path).await,
         "lazy" => {
-            tokio::spawn(app.clone().work());
-            let helper = tokio::spawn(app.clone().work());
-            tokio::spawn(app.clone().work());
+            (0..3).for_each(|_| drop(tokio::spawn(app.clone().work())));
             app.clone().hand_out(path).await;
-            drop(helper);
+        }
+        "kept" => {
+            let helpers: Vec<_> = (0..3).map(|_| tokio::spawn(app.clone().work())).collect();
+            app.clone().hand_out(path).await;
+            drop(helpers);
         }
         "blocking" => {
             let next = app.next.replace("http://", "");
