@@ -162,7 +162,8 @@ struct tokio_client_key {
 	u32 generation; /* grows when what was found seems to be wrong */
 };
 
-/* Kind of task → its channel. Written when one sends a request for the first time, read with each request; the oldest is looked for again. */
+/* Kind of task → its channel. Written when one sends a request for the first time, read with each request; the oldest is looked for again.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -200,14 +201,14 @@ struct tokio_work {
 	u64 future_words;
 	u64 word; /* read last */
 	u64 boxed[2];
-	struct tokio_task seen; /* the latest that was looked at */
+	struct tokio_task seen;	       /* the latest that was looked at */
 	struct tokio_client client;    /* that is looked at */
 	struct tokio_client candidate; /* found by the search */
 	u32 found;
 	u32 tgid;
 	u64 future_word; /* of the search: the next */
 	u64 inner_word;	 /* 0: none is looked at */
-	u64 inner[64]; /* of what may be a channel */
+	u64 inner[64];	 /* of what may be a channel */
 };
 
 /* Per CPU and per scratch_user: work space and counters. */

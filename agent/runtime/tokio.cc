@@ -88,7 +88,8 @@ TokioSymbol tokio_symbol(std::string_view name, bool thread_local_data) {
   if (has("5tokio7runtime4task4list") && has("OwnedTasks") && has("10bind_inner") && !name.ends_with(".cold")) return TokioSymbol::kBind;
   if (has("5tokio7runtime9scheduler12multi_thread") && has("34schedule_option_task_without_yield") && !name.ends_with(".cold"))
     return TokioSymbol::kSchedule;
-  if (has("5tokio7runtime8blocking4pool") && has("7Spawner") && has("10spawn_task") && !name.ends_with(".cold")) return TokioSymbol::kBlocking;
+  if (has("5tokio7runtime8blocking4pool") && has("7Spawner") && has("10spawn_task") && !name.ends_with(".cold"))
+    return TokioSymbol::kBlocking;
   return TokioSymbol::kNone;
 }
 

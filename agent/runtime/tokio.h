@@ -15,9 +15,9 @@ namespace clew::runtime {
 /// What a symbol is to us, whichever way its name is mangled: by the path, which both ways spell the same.
 enum class TokioSymbol : uint8_t {
   kNone,
-  kContext,  // thread-local: runtime::context::CONTEXT
-  kWaker,    // the table of functions of tasks' wakers
-  kEnter,    // TaskIdGuard::enter, which sets the current task's id
+  kContext,   // thread-local: runtime::context::CONTEXT
+  kWaker,     // the table of functions of tasks' wakers
+  kEnter,     // TaskIdGuard::enter, which sets the current task's id
   kBind,      // OwnedTasks::bind_inner, which spawned tasks go through, unless it has been inlined …
   kSchedule,  // … schedule_option_task_without_yield, which those of a runtime with several threads always do, …
   kBlocking,  // … and Spawner::spawn_task, which spawn_blocking's do; all have the task's header in RSI

@@ -9,17 +9,16 @@
  * Misses: a response that is awaited through a waker that is not a task's (FuturesUnordered, block_on), HTTP/2.
  *
  * words at a call: 0 task, 0: none, and TOKIO_PROVEN, TOKIO_UNHEARD; where a request is sent, else 0: 1 the task that waits for its
- * answer, the task itself if it has no channel, and TOKIO_JOINABLE, TOKIO_JOINED; 2 the task that waits for the end of that one, and from bit
- * TOKIO_ID_BITS on a hash of its kind
- * words of notes: the task that has spawned, the new one, 0
+ * answer, the task itself if it has no channel, and TOKIO_JOINABLE, TOKIO_JOINED; 2 the task that waits for the end of that one, and from
+ * bit TOKIO_ID_BITS on a hash of its kind words of notes: the task that has spawned, the new one, 0
  */
 #ifndef CLEW_BPF_TOKIO_H
 #define CLEW_BPF_TOKIO_H
 
 enum tokio_layout {
-	TOKIO_TASK_ID = 0, /* offset from the thread pointer to CONTEXT.current_task_id */
-	TOKIO_WAKER = 1,   /* address of the table that the wakers of tasks have: runtime::task::waker::WAKER_VTABLE */
-	TOKIO_STACK = 2,   /* from here on the kernel's own: how far above the stack pointer wakers were found last, two places; … */
+	TOKIO_TASK_ID = 0,    /* offset from the thread pointer to CONTEXT.current_task_id */
+	TOKIO_WAKER = 1,      /* address of the table that the wakers of tasks have: runtime::task::waker::WAKER_VTABLE */
+	TOKIO_STACK = 2,      /* from here on the kernel's own: how far above the stack pointer wakers were found last, two places; … */
 	TOKIO_SEARCHES = 4,   /* … how often a channel was looked for; … */
 	TOKIO_MISSES = 5,     /* … requests in a row with nothing like it where it should be; … */
 	TOKIO_GENERATION = 6, /* … of what was found */
@@ -44,7 +43,7 @@ enum tokio_note {
 #define TOKIO_JOIN_WAKER 16
 #define TOKIO_TASK_MAX 65536 /* bytes of a task */
 
-#define TOKIO_SET 9 /* sync::oneshot: RX_TASK_SET | TX_TASK_SET, no value, not closed; … */
+#define TOKIO_SET 9    /* sync::oneshot: RX_TASK_SET | TX_TASK_SET, no value, not closed; … */
 #define TOKIO_TX_SET 8 /* … TX_TASK_SET alone */
 #define TOKIO_INNER_WORDS 64
 #define TOKIO_FUTURE_WORDS 512
@@ -82,7 +81,8 @@ static __always_inline u64 tokio_task_at(struct tokio_task *t, u64 header)
 {
 	if (!header || (header & 7) || !tokio_get(&t->header, sizeof(t->header), header) ||
 	    !tokio_get(&t->offsets, sizeof(t->offsets), t->header.vtable + TOKIO_OFFSETS) || t->offsets.id >= TOKIO_TASK_MAX ||
-	    t->offsets.trailer >= TOKIO_TASK_MAX || t->offsets.id >= t->offsets.trailer || !tokio_get(&t->id, sizeof(t->id), header + t->offsets.id))
+	    t->offsets.trailer >= TOKIO_TASK_MAX || t->offsets.id >= t->offsets.trailer ||
+	    !tokio_get(&t->id, sizeof(t->id), header + t->offsets.id))
 		return 0;
 	return t->id >> TOKIO_ID_BITS ? 0 : t->id;
 }
@@ -194,14 +194,14 @@ static __always_inline u64 tokio_look_into(struct tokio_work *w, struct tokio_cl
 	if (!tokio_get(&w->word, sizeof(w->word), w->future + client->channel * sizeof(u64)))
 		return 0;
 	inner = w->word;
-	if (!tokio_get(w->counts, sizeof(w->counts), inner) ||
-	    w->counts[0] != 2 || w->counts[1] != 1)
+	if (!tokio_get(w->counts, sizeof(w->counts), inner) || w->counts[0] != 2 || w->counts[1] != 1)
 		return 0;
 	if (!tokio_get(w->waker, sizeof(w->waker), inner + client->own * sizeof(u64)) || w->waker[0] != w->table || w->waker[1] != w->own)
 		return 0;
 	if (!tokio_get(&w->word, sizeof(w->word), inner + client->state * sizeof(u64)))
 		return 0;
-	if (w->word == TOKIO_SET && (!tokio_get(w->waker, sizeof(w->waker), inner + client->waiter * sizeof(u64)) || w->waker[0] != w->table))
+	if (w->word == TOKIO_SET &&
+	    (!tokio_get(w->waker, sizeof(w->waker), inner + client->waiter * sizeof(u64)) || w->waker[0] != w->table))
 		return 0;
 	w->waiter = w->waker[1];
 	return w->word;
@@ -289,7 +289,8 @@ static __noinline int tokio_vote(struct tokio_client_key *key, struct tokio_work
 	return 0;
 }
 
-/* A search each time until it is certain; not more than TOKIO_SEARCHES_MAX: a program without such clients shall not pay for it for ever. */
+/* A search each time until it is certain; not more than TOKIO_SEARCHES_MAX: a program without such clients shall not pay for it for ever.
+ */
 __noinline int tokio_find_client(struct clew_runtime_layout *layout, struct tokio_work *w)
 {
 	struct tokio_search search = {.w = w};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Uprobes in one process (attached by user space), once or twice per task: which task has spawned it. On OwnedTasks::bind_inner, which may be
- * inlined, on schedule_option_task_without_yield of the scheduler with several threads, and on blocking::pool::Spawner::spawn_task.
- * Why: nothing in a task's memory names the one that has started it. These functions are the same for all kinds of futures and are called
- * before the task runs for the first time, with the new one's header in RSI. The probed instruction is one that the kernel emulates.
- * Misses: LocalSet.
+ * Uprobes in one process (attached by user space), once or twice per task: which task has spawned it. On OwnedTasks::bind_inner, which may
+ * be inlined, on schedule_option_task_without_yield of the scheduler with several threads, and on blocking::pool::Spawner::spawn_task. Why:
+ * nothing in a task's memory names the one that has started it. These functions are the same for all kinds of futures and are called before
+ * the task runs for the first time, with the new one's header in RSI. The probed instruction is one that the kernel emulates. Misses:
+ * LocalSet.
  */
 
 static __always_inline int tokio_spawned(struct pt_regs *regs, u8 what)

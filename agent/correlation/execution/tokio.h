@@ -27,7 +27,7 @@ class Tokio final : public Execution {
 
  private:
   struct Open {
-    uint64_t task = 0;               // that has read it
+    uint64_t task = 0;              // that has read it
     std::vector<uint64_t> spawned;  // by that one since
   };
   struct Spawned {
@@ -41,10 +41,10 @@ class Tokio final : public Execution {
   std::unordered_map<RequestKey, Open, KeyHash> open_;
   std::unordered_map<uint64_t, std::vector<RequestKey>> serving_;  // task → what it has read and not answered, in order
   std::unordered_map<uint64_t, Spawned> spawned_;                  // task → for which open request
-  std::unordered_set<uint64_t> outlived_;     // tasks that were there still when their request was answered; the latest
+  std::unordered_set<uint64_t> outlived_;  // tasks that were there still when their request was answered; the latest
   std::deque<uint64_t> outlived_in_order_;
-  std::unordered_set<uint32_t> joined_;       // kinds of tasks for which those wait that have spawned them
-  std::unordered_set<uint32_t> pools_;        // kinds of tasks of which one works for others than have spawned it
+  std::unordered_set<uint32_t> joined_;  // kinds of tasks for which those wait that have spawned them
+  std::unordered_set<uint32_t> pools_;   // kinds of tasks of which one works for others than have spawned it
 };
 
 }  // namespace clew::correlation
