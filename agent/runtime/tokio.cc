@@ -17,7 +17,7 @@
 namespace clew::runtime {
 namespace {
 
-// enum tokio_layout of bpf/execution/tokio.bpf.h.
+// enum tokio_layout of bpf/execution/tokio_task.bpf.h.
 constexpr size_t kTaskId = 0;
 constexpr size_t kWaker = 1;
 constexpr size_t kTaskTag = 7;

@@ -14,7 +14,6 @@ constexpr uint64_t kIdMask = (uint64_t{1} << kIdBits) - 1;
 constexpr uint64_t kProven = uint64_t{1} << 63;
 constexpr uint64_t kUnheard = uint64_t{1} << 62;
 constexpr uint64_t kJoinable = uint64_t{1} << 63;
-
 constexpr uint64_t kJoined = uint64_t{1} << 62;
 
 constexpr size_t kSpawnedMax = 4096;  // by the task of one request
