@@ -17,11 +17,20 @@ TEST(TokioSymbols, AreKnownInBothWaysOfMangling) {
   EXPECT_EQ(tokio_symbol("_RNvMs_NtNtNtCs1_5tokio7runtime4task4coreNtB4_11TaskIdGuard5enter", false), TokioSymbol::kEnter);
   EXPECT_EQ(tokio_symbol("_ZN5tokio7runtime4task4list19OwnedTasks$LT$S$GT$10bind_inner17h242aE.llvm.46", false), TokioSymbol::kBind);
   EXPECT_EQ(tokio_symbol("_ZN5tokio7runtime8blocking4pool7Spawner10spawn_task17h18c46a008ad2bf3dE", false), TokioSymbol::kBlocking);
+  EXPECT_EQ(tokio_symbol("_RNvMs5_NtNtNtCs1_5tokio7runtime8blocking4poolNtB5_7Spawner10spawn_task", false), TokioSymbol::kBlocking);
+  EXPECT_EQ(tokio_symbol("_RNvMs2_NtNtNtNtCs1_5tokio7runtime9scheduler12multi_thread6workerNtNtB7_6handle6Handle34schedule_option_task_"
+                         "without_yield",
+                         false),
+            TokioSymbol::kSchedule);
 }
 
 TEST(TokioSymbols, OthersAreNot) {
   EXPECT_EQ(tokio_symbol("_ZN5tokio7runtime4task4list19OwnedTasks$LT$S$GT$10bind_inner17h242aE.cold", false), TokioSymbol::kNone);
   EXPECT_EQ(tokio_symbol("_ZN5tokio7runtime8blocking7sharded11ShardedImpl10spawn_task17ha59aE", false), TokioSymbol::kNone);
+  EXPECT_EQ(tokio_symbol("_RINvMNtNtNtCs1_5tokio7runtime8blocking7shardedNtB3_11ShardedImpl10spawn_taskNCNvMs5_NtB5_4poolNtB1u_7Spawner10"
+                         "spawn_task0E",
+                         false),
+            TokioSymbol::kNone);
   EXPECT_EQ(tokio_symbol("WAKER_VTABLE", false), TokioSymbol::kNone);
   EXPECT_EQ(tokio_symbol("", false), TokioSymbol::kNone);
 }
@@ -31,6 +40,7 @@ TEST(TokioSymbols, TheContextIsThreadLocal) {
       "_ZN5tokio7runtime7context7CONTEXT29_$u7b$$u7b$constant$u7d$$u7d$28_$u7b$$u7b$closure$u7d$$u7d$23__RUST_STD_INTERNAL_VAL17h8faeE";
   EXPECT_EQ(tokio_symbol(kContext, true), TokioSymbol::kContext);
   EXPECT_EQ(tokio_symbol(kContext, false), TokioSymbol::kNone);
+  EXPECT_EQ(tokio_symbol("_RNvNCNKNvNtNtCs1_5tokio7runtime7context7CONTEXT0023___RUST_STD_INTERNAL_VAL", true), TokioSymbol::kContext);
 }
 
 // mov 0x30(%rax),%rcx; mov %rbx,0x30(%rax), behind a look at the state of the thread-local value: tokio 1.54
