@@ -28,5 +28,6 @@ const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/
 #include "propagation/inject.bpf.c"
 #include "execution/go_round_trip.bpf.c"
 #include "execution/cpython.bpf.c"
+#include "execution/tokio_spawn.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -66,6 +66,7 @@ enum clew_runtime {
 	CLEW_RUNTIME_CPYTHON = 3,
 	CLEW_RUNTIME_JVM = 4,
 	CLEW_RUNTIME_HAPROXY = 5, /* a proxy, not a language: its streams */
+	CLEW_RUNTIME_TOKIO = 6,
 };
 
 /* clew_event_runtime.what */

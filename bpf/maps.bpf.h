@@ -204,6 +204,70 @@ struct haproxy_work {
 	struct socket_of_call socket; /* of `fd` */
 };
 
+/* Where the future of a task that writes requests keeps the channel for their answers, and what lies in that. In words. */
+struct tokio_client {
+	u16 channel; /* of the future: address of … */
+	u16 own;     /* … the channel: waker of the task itself, … */
+	u16 waiter;  /* … of the one that waits for the answer, … */
+	u16 state;   /* … state */
+	u32 votes;   /* searches in a row that have found it there: it counts from TOKIO_VOTES on */
+	u32 padding;
+};
+struct tokio_client_key {
+	u64 kind; /* address of the future's table of functions: one for each type */
+	u32 tgid;
+	u32 generation; /* grows when what was found seems to be wrong */
+};
+
+/* Kind of task → its channel. Written when one sends a request for the first time, read with each request; the oldest is looked for again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct tokio_client_key);
+	__type(value, struct tokio_client);
+} tokio_clients SEC(".maps");
+
+/* What execution/tokio.bpf.h reads of a task. */
+struct tokio_task {
+	struct {
+		u64 state;
+		u64 queue_next;
+		u64 vtable;
+	} header;
+	struct {
+		u64 trailer;
+		u64 scheduler;
+		u64 id;
+	} offsets;
+	u64 id;
+};
+
+/* … and on its way. */
+struct tokio_work {
+	u64 table; /* of tasks' wakers */
+	u64 task;  /* the current one's id */
+	u64 stack; /* stack pointer of the call */
+	u64 distance;
+	u64 own; /* header of the current task */
+	u64 waiter;
+	u64 waker[2]; /* table, header */
+	u64 counts[2];
+	u64 trailer[4];
+	u64 future;
+	u64 future_words;
+	u64 word; /* read last */
+	u64 boxed[2];
+	struct tokio_task seen;	       /* the latest that was looked at */
+	struct tokio_client client;    /* that is looked at */
+	struct tokio_client candidate; /* found by the search */
+	u32 found;
+	u32 tgid;
+	u64 future_word; /* of the search: the next */
+	u64 inner_word;	 /* 0: none is looked at */
+	u64 inner[64];	 /* of what may be a channel */
+};
+
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
@@ -246,6 +310,7 @@ struct scratch {
 	struct go_work go;
 	struct node_work node;
 	struct haproxy_work haproxy;
+	struct tokio_work tokio;
 	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
 	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];

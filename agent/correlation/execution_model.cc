@@ -33,6 +33,9 @@ std::string_view describe(ExecutionModel model) {
       return "execution: by the contextvars context that the request is served in, or the thread that waited for it";
     case ExecutionModel::kGoroutines:
       return "execution: by the goroutine that has read the request; causal: by those that it has started since";
+    case ExecutionModel::kTokio:
+      return "execution: by the task that has read the request and waits for the answer, or for the task that does; causal: by tasks that "
+             "it has spawned and not let go of";
     case ExecutionModel::kEventLoop: return "causal: what a worker sends in the turn in which it has read the request";
   }
   return "execution: by the thread that waited for the request; else inferred, while it is the only one under way";
@@ -45,6 +48,7 @@ ExecutionModel model_of(uint32_t runtime) {
     case CLEW_RUNTIME_JVM: return ExecutionModel::kPools;
     case CLEW_RUNTIME_NODE: return ExecutionModel::kNode;
     case CLEW_RUNTIME_HAPROXY: return ExecutionModel::kProxied;
+    case CLEW_RUNTIME_TOKIO: return ExecutionModel::kTokio;
     default: return ExecutionModel::kThreads;
   }
 }

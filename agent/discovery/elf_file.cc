@@ -50,12 +50,12 @@ ElfFile::~ElfFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool ElfFile::has_segment(uint32_t type) const {
+std::optional<GElf_Phdr> ElfFile::segment(uint32_t type) const {
   GElf_Phdr segment;
   for (int i = 0; i < header_.e_phnum; ++i) {
-    if (::gelf_getphdr(elf_, i, &segment) != nullptr && segment.p_type == type) return true;
+    if (::gelf_getphdr(elf_, i, &segment) != nullptr && segment.p_type == type) return segment;
   }
-  return false;
+  return std::nullopt;
 }
 
 void ElfFile::for_each_section(const std::function<void(const Section&)>& visit) const {

@@ -28,7 +28,9 @@ class ElfFile {
   ~ElfFile();
 
   const GElf_Ehdr& header() const { return header_; }
-  bool has_segment(uint32_t type) const;
+  bool has_segment(uint32_t type) const { return segment(type).has_value(); }
+  /// The first of that type.
+  std::optional<GElf_Phdr> segment(uint32_t type) const;
 
   struct Section {
     std::string_view name;

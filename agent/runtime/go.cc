@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "agent/runtime/process_image.h"
 #include "bpf/events.h"
 
 namespace clew::runtime {
@@ -40,20 +41,6 @@ std::vector<uint8_t> code_of(const discovery::ElfFile& file, const GoFunction& f
   std::vector<uint8_t> code(std::min<uint64_t>(function.size, kCodeMax));
   if (!file.read(function.address, std::as_writable_bytes(std::span(code)))) code.clear();
   return code;
-}
-
-// By how much a position-independent program was moved: from where it was told to begin.
-std::optional<uint64_t> load_bias(const discovery::ProcFs& proc, uint32_t process_id, const discovery::ElfFile& file) {
-  if (file.header().e_type != ET_DYN) return 0;
-  std::string text;
-  const auto directory = discovery::Directory::open(fmt::format("{}/{}", proc.root, process_id));
-  if (!directory || directory->read("auxv", 4096, text).error != 0) return std::nullopt;
-  std::array<uint64_t, 2> pair{};
-  for (size_t at = 0; at + sizeof pair <= text.size(); at += sizeof pair) {
-    std::memcpy(pair.data(), text.data() + at, sizeof pair);
-    if (pair[0] == AT_ENTRY && pair[1] >= file.header().e_entry) return pair[1] - file.header().e_entry;
-  }
-  return std::nullopt;
 }
 
 }  // namespace

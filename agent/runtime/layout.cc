@@ -8,6 +8,7 @@
 #include "agent/runtime/haproxy.h"
 #include "agent/runtime/jvm.h"
 #include "agent/runtime/node.h"
+#include "agent/runtime/tokio.h"
 
 namespace clew::runtime {
 
@@ -20,6 +21,7 @@ Layout find_layout(const discovery::ProcFs& proc, uint32_t process_id) {
     case discovery::Executable::Runtime::kCpython: return find_cpython(proc, process_id);
     case discovery::Executable::Runtime::kGo: return go_layout(proc, process_id, executable->version);
     case discovery::Executable::Runtime::kHaproxy: return haproxy_layout(proc, process_id);
+    case discovery::Executable::Runtime::kRust: return tokio_layout(proc, process_id);
     default: return {.description = {}};
   }
 }

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -96,6 +98,19 @@ ReadMemory ProcessImage::memory() const {
   return [fd](uint64_t address, void* to, size_t bytes) {
     return fd->value >= 0 && ::pread(fd->value, to, bytes, static_cast<off_t>(address)) == static_cast<ssize_t>(bytes);
   };
+}
+
+std::optional<uint64_t> load_bias(const discovery::ProcFs& proc, uint32_t process_id, const discovery::ElfFile& file) {
+  if (file.header().e_type != ET_DYN) return 0;
+  std::string text;
+  const auto directory = discovery::Directory::open(fmt::format("{}/{}", proc.root, process_id));
+  if (!directory || directory->read("auxv", 4096, text).error != 0) return std::nullopt;
+  std::array<uint64_t, 2> pair{};
+  for (size_t at = 0; at + sizeof pair <= text.size(); at += sizeof pair) {
+    std::memcpy(pair.data(), text.data() + at, sizeof pair);
+    if (pair[0] == AT_ENTRY && pair[1] >= file.header().e_entry) return pair[1] - file.header().e_entry;
+  }
+  return std::nullopt;
 }
 
 base::Result<std::vector<std::optional<Symbol>>> find_symbols(const Module& module, std::span<const std::string_view> names) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/discovery/elf_file.h"
 #include "agent/discovery/proc_fs.h"
 
 namespace clew::runtime {
@@ -56,6 +57,9 @@ class ProcessImage {
   std::string executable_;
   std::vector<Module> modules_;
 };
+
+/// By how much a position-independent program was moved: from where it was told to begin. `file`: its executable.
+std::optional<uint64_t> load_bias(const discovery::ProcFs& proc, uint32_t process_id, const discovery::ElfFile& file);
 
 /// Where the named symbols of the module lie: nothing for those that it does not define. In the order of `names`.
 base::Result<std::vector<std::optional<Symbol>>> find_symbols(const Module& module, std::span<const std::string_view> names);

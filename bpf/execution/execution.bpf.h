@@ -11,18 +11,19 @@
 #include "execution/node.bpf.h"
 #include "execution/jvm.bpf.h"
 #include "execution/haproxy.bpf.h"
+#include "execution/tokio.bpf.h"
 
 /* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
-static __always_inline bool read_execution(struct scratch *s, u32 runtime)
+static __always_inline bool read_execution(struct scratch *s, const struct connection *c)
 {
 	struct clew_execution *e = &s->execution;
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
 
 	if (!layout)
 		return false;
-	e->runtime = runtime;
+	e->runtime = c->runtime;
 	e->padding = 0;
-	switch (runtime) {
+	switch (c->runtime) {
 	case CLEW_RUNTIME_GO:
 		return go_read(e, layout, &s->go, s->walk.direction == CLEW_INGRESS) != 0;
 	case CLEW_RUNTIME_CPYTHON:
@@ -34,6 +35,8 @@ static __always_inline bool read_execution(struct scratch *s, u32 runtime)
 	case CLEW_RUNTIME_HAPROXY: /* asked for below, where the connection is known */
 		__builtin_memset(e->words, 0, sizeof(e->words));
 		return true;
+	case CLEW_RUNTIME_TOKIO:
+		return read_tokio(s, e, layout, s->walk.direction == CLEW_EGRESS && c->http.request_direction == 1 + CLEW_EGRESS);
 	}
 	return false;
 }

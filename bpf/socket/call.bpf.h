@@ -59,7 +59,7 @@ static __always_inline int http1_load(struct http1_view *v, u32 offset)
 static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 position, u64 advanced_to)
 {
 	struct scratch *s = call->s;
-	bool executes = call->c->runtime != 0 && read_execution(s, call->c->runtime);
+	bool executes = call->c->runtime != 0 && read_execution(s, call->c);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
 	u8 *start;

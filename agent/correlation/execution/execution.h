@@ -23,6 +23,7 @@ enum class ExecutionModel : uint8_t {
   kTasks,       // CPython: the context that a task runs in tells which request it serves
   kNode,        // Node.js: its async ids
   kProxied,     // HAProxy: the client's connection that a stream serves
+  kTokio,       // tokio: the task that reads a request, and the one that waits for an answer
 };
 
 /// Who made the call, and when.

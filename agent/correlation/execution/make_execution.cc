@@ -7,6 +7,7 @@
 #include "agent/correlation/execution/proxied.h"
 #include "agent/correlation/execution/tasks.h"
 #include "agent/correlation/execution/threads.h"
+#include "agent/correlation/execution/tokio.h"
 
 namespace clew::correlation {
 
@@ -19,6 +20,7 @@ std::unique_ptr<Execution> make_execution(ExecutionModel model, const ExecutionS
     case ExecutionModel::kTasks: return std::make_unique<Tasks>(settings);
     case ExecutionModel::kProxied: return std::make_unique<Proxied>(settings);
     case ExecutionModel::kNode: return std::make_unique<Node>(settings);
+    case ExecutionModel::kTokio: return std::make_unique<Tokio>(settings);
   }
   return std::make_unique<Threads>(settings);
 }
