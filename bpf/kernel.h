@@ -67,7 +67,9 @@ enum sk_action {
 };
 enum {
 	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
+	BPF_SOCK_OPS_RETRANS_CB = 9,
 	BPF_SOCK_OPS_RTT_CB = 12,
+	BPF_SOCK_OPS_RETRANS_CB_FLAG = 2,
 	BPF_SOCK_OPS_RTT_CB_FLAG = 8,
 };
 /* Program contexts: not relocated, the verifier knows these. */
@@ -226,6 +228,7 @@ struct tcp_sock {
 	u32 copied_seq;
 	u32 rcv_nxt;
 	u32 snd_una;
+	u32 snd_nxt;
 	u32 write_seq;
 	u64 bytes_received;
 	u64 bytes_acked;

@@ -61,6 +61,9 @@ base::Result<bool> try_on_ourselves(int map) {
   const auto value = static_cast<uint64_t>(client.get());
   if (server.get() < 0 || bpf_map_update_elem(map, &key, &value, BPF_ANY) != 0)
     return std::unexpected(failed("the kernel takes no socket into the map for injection"));
+  const timeval second{.tv_sec = 1, .tv_usec = 0};
+  setsockopt(server.get(), SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+  setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
   int readable = -1;
   pollfd wait{.fd = client.get(), .events = POLLIN, .revents = 0};
   std::array<char, 16> answer{};
@@ -80,8 +83,8 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
   const bool wanted = settings != nullptr;
   for (bpf_program* program : {skeleton.progs.sk_msg__inject, skeleton.progs.sockops__connected, skeleton.progs.iter__inject_open})
     bpf_program__set_autoload(program, wanted);
-  for (bpf_map* map :
-       {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients, skeleton.maps.injected_sockets})
+  for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients,
+                       skeleton.maps.http_servers, skeleton.maps.injected_sockets})
     bpf_map__set_autocreate(map, wanted);
   skeleton.rodata->injecting = wanted;
   if (!wanted) return;

@@ -32,9 +32,9 @@ constexpr auto kTick = std::chrono::milliseconds(5);
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
 constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
 
-constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context", "send_buffer",  "head_split",
-                                                                   "framing",     "upgrade",    "partial_send", "zero_copy",
-                                                                   "mid_stream",  "pipelined",  "memory",       "busy"};
+constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context",   "send_buffer", "head_split", "framing",
+                                                                   "upgrade",     "partial_send", "zero_copy",   "mid_stream", "pipelined",
+                                                                   "memory",      "busy",         "socket",      "let_go"};
 
 constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "ring_full_bytes",
@@ -161,7 +161,7 @@ void KernelSource::detach() {
 base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
   clew_process value{};
   const int fd = bpf_map__fd(skeleton_->maps.processes);
-  bpf_map_lookup_elem(fd, &process_id, &value);
+  if (bpf_map_lookup_elem(fd, &process_id, &value) != 0 && injection_.attached()) value.rule = CLEW_RULE_LEAVE;  // until set_rule
   value.selected_by |= static_cast<uint32_t>(by);
   if (bpf_map_update_elem(fd, &process_id, &value, BPF_ANY) != 0)
     return base::fail(fmt::format("cannot select process {}: {}", process_id, std::strerror(errno)));

@@ -15,7 +15,8 @@ using capture::SelectedBy;
 
 namespace {
 
-constexpr uint32_t kTicksMax = 1024;  // of 0.2 s: ten looks, the last some seven minutes after the first
+constexpr uint32_t kLibrariesTicks = 10;  // of 0.2 s: by then a program has loaded what it asks sockets with
+constexpr uint32_t kTicksMax = 1024;      // of 0.2 s: ten looks, the last some seven minutes after the first
 
 }  // namespace
 
@@ -30,15 +31,16 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
 }
 
 // What the kernel may say of the process's requests without user space.
-void LiveProcesses::set_rule(uint32_t process_id) {
-  if (!source_->injection().attached()) return;
+void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
+  if (source_ == nullptr || !source_->injection().attached()) return;
   uint32_t rule = CLEW_RULE_UNKNOWN;
   switch (correlation::model_of(*table_.resource_of(process_id, {}, 0))) {
     case correlation::ExecutionModel::kThreads: rule = CLEW_RULE_THREADS; break;
     case correlation::ExecutionModel::kEventLoop: rule = CLEW_RULE_LOOP; break;
     default: break;
   }
-  const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id);
+  const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id, just_begun);
+  if (once && just_begun) rule_due_[process_id] = kLibrariesTicks;
   if (once)
     messages_.debug(
         fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
@@ -64,6 +66,13 @@ void LiveProcesses::read_runtime(uint32_t process_id, uint32_t ticks_before) {
 }
 
 void LiveProcesses::tick() {
+  std::vector<uint32_t> loaded;
+  for (auto& [process_id, ticks] : rule_due_)
+    if (--ticks == 0) loaded.push_back(process_id);
+  for (const uint32_t process_id : loaded) {
+    rule_due_.erase(process_id);
+    set_rule(process_id);
+  }
   std::vector<std::pair<uint32_t, uint32_t>> due;
   for (auto& [process_id, look] : looks_)
     if (--look.ticks == 0) due.emplace_back(process_id, look.before);
@@ -75,6 +84,7 @@ void LiveProcesses::tick() {
 
 void LiveProcesses::forget_runtime(uint32_t process_id) {
   looks_.erase(process_id);
+  rule_due_.erase(process_id);
   read_.erase(process_id);
   if (probed_.erase(process_id) != 0 && source_ != nullptr) source_->forget_probes(process_id);
 }
@@ -135,7 +145,10 @@ void LiveProcesses::process(const ProcessChange& change) {
   switch (change.kind) {
     case ProcessChange::Kind::kFork:
       table_.on_fork(change.parent_process_id, id, change.time_ns);
-      if (change.selected) selected_.insert(id);
+      if (change.selected) {
+        selected_.insert(id);
+        set_rule(id);  // its parent may have had none yet
+      }
       if (change.selected && probed_.contains(change.parent_process_id)) looks_[id] = {.ticks = 1};
       break;
     case ProcessChange::Kind::kExec:
@@ -149,7 +162,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (change.selected || selected_.contains(id)) {
         table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is
         if (source_ != nullptr && change.selected) {
-          set_rule(id);
+          set_rule(id, true);
           read_runtime(id);
         }
         if (new_program_) new_program_(id);

@@ -40,7 +40,7 @@ class LiveProcesses final : public capture::ProcessSink {
  private:
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
-  void set_rule(uint32_t process_id);
+  void set_rule(uint32_t process_id, bool just_begun = false);
   void read_runtime(uint32_t process_id, uint32_t ticks_before = 0);
   void forget_runtime(uint32_t process_id);
   void mention_children(const discovery::ProcFs& proc, uint32_t process_id) const;
@@ -57,9 +57,10 @@ class LiveProcesses final : public capture::ProcessSink {
     uint32_t ticks = 0;   // to wait
     uint32_t before = 0;  // as many were waited the last time
   };
-  std::unordered_map<uint32_t, Look> looks_;  // processes to look at again
-  std::unordered_set<uint32_t> read_;         // their runtime is read …
-  std::unordered_set<uint32_t> probed_;       // … with the help of probes, which children do not inherit
+  std::unordered_map<uint32_t, Look> looks_;         // processes to look at again
+  std::unordered_map<uint32_t, uint32_t> rule_due_;  // those whose libraries were not loaded yet → ticks to wait
+  std::unordered_set<uint32_t> read_;                // their runtime is read …
+  std::unordered_set<uint32_t> probed_;              // … with the help of probes, which children do not inherit
 };
 
 }  // namespace clew::commands

@@ -79,12 +79,13 @@ bool ReadableBytes::file_asks(const std::string& file) {
   return asks;
 }
 
-bool ReadableBytes::may_be_asked(const discovery::ProcFs& proc, uint32_t process_id) {
+bool ReadableBytes::may_be_asked(const discovery::ProcFs& proc, uint32_t process_id, bool just_begun) {
   using Runtime = discovery::Executable::Runtime;
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return true;
   if (executable->runtime == Runtime::kGo || executable->runtime == Runtime::kNode || executable->runtime == Runtime::kCpython)
     return false;
+  if (just_begun) return true;
   const auto image = ProcessImage::open(proc, process_id);
   if (!image || image->modules().empty()) return true;
   return std::ranges::any_of(image->modules(),

@@ -19,8 +19,9 @@ bool loads_fionread(std::string_view code);
 class ReadableBytes {
  public:
   /// May the process ask? Its executable and libraries tell; of runtimes that never do (Go, Node.js, CPython) and of what asks for files
-  /// only (the C and C++ libraries, libcrypto) nothing is read. True also where nothing can be read.
-  bool may_be_asked(const discovery::ProcFs& proc, uint32_t process_id);
+  /// only (the C and C++ libraries, libcrypto) nothing is read. True also where nothing can be read, and of one that has `just_begun`: its
+  /// libraries are still to come.
+  bool may_be_asked(const discovery::ProcFs& proc, uint32_t process_id, bool just_begun = false);
 
  private:
   bool file_asks(const std::string& file);

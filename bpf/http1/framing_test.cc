@@ -597,7 +597,8 @@ TEST(Http1Fields, WhatTwoParsersMayReadInTwoWaysIsOdd)
 	for (const std::string_view lines :
 	     {"Content-Length: 1\r\nContent-Length: 2", "Content-Length: 5\r\nTransfer-Encoding: chunked",
 	      "Transfer-Encoding: chunked\r\nContent-Length: 5", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding : chunked",
-	      "Content-Length : 5", "Content-Length: x", "A: b\r\n folded", "A: b\r\n\tfolded"})
+	      "Content-Length : 5", "Content-Length: x", "Content-Length: 5, 10", "Content-Length: 5x", "Content-Length: 5 5",
+	      "Content-Length: +5", "A: b\r\n folded", "A: b\r\n\tfolded"})
 		EXPECT_NE(seen_in(std::string(lines) + "\r\n").seen & 8, 0) << lines;
 	EXPECT_EQ(seen_in("Upgrade: websocket\r\n").seen, 4);
 }

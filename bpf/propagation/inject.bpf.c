@@ -5,7 +5,7 @@
  * Sockets come into the map when a selected process connects (sockops) or from among the open ones (iter/tcp); they leave with their
  * connection, when user space takes them out, and with the agent.
  * Two measures keep the stream whole under back-pressure (FEASIBILITY 2.1): what was added is merged with what stands before it, so that it
- * cannot be left over, and nothing is added where the send buffer is short.
+ * is not left over by itself, and nothing is added where the send buffer is short or something waits to be sent.
  * Misses: kernel TLS and other sockets that the kernel lets into no such map.
  */
 
@@ -18,6 +18,7 @@ struct {
 } injected_sockets SEC(".maps");
 
 #define SEND_BUFFER_SLACK 4096 /* the least that must stay free */
+#define WAITS_MAX 32	       /* messages of a connection that was open already and shows no HTTP */
 #define MERGE_MAX 8192	       /* messages up to this stay one piece; of longer ones only their first part does */
 
 static __always_inline bool is_zero_copy(struct tcp_sock *tp)
@@ -69,6 +70,15 @@ static __always_inline u32 insert(struct sk_msg_md *m, struct scratch *s, struct
 	u32 done = 0, added = 0, end = 0;
 	void *data;
 
+	/* Into one piece, first: kernels before 6.6.143, 6.12.93, 6.18.35 and 7.0.12 damage what follows a place that is not in the first.
+	 */
+	for (u32 k = 0; k < INSERTIONS_AT_ONCE; k++)
+		if (k < s->insertions)
+			end = s->insert_at[k] + 2;
+	if (bpf_msg_pull_data(m, 0, end, 0)) {
+		s->counters.left_alone[CLEW_ALONE_MEMORY] += s->insertions;
+		return 0;
+	}
 	for (int k = INSERTIONS_AT_ONCE - 1; k >= 0; k--) { /* from the end, so that places stay right */
 		u32 at = s->insert_at[k];
 
@@ -78,7 +88,11 @@ static __always_inline u32 insert(struct sk_msg_md *m, struct scratch *s, struct
 			leave_alone(s, CLEW_ALONE_MEMORY);
 			continue;
 		}
-		bpf_msg_pull_data(m, at, at + INJECTED_BYTES, 0);
+		if (bpf_msg_pull_data(m, at, at + INJECTED_BYTES, 0)) {
+			bpf_msg_pop_data(m, at, INJECTED_BYTES, 0);
+			leave_alone(s, CLEW_ALONE_MEMORY);
+			continue;
+		}
 		data = m->data;
 		if (data + INJECTED_BYTES > m->data_end) {
 			bpf_msg_pop_data(m, at, INJECTED_BYTES, 0);
@@ -162,8 +176,9 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	}
 	if (i->state == INJECTION_WAITS) {
 		if (!is_between_messages(c, sequence)) {
-			leave_alone(s, CLEW_ALONE_MID_STREAM);
-			return true;
+			if (c && c->http.request_direction == 1 + CLEW_EGRESS)
+				leave_alone(s, CLEW_ALONE_MID_STREAM);
+			return ++i->waited < WAITS_MAX || (c && c->http.known); /* else it speaks something else */
 		}
 		i->state = INJECTION_ON;
 		i->expected = sequence;
@@ -193,14 +208,15 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	bpf_loop(HTTP1_STEPS_MAX, message_step, &call, 0);
 	if (w->foreign && !i->http.known)
 		return false; /* another protocol */
-	if (w->foreign || w->offset < w->total || (d->seen & HTTP1_SEEN_ODD) || d->state >= HTTP1_UNTIL_CLOSE)
+	if (w->foreign || w->offset < w->total || i->http.odd || (d->seen & HTTP1_SEEN_ODD) || d->state >= HTTP1_UNTIL_CLOSE)
 		s->leave = s->leave ? s->leave : 1 + CLEW_ALONE_FRAMING;
 	if (s->leave) {
 		leave_alone(s, s->leave - 1);
 		return false;
 	}
 	room = (u32)(sk->sk_sndbuf - sk->sk_wmem_queued);
-	if (s->insertions && ((s32)room < 0 || room < size + INSERTIONS_AT_ONCE * INJECTED_BYTES + SEND_BUFFER_SLACK)) {
+	if (s->insertions &&
+	    (tp->snd_nxt != sequence || (s32)room < 0 || room < size + INSERTIONS_AT_ONCE * INJECTED_BYTES + SEND_BUFFER_SLACK)) {
 		s->counters.left_alone[CLEW_ALONE_SEND_BUFFER] += s->insertions;
 		s->insertions = 0;
 	}
@@ -250,17 +266,38 @@ int sk_msg__inject(struct sk_msg_md *m)
 	return SK_PASS;
 }
 
+#define LET_GO_FLAGS (BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG)
+
 /*
  * What was sent is acknowledged, and nothing of an answer has been read yet: TCP looks at the acknowledgement of a segment before it wakes
- * whoever waits for its data.
+ * whoever waits for its data. Of one that was sent again there may be no such look, so it ends there, too.
  */
 static __always_inline void let_go(struct bpf_sock_ops *ops, struct injection *i)
 {
 	u64 key = i->id;
 
-	bpf_sock_ops_cb_flags_set(ops, 0);
+	bpf_sock_ops_cb_flags_set(ops, ops->cb_flags & ~i->flags_set);
 	i->state = INJECTION_LEAVES;
 	bpf_map_delete_elem(&injected_sockets, &key);
+}
+
+/* Into the map; false: it must not be, or cannot. */
+static __always_inline bool take_in(struct bpf_sock_ops *ops, struct injection *i, struct tcp_sock *tp)
+{
+	u64 key = i->id;
+
+	/* something went with the SYN: it is not known where the next message begins */
+	if (is_zero_copy(tp) || tp->write_seq != tp->snd_una || tp->bytes_acked > 1)
+		return false;
+	if (i->once) {
+		/* a server that speaks first would be waited for in vain: only such as have answered over HTTP before */
+		if (!has_answered(&tp->inet_conn.icsk_inet.sk))
+			return false;
+		i->flags_set = LET_GO_FLAGS & ~ops->cb_flags;
+		if (bpf_sock_ops_cb_flags_set(ops, ops->cb_flags | LET_GO_FLAGS))
+			return false;
+	}
+	return bpf_sock_hash_update(ops, &injected_sockets, &key, BPF_NOEXIST) == 0;
 }
 
 SEC("?sockops")
@@ -269,34 +306,31 @@ int sockops__connected(struct bpf_sock_ops *ops)
 	struct injection *i;
 	struct tcp_sock *tp;
 	struct bpf_sock *sk;
-	u64 key;
+	struct scratch *s;
+	u32 op = ops->op;
 
-	if (ops->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && ops->op != BPF_SOCK_OPS_RTT_CB)
+	if (op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_RTT_CB && op != BPF_SOCK_OPS_RETRANS_CB)
 		return 1;
 	sk = ops->sk;
 	if (!sk)
 		return 1;
 	i = bpf_sk_storage_get(&injections, sk, 0, 0);
-	if (ops->op == BPF_SOCK_OPS_RTT_CB) {
-		if (i && i->passed)
+	if (!i)
+		return 1;
+	if (op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
+		if (i->once && i->passed && i->flags_set)
 			let_go(ops, i);
 		return 1;
 	}
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!i || !tp || i->state != INJECTION_NONE)
+	if (!tp || i->state != INJECTION_NONE)
 		return 1;
-	if (is_zero_copy(tp)) {
-		i->state = INJECTION_LEAVES;
-		return 1;
-	}
 	i->base = i->expected = tp->write_seq;
 	local_client_connects(tp->write_seq, tp->rcv_nxt);
-	if (i->once && bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_RTT_CB_FLAG)) {
-		i->state = INJECTION_LEAVES;
-		return 1;
-	}
-	key = i->id;
-	i->state = bpf_sock_hash_update(ops, &injected_sockets, &key, BPF_NOEXIST) ? INJECTION_LEAVES : INJECTION_ON;
+	i->state = take_in(ops, i, tp) ? INJECTION_ON : INJECTION_LEAVES;
+	s = scratch_of(SCRATCH_MESSAGE);
+	if (s && i->state == INJECTION_LEAVES && !i->once)
+		leave_alone(s, is_zero_copy(tp) ? CLEW_ALONE_ZERO_COPY : CLEW_ALONE_SOCKET);
 	return 1;
 }
 

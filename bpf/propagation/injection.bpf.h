@@ -38,10 +38,12 @@ struct injection {
 	u32 has_body;
 	u64 body_left; /* … and what was left of it then */
 	u16 body_state;
-	u8 once;   /* clew_process.once */
-	u8 passed; /* … and its one message has passed */
-	u32 taken; /* insertions: the next to be read by capture … */
-	u32 made;  /* … and the next to be made */
+	u8 once;       /* clew_process.once */
+	u8 passed;     /* … and its one message has passed */
+	u32 flags_set; /* … sockops callbacks that were asked for */
+	u32 waited;    /* INJECTION_WAITS: messages */
+	u32 taken;     /* insertions: the next to be read by capture … */
+	u32 made;      /* … and the next to be made */
 	struct work cause;
 	struct insertion insertions[INSERTIONS];
 	struct http1_connection http;
@@ -56,6 +58,38 @@ struct {
 	__type(value, struct injection);
 } injections SEC(".maps");
 
+/* Servers that have answered over HTTP, by address. Written and read for processes of clew_process.once. */
+struct server_address {
+	u8 address[16];
+	u16 family;
+	u16 port; /* network byte order */
+	u32 padding;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct server_address);
+	__type(value, u8);
+} http_servers SEC(".maps");
+
+static __always_inline void address_of_peer(struct sock *sk, struct server_address *a)
+{
+	a->family = sk->__sk_common.skc_family;
+	a->port = sk->__sk_common.skc_dport;
+	if (a->family == AF_INET)
+		__builtin_memcpy(a->address, &sk->__sk_common.skc_daddr, 4);
+	else
+		__builtin_memcpy(a->address, sk->__sk_common.skc_v6_daddr.in6_u.u6_addr8, 16);
+}
+
+static __always_inline bool has_answered(struct sock *sk)
+{
+	struct server_address a = {};
+
+	address_of_peer(sk, &a);
+	return bpf_map_lookup_elem(&http_servers, &a) != NULL;
+}
+
 /* CLEW_RULE_LOOP: a client's request is answered, and its thread goes on with what that was made for. */
 static __noinline int response_read(struct scratch *s, struct sock *sk)
 {
@@ -63,6 +97,13 @@ static __noinline int response_read(struct scratch *s, struct sock *sk)
 	struct injection *i = bpf_sk_storage_get(&injections, sk, 0, 0);
 	struct worker worker = {.id = s->tid, .tgid = s->tgid};
 
+	if (p && p->once && !has_answered(sk)) {
+		struct server_address a = {};
+		u8 yes = 1;
+
+		address_of_peer(sk, &a);
+		bpf_map_update_elem(&http_servers, &a, &yes, BPF_ANY);
+	}
 	if (!p || p->rule != CLEW_RULE_LOOP)
 		return 0;
 	if (i && i->has_cause)

@@ -23,7 +23,10 @@ struct local_client {
 	struct traceparent context;
 };
 
-/* Connections of traced clients. Written when they begin and with each such request; evicted when they are many: then, as if unknown. */
+/*
+ * Connections of traced clients. Written when they begin and with each such request, deleted with their sockets; evicted when they are
+ * many: then their servers seem to have no client here.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -38,6 +41,14 @@ static __always_inline void local_client_connects(u32 requests, u32 responses)
 	struct local_client client = {.begins = ~0u};
 
 	bpf_map_update_elem(&local_clients, &wire, &client, BPF_ANY);
+}
+
+static __always_inline void local_client_ends(struct connection *c)
+{
+	struct wire wire = {.requests = c->base[CLEW_EGRESS], .responses = c->base[CLEW_INGRESS]};
+
+	if (c->http.request_direction == 1 + CLEW_EGRESS && c->has_base[CLEW_EGRESS])
+		bpf_map_delete_elem(&local_clients, &wire);
 }
 
 /* The context that a request without one has from its client here, into `w`. False: it has none. */

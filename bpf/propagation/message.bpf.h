@@ -60,8 +60,9 @@ static __noinline int find_cause(struct scratch *s, struct injection *i, u64 soc
 	}
 	w = bpf_map_lookup_elem(&working, &worker);
 	if (!w) /* a thread that waits for no request works for none; of a goroutine, user space may know who has started it */
-		return !p->serves || ((p->serves & CLEW_WAITS) && !worker.is_goroutine && p->rule == CLEW_RULE_THREADS) ? CAUSE_NONE
-															: CAUSE_UNKNOWN;
+		return !p->serves || ((p->serves & CLEW_WAITS) && p->runtime == CLEW_RUNTIME_NONE && p->rule == CLEW_RULE_THREADS)
+			       ? CAUSE_NONE
+			       : CAUSE_UNKNOWN;
 	if (p->rule == CLEW_RULE_LOOP && !take_turn(w, s->now_ns))
 		return CAUSE_UNKNOWN;
 	if (!w->known || w->ambiguous)
@@ -71,8 +72,8 @@ static __noinline int find_cause(struct scratch *s, struct injection *i, u64 soc
 	return CAUSE_FOUND;
 }
 
-/* A traced client has sent the head of a request on which no trace context could be put. Whom it asks may be traced here, too. */
-static __noinline int sent_without_context(struct scratch *s, struct connection *c, struct injection *i, u64 socket)
+/* A traced client has sent the head of a request that was not injected into. Whom it asks may be traced here, too. */
+static __noinline int sent_uninjected(struct scratch *s, struct connection *c, struct injection *i, u64 socket)
 {
 	struct wire wire = {.requests = c->base[CLEW_EGRESS], .responses = c->base[CLEW_INGRESS]};
 	struct local_client *client = (struct local_client *)s->local_client;
@@ -80,8 +81,15 @@ static __noinline int sent_without_context(struct scratch *s, struct connection 
 	u64 position = s->position + (s32)(begins - (u32)s->position);
 	int found = CAUSE_UNKNOWN;
 
-	if (i && i->state == INJECTION_LEAVES && s->walk.heads == 1)
+	if (i && i->state == INJECTION_LEAVES) {
 		found = find_cause(s, i, socket);
+		if (i->once)
+			s->counters.left_alone[CLEW_ALONE_LET_GO] += s->walk.heads;
+	}
+	if (c->direction[CLEW_EGRESS].seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT))
+		return 0;
+	if (s->walk.heads > 1)
+		found = CAUSE_UNKNOWN;
 	client->begins = begins;
 	client->known = found != CAUSE_UNKNOWN;
 	if (found == CAUSE_FOUND) {
@@ -102,8 +110,13 @@ static __noinline int begin_injection(struct clew_process *p, struct sock *sk, u
 	struct worker worker = {.id = (u32)pid_tgid, .tgid = (u32)(pid_tgid >> 32)};
 	struct work *w;
 
-	if (!i)
+	if (!i) {
+		struct scratch *s = scratch_of(SCRATCH_STATE);
+
+		if (s)
+			leave_alone(s, CLEW_ALONE_SOCKET);
 		return 0;
+	}
 	i->id = bpf_get_socket_cookie(sk);
 	i->once = p->once != 0;
 	if (p->rule != CLEW_RULE_LOOP)
@@ -148,7 +161,7 @@ static __always_inline void write_line(u8 *line, struct work *cause, int found)
 }
 
 /* A context that the application itself sends: overwritten only where it is the very one that its request has brought. */
-static __noinline int consider_update(struct scratch *s, struct injection *i, u64 socket)
+static __noinline int consider_update(struct scratch *s, struct injection *i, int found)
 {
 	struct http1_direction *d = &i->direction[1];
 	struct work *cause = &i->cause;
@@ -156,7 +169,7 @@ static __noinline int consider_update(struct scratch *s, struct injection *i, u6
 	u32 at = i->http.traceparent_at - s->walk.origin;
 	u64 different = 0;
 
-	if (find_cause(s, i, socket) != CAUSE_FOUND || !cause->received_context || (d->seen & HTTP1_SEEN_CONTEXT)) {
+	if (found != CAUSE_FOUND || !cause->received_context || (d->seen & HTTP1_SEEN_CONTEXT)) {
 		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);
 		return 0;
 	}
@@ -173,6 +186,26 @@ static __noinline int consider_update(struct scratch *s, struct injection *i, u6
 		put_hex(s->update_text, new_id(i->id, s->position + (s32)(d->begins - s->walk.origin), CLIENT_SPAN_ID));
 	}
 	return 0;
+}
+
+/* Will capture be able to read this call? Else no span would have the id that is sent. */
+static __always_inline bool is_readable_call(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if (task->thread_info.status & TS_COMPAT)
+		return false;
+	switch (regs->orig_ax) {
+	case NR_write:
+	case NR_writev:
+	case NR_pwritev2:
+	case NR_sendto:
+	case NR_sendmsg:
+	case NR_sendmmsg:
+		return is_call_on(task, regs, sk);
+	}
+	return false; /* sendfile, splice, a ring */
 }
 
 static __noinline int message_head_ended(struct http1_view *v)
@@ -202,17 +235,21 @@ static __noinline int message_head_ended(struct http1_view *v)
 	}
 	if (d->seen & HTTP1_SEEN_UPGRADE)
 		i->upgrading = 1;
+	found = find_cause(s, i, socket); /* once for each request, whatever becomes of it */
+	if (!is_readable_call(call->sk)) {
+		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
+		return 0;
+	}
 	if (w->offset < 2 || w->offset - w->line_start != 2) {
 		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
 		return 0;
 	}
 	if (d->seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT))
-		return consider_update(s, i, socket);
+		return consider_update(s, i, found);
 	if (n >= INSERTIONS_AT_ONCE || s->update_at != HTTP1_NO_CAPTURE || i->made - i->taken + n >= INSERTIONS) {
 		leave_alone(s, CLEW_ALONE_PIPELINED);
 		return 0;
 	}
-	found = find_cause(s, i, socket);
 	if (found == CAUSE_UNKNOWN) {
 		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
 		return 0;

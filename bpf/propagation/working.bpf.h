@@ -31,7 +31,9 @@ struct work {
 
 #include "propagation/local_client.bpf.h"
 
-/* worker → its work. Written when a request has been read; deleted when it is answered and with its connection. Evicted: left alone. */
+/*
+ * worker → its work. Written when a request has been read; deleted when it is answered and with its connection. Evicted: a
+ * thread seems to work for none. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -128,6 +130,16 @@ static __always_inline void begin_turn(struct scratch *s, struct worker *worker,
 	bpf_map_update_elem(&working, worker, w, BPF_ANY);
 }
 
+/* What its worker sends may be for another request, or for none. */
+static __always_inline void request_uncertain(struct sock *sk)
+{
+	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
+	struct work *w = v && v->counted ? bpf_map_lookup_elem(&working, &v->worker) : NULL;
+
+	if (w)
+		w->known = 0;
+}
+
 /* A server has read the head of a request. */
 static __noinline int request_read(struct scratch *s, struct connection *c, struct sock *sk)
 {
@@ -156,8 +168,10 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 		begin_turn(s, &worker, &v->work);
 		return 0;
 	}
-	if (v->counted && v->worker.id == worker.id && v->worker.tgid == worker.tgid)
-		return 0; /* behind one that is still to be answered */
+	if (v->counted && v->worker.id == worker.id && v->worker.tgid == worker.tgid) {
+		request_uncertain(sk); /* behind one that is still to be answered */
+		return 0;
+	}
 	stop_counting(v);
 	w = bpf_map_lookup_elem(&working, &worker);
 	v->worker = worker;

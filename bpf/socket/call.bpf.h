@@ -41,8 +41,10 @@ static __always_inline int http1_load(struct http1_view *v, u32 offset)
 
 	if (injecting && !v->is_plain && !call->c) {
 		n = read_message((struct message_call *)call, offset);
-		if (n < 0)
+		if (n < 0) {
+			s->leave = 1 + CLEW_ALONE_MEMORY; /* what follows would be taken for the start of a message */
 			return -1;
+		}
 	} else {
 		n = read_buffer(s, offset, s->walk.total);
 		if (n < 0) {
@@ -262,16 +264,17 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START) {
 			done = request_complete(s, sk);
 			asm volatile("" : : "r"(done));
-		} else if (d == CLEW_EGRESS && (responses->state == HTTP1_UNTIL_CLOSE ||
+		} else if (d == CLEW_EGRESS && responses->state == HTTP1_UNTIL_CLOSE) {
+			request_uncertain(sk); /* until when, the kernel sees too late */
+		} else if (d == CLEW_EGRESS && (responses->state == HTTP1_OPAQUE ||
 						(responses->state == HTTP1_START && c->http.responses == c->http.requests))) {
 			request_over(sk, c->id);
 		}
 	} else if (d == CLEW_INGRESS && s->walk.heads) {
 		done = response_read(s, sk);
 		asm volatile("" : : "r"(done));
-	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && c->has_base[CLEW_EGRESS] &&
-		   !(responses->seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT))) {
-		done = sent_without_context(s, c, i, (u64)sk);
+	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && c->has_base[CLEW_EGRESS]) {
+		done = sent_uninjected(s, c, i, (u64)sk);
 		asm volatile("" : : "r"(done));
 	}
 }

@@ -139,9 +139,11 @@ int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 		c = sk->sk_bpf_storage ? bpf_sk_storage_get(&connections, sk, 0, 0) : NULL;
 	if (!c)
 		return 0;
-	if (injecting)
+	if (injecting) {
 		request_over(sk, c->id);
-	s = scratch_of(SCRATCH_STATE);
+		local_client_ends(c);
+	}
+	s = scratch_of(SCRATCH_DESTROY);
 	if (s)
 		emit_end(s, c, c->reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);
 	if (by_address)
