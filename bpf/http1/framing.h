@@ -333,11 +333,14 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 
 #define HTTP1_NO_NUMBER (~0ull)
 
-/* The decimal number in bytes [15, n) of "Content-Length: 123", or HTTP1_NO_NUMBER. */
+#define HTTP1_MORE (1ull << 63)
+
+/* The decimal number in bytes [15, n) of "Content-Length: 123", | HTTP1_MORE if something follows it; or HTTP1_NO_NUMBER. */
 HTTP1_GLOBAL u64 http1_length(const struct http1_text *t, u32 n)
 {
 	u64 value = 0;
 	u32 digits = 0;
+	u64 more = 0;
 
 	if (!t)
 		return HTTP1_NO_NUMBER;
@@ -350,10 +353,11 @@ HTTP1_GLOBAL u64 http1_length(const struct http1_text *t, u32 n)
 			value = value * 10 + (c - '0');
 			digits++;
 		} else if (digits || (c != ' ' && c != '\t')) {
+			more = HTTP1_MORE;
 			break;
 		}
 	}
-	return digits && digits < 19 ? value : HTTP1_NO_NUMBER;
+	return digits && digits < 19 ? value | more : HTTP1_NO_NUMBER;
 }
 
 /* 1 if "chunked" stands in bytes [17, n) of "Transfer-Encoding: gzip, chunked". */
@@ -407,10 +411,10 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 		if (n < 16 || (http1_u64(p + 7) | HTTP1_FOLD) != (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD))
 			return;
 		value = http1_length((const struct http1_text *)p, n);
-		if (d->flags & HTTP1_LENGTH || value == HTTP1_NO_NUMBER)
+		if (d->flags & HTTP1_LENGTH || value >= HTTP1_MORE)
 			d->seen |= HTTP1_SEEN_ODD;
 		if (value != HTTP1_NO_NUMBER) {
-			d->left = value;
+			d->left = value & ~HTTP1_MORE;
 			d->flags |= HTTP1_LENGTH;
 		}
 	} else if (first == (HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') | HTTP1_FOLD)) {
@@ -418,26 +422,6 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 		    (p[16] | 0x20) == 'g' && p[17] == ':' && http1_has_chunked((const struct http1_text *)p, n))
 			d->flags |= HTTP1_CHUNKED;
 	}
-}
-
-/* 1 if nothing but a number, and blanks around it, stands in bytes [15, n) of "Content-Length: 123". Without branches, for the verifier. */
-HTTP1_GLOBAL int http1_is_number(const struct http1_text *t, u32 n)
-{
-	u32 digits = 0, over = 0, bad = 0;
-
-	if (!t || n > 48)
-		return 0;
-	for (u32 i = 15; i < 48; i++) {
-		u32 c = t->bytes[i];
-		u32 is_digit = (((c - '0') & 0xff) - 10) >> 31;
-		u32 is_blank = ((c ^ ' ') - 1) >> 31 | ((c ^ '\t') - 1) >> 31;
-		u32 live = (i - n) >> 31;
-
-		bad |= live & ((~is_digit & ~is_blank) | (is_digit & over)) & 1;
-		over |= live & is_blank & digits;
-		digits |= live & is_digit;
-	}
-	return (digits & ~bad) & 1;
 }
 
 #define HTTP1_LINE_CUT 0x01000000u /* of the line only the first HTTP1_LINE bytes are there */
@@ -453,10 +437,10 @@ static __always_inline void http1_note_field(struct http1_connection *c, struct 
 	case '\t' | 0x20:
 		d->seen |= HTTP1_SEEN_ODD; /* a folded line */
 		return;
-	case 'c': /* content-length, and then no colon, more than a number, or beside chunks */
+	case 'c': /* content-length, and then no colon, or beside chunks */
 		if (first == (HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-') | HTTP1_FOLD) &&
 		    (second & 0xffffffffffffull) == (HTTP1_WORD('l', 'e', 'n', 'g', 't', 'h', 0, 0) | (HTTP1_FOLD & 0xffffffffffffull)) &&
-		    (p[14] != ':' || (d->flags & HTTP1_CHUNKED) || !http1_is_number((const struct http1_text *)p, n)))
+		    (p[14] != ':' || (d->flags & HTTP1_CHUNKED)))
 			d->seen |= HTTP1_SEEN_ODD;
 		return;
 	case 'u':
@@ -577,8 +561,7 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 
 	if (!c || !d || !other || !t)
 		return HTTP1_NOT_HTTP;
-	if (d->seen & HTTP1_SEEN_ODD)
-		c->odd = 1;
+	c->odd |= d->seen & HTTP1_SEEN_ODD; /* before a next message forgets it */
 	switch (d->state) {
 	case HTTP1_START:
 		if (n == 0)
@@ -596,8 +579,6 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 		break;
 	case HTTP1_CHUNK_SIZE:
 		http1_chunk_size(d, t->bytes, n);
-		if (d->seen & HTTP1_SEEN_ODD)
-			c->odd = 1;
 		return 0;
 	default: /* a trailer */
 		if (n == 0)
