@@ -27,6 +27,7 @@ def changing_hands(mode: str, keep_alive: bool, concurrency: int = 4, matrix: bo
     def one(ctx):
         process, port = server(ctx, mode)
         process.wait_port(port)
+        time.sleep(seconds(0.3))  # the child that the probe of the port has brought about ends
         clew = Clew(ctx, *(x for pid in process.tree() for x in ("--pid", pid))).ready()
         n = ctx.count(quick_count, quick_count * 5, 8)
         seen = load(ctx, port, n, concurrency=concurrency, keep_alive=keep_alive)
