@@ -142,8 +142,7 @@ base::Result<void> KernelSource::attach() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
-    if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) continue;   // of single processes: attach_probe
-    if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;  // Injection
+    if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;  // attach_probe, Injection
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);

@@ -81,13 +81,12 @@ static __noinline int sent_uninjected(struct scratch *s, struct connection *c, s
 	u64 position = s->position + (s32)(begins - (u32)s->position);
 	int found = CAUSE_UNKNOWN;
 
-	if (i && i->state == INJECTION_LEAVES) {
+	if (i && i->state == INJECTION_LEAVES)
 		found = find_cause(s, i, socket);
-		if (i->once)
-			s->counters.left_alone[CLEW_ALONE_LET_GO] += s->walk.heads;
-	}
 	if (c->direction[CLEW_EGRESS].seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT))
 		return 0;
+	if (!i || (i->once && i->state == INJECTION_LEAVES))
+		s->counters.left_alone[CLEW_ALONE_LET_GO] += s->walk.heads;
 	if (s->walk.heads > 1)
 		found = CAUSE_UNKNOWN;
 	client->begins = begins;
