@@ -95,7 +95,7 @@ struct clew_event_runtime {
 
 /* Value of the map `runtimes`: where its data lie in that process. */
 struct clew_runtime_layout {
-	clew_u64 values[12]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
+	clew_u64 values[14]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
 };
 
 #define CLEW_FAMILY_UNIX 1

@@ -132,25 +132,18 @@ enum scratch_user {
 	SCRATCH_USERS
 };
 
+#define GO_IDS_WORDS 20
+
 /* What execution/go.bpf.h reads on its way: not on the stack, of which there are 512 bytes for all frames before 6.13. */
 struct go_work {
 	u64 g;
-	u64 stack[2];
-	struct { /* of runtime.g, from goid on: the same in all versions */
-		u64 goid;
-		u64 schedlink;
-		u64 waitsince;
-		u8 waitreason;
-		u8 not_read[7];
-	} ids;
-	struct { /* of runtime.g, from parentGoid on: the same in all versions that have it */
-		u64 parent_goid;
-		u64 gopc;
-		u64 ancestors;
-		u64 startpc;
-	} origin;
+	struct { /* of runtime.g, its beginning: the same in all versions */
+		u64 stack[2];
+		u64 not_used[4]; /* two guards, _panic, _defer */
+		u64 m;
+	} start;
+	u64 ids[GO_IDS_WORDS]; /* of runtime.g, from goid on */
 	u64 generated;
-	u64 m;
 	u64 p[3]; /* p, nextp, oldp of runtime.m */
 	u64 cache[2];
 };
@@ -294,7 +287,7 @@ struct scratch {
 	u32 gathered;
 	u32 gather_failed;
 	u32 shown; /* an insertion, in this call */
-	u32 padding0;
+	u32 turn;  /* of Node's loop, began with this call: its execution has been read */
 	u8 local_client[64]; /* struct local_client */
 	u32 busy;	     /* SCRATCH_MESSAGE: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */

@@ -296,8 +296,9 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->tid = (u32)pid_tgid;
 	s->hole = (s64)(before - c->position[d]);
 	s->readable = readable;
+	s->turn = 0;
 	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS)
-		begin_node_turn(s, c->id, s->tgid);
+		begin_node_turn(s, c->id, s->tgid, c->http.request_direction == 1 + CLEW_INGRESS);
 	s->injected = 0;
 	s->shown = 0;
 	begin_walk(w, moved, d, (u32)before, c->from_start && before == 0);
