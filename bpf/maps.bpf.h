@@ -286,8 +286,8 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
-	u32 shown; /* an insertion, in this call */
-	u32 turn;  /* of Node's loop, began with this call: its execution has been read */
+	u32 shown;	     /* an insertion, in this call */
+	u32 turn;	     /* of Node's loop, began with this call: its execution has been read */
 	u8 local_client[64]; /* struct local_client */
 	u32 busy;	     /* SCRATCH_MESSAGE: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */

@@ -10,20 +10,20 @@
 #define CLEW_BPF_NODE_H
 
 enum node_layout {
-	NODE_IDS = 0,	      /* address of the ids */
-	NODE_POLL_SLOT = 1,   /* address of what uv_run calls last on the main thread's stack: a return address … */
-	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
-	NODE_LOOP = 3,	      /* uv_loop_t */
-	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
-	NODE_TICKS = 5,	      /* address of whether ticks wait or run; 0: not known */
-	NODE_HOOKS = 6,	      /* address of the counts of hooks */
-	NODE_READ_STACK = 7,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
-	NODE_READ_FRAMES = 8, /* … sum over the frames there; … */
-	NODE_READ_NUMBER = 9, /* … how many there were; … */
-	NODE_READ_LOOP = 10,  /* … as of the latest: turns of the loop, … */
-	NODE_READ_READS = 11, /* … the thread's calls of read(2), */
+	NODE_IDS = 0,		 /* address of the ids */
+	NODE_POLL_SLOT = 1,	 /* address of what uv_run calls last on the main thread's stack: a return address … */
+	NODE_POLL = 2,		 /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
+	NODE_LOOP = 3,		 /* uv_loop_t */
+	NODE_IMMEDIATES = 4,	 /* address of the number of immediates that wait */
+	NODE_TICKS = 5,		 /* address of whether ticks wait or run; 0: not known */
+	NODE_HOOKS = 6,		 /* address of the counts of hooks */
+	NODE_READ_STACK = 7,	 /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 8,	 /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 9,	 /* … how many there were; … */
+	NODE_READ_LOOP = 10,	 /* … as of the latest: turns of the loop, … */
+	NODE_READ_READS = 11,	 /* … the thread's calls of read(2), */
 	NODE_READ_REQUESTS = 12, /* … and whether it was from a client's connection; */
-	NODE_POLL_PROVEN = 13,   /* the word at the slot that was last found to be right */
+	NODE_POLL_PROVEN = 13,	 /* the word at the slot that was last found to be right */
 };
 
 enum node_note {

@@ -64,6 +64,13 @@ static __always_inline bool is_between_messages(struct connection *c, u32 sequen
 	       c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS] == sequence;
 }
 
+/* The request that asked for another protocol was followed by capture, too, is answered, and HTTP/1 goes on. */
+static __always_inline bool was_not_upgraded(struct connection *c, struct http1_direction *d)
+{
+	return c && c->http.requests == c->http.responses && !c->http.distrusted && c->direction[CLEW_INGRESS].state == HTTP1_START &&
+	       c->base[CLEW_EGRESS] + c->direction[CLEW_EGRESS].begins == d->begins;
+}
+
 /* Writes what was decided into the message. Returns how many bytes were added. */
 static __always_inline u32 insert(struct sk_msg_md *m, struct scratch *s, struct injection *i, u32 sequence)
 {
@@ -189,7 +196,7 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	}
 	i->has_body = 0;
 	if (i->upgrading && d->state == HTTP1_START) {
-		if (!c || c->http.requests != c->http.responses || c->direction[CLEW_INGRESS].state != HTTP1_START) {
+		if (!was_not_upgraded(c, d)) {
 			leave_alone(s, CLEW_ALONE_UPGRADE);
 			return false;
 		}

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from measure import (CACHE, HERE, SERVER_CORE, Bench, Clew, between, busy_ns, children, cpu_ns, free_port, get, need, noise, paced, pinned, spawn,
-                     tool, unaccounted, wait_port, wrk)
+                     saturated, tool, unaccounted, wait_port, wrk)
 
 NGINX = """
 daemon off; worker_processes {workers}; worker_cpu_affinity {affinity}; pid {work}/nginx.pid; error_log {work}/nginx-error.log; user root;
@@ -94,7 +94,7 @@ def sample(bench: Bench, server: Server, half: float | None, traced: bool) -> Sa
     clew = Clew(bench, server.pids) if traced else None
     agent = clew.cpu_ns() if clew else 0
     count, cpu, busy, at = server.served(), cpu_ns(server.pids), busy_ns(SERVER_CORE), time.monotonic()
-    load = wrk(server.port, seconds, server.connections)
+    load = saturated(server.port, seconds, server.connections)
     cpu, count = cpu_ns(server.pids) - cpu, server.served() - count
     others = max(0, 100 * (busy_ns(SERVER_CORE) - busy - cpu) / (time.monotonic() - at) / 1e9)
     slow = paced(server.port, half or load["rate"] / 2, bench.choose(0.5, 1))
