@@ -27,6 +27,7 @@ enum clew_event_type {
 	CLEW_EVENT_CONNECT = 5,	   /* struct clew_event_connect; before the connection's own, which comes with its first bytes */
 	CLEW_EVENT_RUNTIME = 6,	   /* struct clew_event_runtime */
 	CLEW_EVENT_RELEASE = 7,	   /* struct clew_event_release */
+	CLEW_EVENT_CARRIED = 8,	   /* struct clew_event_carried; before the request's bytes */
 };
 
 enum clew_direction {
@@ -149,6 +150,19 @@ struct clew_event_release {
 	clew_u64 connection;
 };
 
+/* A request's trace context in a TCP option: sent with it, or come with it. */
+struct clew_event_carried {
+	clew_u8 type;
+	clew_u8 direction;
+	clew_u8 sampled;
+	clew_u8 padding;
+	clew_u32 sequence; /* number of the request's first byte */
+	clew_u64 connection;
+	clew_u64 time_ns;
+	clew_u8 trace_id[16];
+	clew_u8 span_id[8];
+};
+
 enum clew_end_kind {
 	CLEW_END_DIRECTION = 1, /* `direction` carries no more bytes */
 	CLEW_END_CLOSED = 2,
@@ -213,6 +227,8 @@ enum clew_figure {
 	CLEW_FIGURE_PROBES = 4,	     /* hits of probes inside of runtimes */
 	CLEW_FIGURE_INJECTED = 5,    /* requests that were given a traceparent */
 	CLEW_FIGURE_UPDATED = 6,     /* requests whose forwarded traceparent was given clew's own parent id */
+	CLEW_FIGURE_CARRIED_OUT = 7, /* requests whose trace context was to go in a TCP option */
+	CLEW_FIGURE_CARRIED_IN = 8,  /* requests whose trace context came in one */
 	CLEW_FIGURE_MAX
 };
 
@@ -246,7 +262,7 @@ enum clew_rule {
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {
 	clew_u64 losses[16];	 /* by enum clew_loss */
-	clew_u64 figures[8];	 /* by enum clew_figure */
+	clew_u64 figures[16];	 /* by enum clew_figure */
 	clew_u64 left_alone[16]; /* by enum clew_left_alone */
 };
 
@@ -301,6 +317,7 @@ CLEW_STATIC_ASSERT(sizeof(struct clew_event_connect) == 32, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_execution) == 32, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_runtime) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_release) == 16, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_carried) == 48, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_end) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_process) == 40, "layout");
 #endif

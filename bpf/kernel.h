@@ -46,6 +46,7 @@ enum {
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
+	BPF_F_CLONE = 512,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
@@ -67,10 +68,18 @@ enum sk_action {
 };
 enum {
 	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
+	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
 	BPF_SOCK_OPS_RETRANS_CB = 9,
 	BPF_SOCK_OPS_RTT_CB = 12,
+	BPF_SOCK_OPS_PARSE_HDR_OPT_CB = 13,
+	BPF_SOCK_OPS_HDR_OPT_LEN_CB = 14,
+	BPF_SOCK_OPS_WRITE_HDR_OPT_CB = 15,
 	BPF_SOCK_OPS_RETRANS_CB_FLAG = 2,
 	BPF_SOCK_OPS_RTT_CB_FLAG = 8,
+	BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG = 32,
+	BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG = 64,
+	BPF_WRITE_HDR_TCP_CURRENT_MSS = 1,
+	TCP_BPF_SOCK_OPS_CB_FLAGS = 1008, /* since 6.12 */
 };
 /* Program contexts: not relocated, the verifier knows these. */
 struct bpf_sock;
@@ -124,6 +133,10 @@ struct bpf_sock_ops {
 	u64 bytes_received;
 	u64 bytes_acked;
 	struct bpf_sock *sk;
+	void *skb_data;
+	void *skb_data_end;
+	u32 skb_len;
+	u32 skb_tcp_flags;
 } __attribute__((aligned(8)));
 /* include/net/tcp_states.h */
 #define TCP_ESTABLISHED 1

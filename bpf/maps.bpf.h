@@ -129,6 +129,7 @@ enum scratch_user {
 	SCRATCH_PROBE = 6,
 	SCRATCH_MESSAGE = 7,
 	SCRATCH_DESTROY = 8,
+	SCRATCH_OPTION = 9,
 	SCRATCH_USERS
 };
 
@@ -315,6 +316,7 @@ struct scratch {
 		struct clew_event_connect connect;
 		struct clew_event_runtime runtime;
 		struct clew_event_release release;
+		struct clew_event_carried carried;
 	} event;
 };
 

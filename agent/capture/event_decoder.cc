@@ -54,6 +54,7 @@ bool EventDecoder::decode(std::span<const std::byte> event) {
     case CLEW_EVENT_PROCESS: return process(event);
     case CLEW_EVENT_CONNECT: return connect(event);
     case CLEW_EVENT_RUNTIME: return runtime(event);
+    case CLEW_EVENT_CARRIED: return carried(event);
     default: return false;
   }
 }
@@ -142,6 +143,21 @@ bool EventDecoder::runtime(std::span<const std::byte> event) {
   if (!load(event, e)) return false;
   sink_.noted(
       {.what = e.what, .execution = execution_of(e.execution), .process_id = e.tgid, .thread_id = e.tid, .time_ns = unix_time(e.time_ns)});
+  return true;
+}
+
+bool EventDecoder::carried(std::span<const std::byte> event) {
+  clew_event_carried e;
+  if (!load(event, e) || e.direction > 1) return false;
+  Carried c;
+  c.connection = e.connection;
+  c.direction = static_cast<Direction>(e.direction);
+  c.sequence = e.sequence;
+  c.sampled = e.sampled != 0;
+  std::ranges::copy(e.trace_id, c.trace_id.begin());
+  std::ranges::copy(e.span_id, c.span_id.begin());
+  c.time_ns = unix_time(e.time_ns);
+  sink_.carried(c);
   return true;
 }
 

@@ -46,6 +46,7 @@ class EventDecoder {
   bool process(std::span<const std::byte> event);
   bool connect(std::span<const std::byte> event);
   bool runtime(std::span<const std::byte> event);
+  bool carried(std::span<const std::byte> event);
 
   Sink& sink_;
   ProcessSink& processes_;

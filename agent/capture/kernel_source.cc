@@ -292,6 +292,8 @@ void KernelSource::update_counters() {
   if (injection_settings_) {
     counters_.get("clew_injected_total", "how=\"added\"").set(figures[CLEW_FIGURE_INJECTED]);
     counters_.get("clew_injected_total", "how=\"updated\"").set(figures[CLEW_FIGURE_UPDATED]);
+    counters_.get("clew_injected_total", "how=\"tcp_option\"").set(figures[CLEW_FIGURE_CARRIED_OUT]);
+    counters_.get("clew_propagation_tcp_option_total").set(figures[CLEW_FIGURE_CARRIED_IN]);
     for (size_t i = 0; i < left_alone.size(); ++i)
       if (left_alone[i] != 0) counters_.get("clew_left_alone_total", fmt::format("reason=\"{}\"", kAloneReasons[i])).set(left_alone[i]);
   }

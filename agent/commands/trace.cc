@@ -251,6 +251,8 @@ base::Result<capture::InjectionSettings> Trace::injection_settings(const discove
   const auto w3c = std::ranges::find(propagators, correlation::propagation::Propagator::kTraceContext);
   capture::InjectionSettings settings;
   settings.seed = seed_.key;
+  settings.header = options_.trace.inject_header;
+  settings.tcp_option = options_.trace.inject_tcp_option;
   settings.sampling_threshold =
       sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
   settings.sampling_by_parent = sampler.parent_based;

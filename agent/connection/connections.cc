@@ -39,7 +39,8 @@ Connections::Connections(const protocols::ProtocolList& protocols, const exchang
       propagators_(std::move(propagators)),
       counters_(counters),
       unsampled_(counters.get("clew_spans_not_sampled_total")),
-      limits_(limits) {}
+      limits_(limits),
+      carried_(counters) {}
 
 Connections::~Connections() = default;
 
@@ -87,6 +88,7 @@ Connections::Entry* Connections::find(const capture::Bytes& bytes) {
 }
 
 void Connections::forget(uint64_t id) {
+  carried_.forget(id);
   const auto it = by_id_.find(id);
   if (it == by_id_.end()) return;
   Entry* entry = it->second.get();

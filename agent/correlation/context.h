@@ -15,6 +15,7 @@ namespace clew::correlation {
 enum class Evidence : uint8_t {
   kNone,        // a root, as far as anybody can say
   kHeader,      // the request carries a trace context
+  kTcpOption,   // the segment of its first byte does
   kConnection,  // both ends were seen on this node: the same byte of the same connection
   kExecution,   // the thread was busy with the parent and with nothing else
   kCausal,      // an event loop acted right after it had read the parent

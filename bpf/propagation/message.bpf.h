@@ -187,6 +187,36 @@ static __noinline int consider_update(struct scratch *s, struct injection *i, in
 	return 0;
 }
 
+/* The request's context goes beside its first byte, which is among those that are sent now; else it is left alone. */
+static __noinline int consider_option(struct scratch *s, struct injection *i, struct sock *sk, int found)
+{
+	struct http1_direction *d = &i->direction[1];
+	struct work *cause = &i->cause;
+	u64 position = s->position + (s32)(d->begins - s->walk.origin);
+
+	if (d->seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT)) {
+		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);
+		return 0;
+	}
+	if (found == CAUSE_UNKNOWN) {
+		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
+		return 0;
+	}
+	if (d->begins - s->walk.origin >= s->walk.total) {
+		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
+		return 0;
+	}
+	if (found != CAUSE_FOUND) {
+		put_trace_id(&cause->context, new_id(i->id, position, 1), new_id(i->id, position, 2));
+		cause->sampled = trace_is_kept(&cause->context);
+	}
+	if (carry_context(s, sk, i->id, d->begins, &cause->context, cause->sampled, new_id(i->id, position, CLIENT_SPAN_ID)))
+		s->counters.figures[CLEW_FIGURE_CARRIED_OUT]++;
+	else
+		leave_alone(s, CLEW_ALONE_SOCKET);
+	return 0;
+}
+
 /* Will capture be able to read this call? Else no span would have the id that is sent. */
 static __always_inline bool is_readable_call(struct sock *sk)
 {
@@ -239,6 +269,8 @@ static __noinline int message_head_ended(struct http1_view *v)
 		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
 		return 0;
 	}
+	if (!injecting_header)
+		return consider_option(s, i, call->sk, found);
 	if (w->offset < 2 || w->offset - w->line_start != 2) {
 		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
 		return 0;

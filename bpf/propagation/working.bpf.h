@@ -30,6 +30,7 @@ struct work {
 };
 
 #include "propagation/local_client.bpf.h"
+#include "propagation/tcp_option.bpf.h"
 
 /*
  * worker → its work. Written when a request has been read; deleted when it is answered and with its connection. Evicted: a
@@ -94,7 +95,7 @@ static __always_inline void stop_counting(struct served *v)
 }
 
 /* The context that a server's request has brought, or begins. */
-static __noinline int read_context(struct scratch *s, struct connection *c, struct work *w, u64 position)
+static __noinline int read_context(struct scratch *s, struct connection *c, struct sock *sk, struct work *w, u64 position)
 {
 	u8 seen = c->direction[CLEW_INGRESS].seen;
 	struct traceparent *t = &w->context;
@@ -115,6 +116,8 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 		w->sampled = sampling_by_parent ? hex_value(t->text[FLAGS_AT + 1]) & 1 : trace_is_kept(t);
 		return 0;
 	}
+	if (carrying && w->known && c->has_base[CLEW_INGRESS] && carried_context(sk, w, c->base[CLEW_INGRESS] + (u32)position))
+		return 0;
 	if (local_context(c, w, (u32)position))
 		return 0;
 	put_trace_id(t, new_id(c->id, position, 1), new_id(c->id, position, 2));
@@ -164,7 +167,7 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 	if (p->rule == CLEW_RULE_LOOP) {
 		v->worker = worker;
 		v->work.connection = c->id;
-		read_context(s, c, &v->work, s->position + (s32)(begins - (u32)s->position));
+		read_context(s, c, sk, &v->work, s->position + (s32)(begins - (u32)s->position));
 		begin_turn(s, &worker, &v->work);
 		return 0;
 	}
@@ -184,7 +187,7 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 	v->work.connection = c->id;
 	v->work.open = 1;
 	v->work.ambiguous = 0;
-	read_context(s, c, &v->work, s->position + (s32)(begins - (u32)s->position));
+	read_context(s, c, sk, &v->work, s->position + (s32)(begins - (u32)s->position));
 	if (bpf_map_update_elem(&working, &worker, &v->work, BPF_ANY))
 		v->counted = 0;
 	return 0;

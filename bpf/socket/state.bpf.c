@@ -98,6 +98,8 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 
 	if (new_state == TCP_LISTEN) {
 		on_listen(sk->__sk_common.skc_num);
+		if (maybe_selected((u32)(bpf_get_current_pid_tgid() >> 32)))
+			watch_listener(sk);
 		return 0;
 	}
 	if (new_state == TCP_SYN_SENT) {
