@@ -8,9 +8,9 @@
 #include <bpf/bpf_tracing.h>
 
 #include "events.h"
-const volatile clew_u8 injecting = 0;	    /* requests are given trace contexts (bpf/propagation) … */
+const volatile clew_u8 injecting = 0;	     /* requests are given trace contexts (bpf/propagation) … */
 const volatile clew_u8 injecting_header = 1; /* … in a header … */
-const volatile clew_u8 carrying = 0;	    /* … or in a TCP option */
+const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
 #define HTTP1_GLOBAL __noinline
 #define HTTP1_FIELDS injecting
 #include "http1/framing.h"

@@ -87,8 +87,7 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
                        skeleton.maps.http_servers, skeleton.maps.injected_sockets})
     bpf_map__set_autocreate(map, wanted);
   const bool beside = wanted && settings->tcp_option;
-  for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.listeners})
-    bpf_map__set_autocreate(map, beside);
+  for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.listeners}) bpf_map__set_autocreate(map, beside);
   skeleton.rodata->carrying = beside;
   skeleton.rodata->injecting = wanted;
   if (!wanted) return;

@@ -52,8 +52,8 @@ correlation::Caller Connections::caller_of(Entry& entry, Direction direction) {
 void Connections::correlate(Entry& entry, Direction direction, Exchange& exchange, const correlation::RemoteContext* remote) {
   std::optional<correlation::RemoteContext> beside;
   if (carried_.size() != 0 && entry.info.has_base) {
-    beside = carried_.take(entry.info.id, direction,
-                           entry.info.base[static_cast<size_t>(direction)] + static_cast<uint32_t>(exchange.position));
+    beside =
+        carried_.take(entry.info.id, direction, entry.info.base[static_cast<size_t>(direction)] + static_cast<uint32_t>(exchange.position));
     if (remote != nullptr) beside.reset();  // what the program says itself comes first
   }
   if (beside) {

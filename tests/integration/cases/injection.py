@@ -105,6 +105,29 @@ register("go", go_sequence, calls=3, way="tcp-option")
 register("nginx-new-connections", nginx(""), concurrency=1, least=lambda count: count - 1, way="tcp-option")
 
 
+@case("inject/tcp-option/open-connections", matrix=False)
+def open_connections(ctx):
+    """Connections that were there before both clews: from the second exchange on."""
+    back = python_http.start(ctx)
+    hop, port = python_threads(ctx, back.port)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+
+    def ask(path):
+        connection.request("GET", path)
+        check(connection.getresponse().read() is not None, "no answer")
+
+    for n in range(3):
+        ask(f"/h/before-{n}")
+    here = Clew(ctx, "--inject=tcp-option", "--pid", hop.pid).ready()
+    there = Clew(ctx, "--inject=tcp-option", *back.select).ready()
+    for n in range(40):
+        ask(f"/h/{n}")
+    here.wait_spans(79)
+    there.wait_spans(39)
+    near, far, pairs = joined(here, there)
+    ctx.note(f"{expect_joined(near, far, pairs, len(pairs), 37, 'tcp_option')} of 40")
+
+
 @case("inject/own-context-stays")
 def own_context(ctx):
     """Whatever format: what the program sends is what the server reads."""
