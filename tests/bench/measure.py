@@ -188,9 +188,9 @@ def paced(port: int, rate: float, seconds: float) -> dict:
     return json.loads(output(*pinned(LOAD_CORE, compiled("paced"), port, "/", 5, int(rate), seconds)))
 
 
-def saturated(port: int, seconds: float, connections: int) -> dict:
+def saturated(port: int, seconds: float, connections: int, traced: bool = False) -> dict:
     """The same by a client that never sleeps: what a server pays for waking its client is not in it, which changes with the load."""
-    return json.loads(output(*pinned(LOAD_CORE, compiled("paced"), port, "/", connections, 0, seconds)))
+    return json.loads(output(*pinned(LOAD_CORE, compiled("paced"), port, "/", connections, 0, seconds, *(["traced"] if traced else []))))
 
 
 class Clew:

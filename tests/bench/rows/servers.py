@@ -22,11 +22,26 @@ http {{
 """
 
 
+PROXY = """
+daemon off; worker_processes 1; worker_cpu_affinity 01; pid {work}/proxy.pid; error_log {work}/nginx-error.log; user root;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {work}/pb; proxy_temp_path {work}/pp; fastcgi_temp_path {work}/pf;
+  uwsgi_temp_path {work}/pu; scgi_temp_path {work}/ps;
+  upstream back {{ server 127.0.0.1:{following}; keepalive 64; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+}}
+"""
+
+
 @dataclass
 class Server:
     port: int
     pids: list  # the processes that answer, which are traced
     connections: int = 16
+    options: tuple = ()   # of clew
+    traced: bool = False  # each request has a trace context
+    spans: int = 1        # of each request
 
     def served(self) -> int:
         """Requests so far by the server's own count, this one included."""
@@ -35,11 +50,11 @@ class Server:
         return int(stub.group(1) if stub else text)
 
 
-def nginx(bench: Bench, workers: int = 1) -> Server:
+def nginx(bench: Bench, workers: int = 1, affinity: str = "01") -> Server:
     need(tool("nginx"), "nginx is not installed")
     port = free_port()
     config = bench.work / f"nginx-{port}.conf"
-    config.write_text(NGINX.format(workers=workers, affinity=" ".join(["01"] * workers), work=bench.work, port=port))
+    config.write_text(NGINX.format(workers=workers, affinity=" ".join([affinity] * workers), work=bench.work, port=port))
     master = spawn(bench, tool("nginx"), "-p", bench.work, "-e", bench.work / "nginx-error.log", "-c", config)
     wait_port(port, master)
     return Server(port, children(master.pid))
@@ -74,6 +89,23 @@ def flask(bench: Bench) -> Server:
     return Server(port, children(master.pid), connections=8)
 
 
+def nginx_with_context(bench: Bench) -> Server:
+    server = nginx(bench)
+    server.traced = True
+    return server
+
+
+def nginx_proxy(bench: Bench) -> Server:
+    """A proxy that keeps its connections; each request that it passes on is given a context. What it asks lies on the load's core."""
+    following = nginx(bench, affinity="10").port
+    port = free_port()
+    config = bench.work / f"nginx-{port}.conf"
+    config.write_text(PROXY.format(work=bench.work, port=port, following=following))
+    master = spawn(bench, tool("nginx"), "-p", bench.work, "-e", bench.work / "nginx-error.log", "-c", config)
+    wait_port(port, master)
+    return Server(port, children(master.pid), options=("--inject",), spans=2)
+
+
 @dataclass
 class Sample:
     rate: float  # requests per second at saturation
@@ -91,10 +123,10 @@ def sample(bench: Bench, server: Server, half: float | None, traced: bool) -> Sa
     """One A or B: saturation, then half load; with clew started before and stopped after."""
     seconds = bench.choose(1, 2)
     before = server.served()
-    clew = Clew(bench, server.pids) if traced else None
+    clew = Clew(bench, server.pids, *server.options) if traced else None
     agent = clew.cpu_ns() if clew else 0
     count, cpu, busy, at = server.served(), cpu_ns(server.pids), busy_ns(SERVER_CORE), time.monotonic()
-    load = saturated(server.port, seconds, server.connections)
+    load = saturated(server.port, seconds, server.connections, server.traced)
     cpu, count = cpu_ns(server.pids) - cpu, server.served() - count
     others = max(0, 100 * (busy_ns(SERVER_CORE) - busy - cpu) / (time.monotonic() - at) / 1e9)
     slow = paced(server.port, half or load["rate"] / 2, bench.choose(0.5, 1))
@@ -130,17 +162,19 @@ def measure(bench: Bench, name: str, start, kept: float, cost: float):
               note=f"untraced {middle(p.cpu for p in plain):.1f} µs")
     bench.add(name, "p50 at half load, added", "µs", paired(lambda s: s.p50), 10, noise=noise([p.p50 for p in plain]),
               note=f"untraced {middle(p.p50 for p in plain):.0f} µs, p99 {middle(paired(lambda s: s.p99)):+.0f} µs")
-    open_ends = [unaccounted(t.requests, t.spans, t.lost) for t in traced]
+    open_ends = [unaccounted(t.requests * server.spans, t.spans, t.lost) for t in traced]
     lost = sum((Counter(t.lost) for t in traced), Counter())
     bench.add(name, "requests unaccounted for", "", open_ends, 0, value=max(open_ends),
               note=f"{sum(t.requests for t in traced):,} requests, {sum(t.spans for t in traced):,} spans")
-    bench.add(name, "requests without a span, counted as lost", "%", [100 * max(t.requests - t.spans, 0) / t.requests for t in traced],
+    bench.add(name, "requests without a span, counted as lost", "%", [100 * max(t.requests * server.spans - t.spans, 0) / t.requests for t in traced],
               note=", ".join(f"{reason} {n:,}" for reason, n in lost.items()))
     bench.add(name, "clew's CPU per span, to a file", "µs", [t.agent for t in traced])
 
 
 GROUPS = {
     "nginx": lambda bench: measure(bench, "nginx", nginx, 85, 1.2),
+    "context": lambda bench: measure(bench, "nginx, a context in each request", nginx_with_context, 75, 2.5),
+    "inject": lambda bench: measure(bench, "nginx as a proxy, injecting", nginx_proxy, 80, 4),
     "go": lambda bench: measure(bench, "go", go, 94, 1.2),
     "node": lambda bench: measure(bench, "node", node, 97, 1.2),
     "flask": lambda bench: measure(bench, "flask", flask, 99, 1.2),
