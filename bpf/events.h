@@ -96,7 +96,7 @@ struct clew_event_runtime {
 
 /* Value of the map `runtimes`: where its data lie in that process. */
 struct clew_runtime_layout {
-	clew_u64 values[14]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
+	clew_u64 values[16]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
 };
 
 #define CLEW_FAMILY_UNIX 1
@@ -257,7 +257,10 @@ enum clew_rule {
 	CLEW_RULE_LOOP = 1,    /* what a thread sends in the turn in which it has read something */
 	CLEW_RULE_UNKNOWN = 2, /* not in the kernel */
 	CLEW_RULE_LEAVE = 3,   /* its sockets must not be touched */
+	CLEW_RULE_POOLS = 4,   /* as threads, once CLEW_OWN_ANSWERS_MIN requests were answered by who had read them */
 };
+
+#define CLEW_OWN_ANSWERS_MIN 16
 
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {
@@ -280,11 +283,11 @@ enum clew_selected_by {
 };
 struct clew_process {
 	clew_u32 selected_by;
-	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
-	clew_u32 rule;	  /* enum clew_rule */
-	clew_u32 serves;  /* enum clew_serving, written by the kernel */
-	clew_u32 once;	  /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
-	clew_u32 padding;
+	clew_u32 runtime;     /* enum clew_runtime; not none: has an entry in `runtimes` */
+	clew_u32 rule;	      /* enum clew_rule */
+	clew_u32 serves;      /* enum clew_serving, written by the kernel */
+	clew_u32 once;	      /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 own_answers; /* CLEW_RULE_POOLS, written by the kernel */
 };
 
 /* Keys of the maps of executables that select a process at its exec. */

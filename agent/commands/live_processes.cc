@@ -37,6 +37,7 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
   switch (correlation::model_of(*table_.resource_of(process_id, {}, 0))) {
     case correlation::ExecutionModel::kThreads: rule = CLEW_RULE_THREADS; break;
     case correlation::ExecutionModel::kEventLoop: rule = CLEW_RULE_LOOP; break;
+    case correlation::ExecutionModel::kPools: rule = CLEW_RULE_POOLS; break;
     default: break;
   }
   const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id, just_begun);

@@ -23,6 +23,8 @@ enum node_layout {
 	NODE_READ_LOOP = 10,	 /* … as of the latest: turns of the loop, … */
 	NODE_READ_READS = 11,	 /* … the thread's calls of read(2), */
 	NODE_READ_REQUESTS = 12, /* … and whether it was from a client's connection; */
+	NODE_READ_FIRST = 14,	 /* the counter then; */
+	NODE_IMMEDIATE = 15,	 /* of the latest that has sent something: its id; */
 	NODE_POLL_PROVEN = 13,	 /* the word at the slot that was last found to be right */
 };
 
@@ -177,6 +179,23 @@ static __noinline int read_node(struct scratch *s, struct clew_execution *e, str
 	return valid;
 }
 
+/* Does the main thread act for what the latest read has brought? As class Node of agent/correlation/execution, where that is plain. */
+static __noinline int node_acts_for_latest(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
+{
+	u64 id;
+
+	if (!s || !e || !layout || !read_node(s, e, layout))
+		return false;
+	if (e->words[0] & NODE_IN_TURN)
+		return true;
+	id = e->words[0] & ((1ull << NODE_NUMBER_SHIFT) - 1);
+	if (!(e->words[0] & NODE_BEHIND_TURN) || !(e->words[0] & NODE_ALONE) || id <= layout->values[NODE_READ_FIRST] ||
+	    id == layout->values[NODE_IMMEDIATE])
+		return false;
+	layout->values[NODE_IMMEDIATE] = id;
+	return true;
+}
+
 static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
 {
 	struct clew_event_runtime *e = &s->event.runtime;
@@ -217,6 +236,7 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 	layout->values[NODE_READ_LOOP] = turns_of_loop(&s->node, layout);
 	layout->values[NODE_READ_READS] = reads_of(task);
 	layout->values[NODE_READ_REQUESTS] = requests;
+	layout->values[NODE_READ_FIRST] = e->words[2];
 	s->execution = *e;
 	s->execution.words[0] |= layout->values[NODE_READ_STACK] ? NODE_IN_TURN : 0;
 	s->execution.words[1] = (e->words[1] & ((1ull << NODE_NUMBER_SHIFT) - 1)) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;

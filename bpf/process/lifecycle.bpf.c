@@ -87,6 +87,7 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 	}
 	if (p) {
 		p->serves = 0;
+		p->own_answers = 0;
 		p->rule = leave_new_programs ? CLEW_RULE_LEAVE : CLEW_RULE_THREADS;
 	}
 	if (p && p->runtime) {

@@ -261,7 +261,8 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 		if (d == CLEW_INGRESS && s->walk.heads) {
 			done = request_read(s, c, sk);
 			asm volatile("" : : "r"(done));
-		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START) {
+		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START &&
+			   c->http.responses != c->http.requests) {
 			done = request_complete(s, sk);
 			asm volatile("" : : "r"(done));
 		} else if (d == CLEW_EGRESS && responses->state == HTTP1_UNTIL_CLOSE) {

@@ -56,7 +56,7 @@ static __always_inline void on_connect(struct sock *sk)
 	if (p->runtime == CLEW_RUNTIME_NODE)
 		note_node_connect(s, tgid);
 	if (injecting && p->rule != CLEW_RULE_LEAVE) {
-		int done = begin_injection(p, sk, pid_tgid);
+		int done = begin_injection(s, p, sk, pid_tgid);
 
 		asm volatile("" : : "r"(done));
 	}

@@ -38,6 +38,25 @@ def go_sequence(ctx, following):
     return process, port
 
 
+def node(how):
+    def start(ctx, following):
+        need(env.tool("node"), "node is not installed")
+        port = free_port()
+        process = Process(ctx, "node", [env.tool("node"), PROGRAMS / "node_hop.js", port, following, how])
+        process.wait_port(port)
+        return process, port
+    return start
+
+
+def java_pool(ctx, following):
+    need(env.tool("javac"), "no JDK is installed")
+    classes, port = ctx.dir("java"), free_port()
+    run(ctx, [env.tool("javac"), "-d", classes, PROGRAMS / "JavaHop.java"], limit=120)
+    process = Process(ctx, "java", [env.tool("java"), "-XX:+UseSerialGC", "-Xmx128m", "-Dhttp.keepAlive=false", "-cp", classes, "JavaHop", port, following])
+    process.wait_port(port, limit=30)
+    return process, port
+
+
 def nginx(keepalive):
     def start(ctx, following):
         need(env.tool("nginx"), "nginx is not installed")
@@ -97,6 +116,10 @@ def register(name, start, concurrency=8, calls=1, least=lambda count: count, way
 
 register("python-threads", python_threads)
 register("go", go_sequence, calls=3)
+register("node", node("sequence"), least=lambda count: count * 8 // 10)  # not what waited for a connection of the pool
+register("node-after-timers", node("timer"), least=lambda count: 0)
+# Connections of their own: where the kernel misreports how much a socket holds, as for nginx below. The first 16 answers earn trust.
+register("java-pool", java_pool, concurrency=4, least=lambda count: count - 40)
 # Where the kernel misreports how much a socket holds, nginx's connections are injected into once each, and to a server that has answered before.
 register("nginx-new-connections", nginx(""), concurrency=1, least=lambda count: count - 1)
 register("nginx-kept-connections", nginx("keepalive 8;"), concurrency=1, least=lambda count: 0)
