@@ -147,8 +147,12 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
     case stream::Stream::Arrival::kNothingNew: return;
     case stream::Stream::Arrival::kHole: {
       const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
+      // Behind a request for another protocol, whose answer is not known yet: these bytes may be that one's, and no message is lost.
+      const bool may_be_foreign = entry.half(bytes.direction).awaits_peer && bytes.direction == entry.client_direction;
       // With several requests under way nobody knows which of them the next response answers.
-      if (entry.half(bytes.direction).aligned || entry.info.from_start || entry.exchanges.size() > 1)
+      if (may_be_foreign)
+        counters_.get("clew_stream_hole_bytes_total").add(missing);
+      else if (entry.half(bytes.direction).aligned || entry.info.from_start || entry.exchanges.size() > 1)
         on_hole(entry, missing);
       else if (entry.parser != nullptr)
         entry.parser->restart(entry.sender(bytes.direction));
