@@ -51,9 +51,9 @@ struct Step {
   /// kHead of a request only: its fields of kContextFieldNames, in their order, as views into `bytes`. The list is the parser's own,
   /// until the next call.
   std::span<const HeaderField> context_fields;
-  /// kEnd and kAbort: bytes of the body so far, without framing; kAbort: of the request's, and with `response_bytes` of the response's.
+  /// kEnd: bytes of the body, without framing. kAbort: of the request's so far; `other_bytes`: of the response's.
   uint64_t body_bytes = 0;
-  uint64_t response_bytes = 0;
+  uint64_t other_bytes = 0;
   /// kAbort: the client has given it up.
   bool by_client = false;
   /// kEnd, and kHead of a whole message: without further bytes the answer would be kNeedMore, and need not be asked for.
@@ -95,6 +95,8 @@ class Parser {
   /// Its exchanges have ids and end in any order: what is wrong with one, and a hole, does not shift the others. After kInvalid and after
   /// resync() none of them is under way any more, for the parser.
   virtual bool is_multiplexed() const { return false; }
+  /// The same: bytes so far of a body that has not ended.
+  virtual uint64_t body_bytes(Sender /*sender*/, uint64_t /*stream_id*/) const { return 0; }
 
   /// Bytes of memory held, for the agent's bound.
   virtual size_t memory_bytes() const = 0;

@@ -35,6 +35,9 @@ class Http1Parser final : public Parser {
   void restart(Sender sender) override;
   bool finish(Sender sender) override;
   bool is_multiplexed() const override { return successor_ != nullptr; }
+  uint64_t body_bytes(Sender sender, uint64_t stream_id) const override {
+    return successor_ != nullptr ? successor_->body_bytes(sender, stream_id) : 0;
+  }
   bool is_hunting(Sender sender) const override { return successor_ != nullptr && successor_->is_hunting(sender); }
   size_t memory_bytes() const override;
 

@@ -35,7 +35,7 @@ Claim Http2::classify(Sender sender, std::string_view bytes) const {
   const FrameHeader first = read_frame_header(bytes);
   if (contradicts(sender, first, bytes.substr(kFrameHeaderLength, first.length))) return Claim::kNo;
   // A server begins so; a client's first SETTINGS stand behind its preface.
-  if (first.type == FrameType::kSettings && !first.has(kAck) && sender == Sender::kServer) return Claim::kStrong;
+  if (first.type == FrameType::kSettings && !first.has(kAck)) return sender == Sender::kServer ? Claim::kStrong : Claim::kNo;
   if (first.type == FrameType::kContinuation) return Claim::kNo;
   return chain.frames >= kFramesStrong ? Claim::kStrong : Claim::kWeak;
 }

@@ -58,6 +58,11 @@ size_t Http2Parser::memory_bytes() const {
   return bytes + streams_.capacity() * (sizeof(Stream) + sizeof(uint64_t));
 }
 
+uint64_t Http2Parser::body_bytes(Sender sender, uint64_t stream_id) const {
+  const auto found = streams_.find(is_upgraded_ && stream_id == 0 ? 1 : static_cast<uint32_t>(stream_id));
+  return found == streams_.end() ? 0 : found->second.bytes[index_of(sender)];
+}
+
 Step Http2Parser::parse(Sender sender, std::string_view bytes) {
   Direction& d = direction(sender);
   d.is_awaiting = false;
@@ -204,7 +209,7 @@ Step Http2Parser::abort(uint32_t id, std::string_view reason, bool by_client, si
   s.by_client = by_client;
   if (found != streams_.end()) {
     s.body_bytes = found->second.bytes[index_of(Sender::kClient)];
-    s.response_bytes = found->second.bytes[index_of(Sender::kServer)];
+    s.other_bytes = found->second.bytes[index_of(Sender::kServer)];
     streams_.erase(found);
   }
   return s;

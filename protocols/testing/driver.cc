@@ -223,7 +223,7 @@ void Driver::take_abort(Step& step) {
     if (exchange.stream_id != step.stream_id || (facts.response_complete && facts.request_complete)) continue;
     if (!facts.request_complete) facts.request_body_bytes = step.body_bytes;
     if (facts.response_complete) return;
-    facts.response_body_bytes = step.response_bytes;
+    facts.response_body_bytes = step.other_bytes;
     facts.reset = step.reason;
     facts.reset_by_client = step.by_client;
     exchange.tail = std::move(step.tail);
