@@ -108,7 +108,7 @@ def upgrade(ctx):
     (work / "conf").write_text(APACHE.format(port=port, work=work, root=root))
     server = Process(ctx, "apache2", ["apache2", "-f", work / "conf", "-DFOREGROUND"])
     server.wait_port(port)
-    clew = Clew(ctx, "--pid", server.pid).ready()
+    clew = Clew(ctx, "--port", port).ready()
     for path in ("small", "missing", "small"):
         subprocess.run(["curl", "-s", "--http2", "-o", "/dev/null", f"http://127.0.0.1:{port}/{path}"], check=True, timeout=seconds(10))
     time.sleep(seconds(1))
