@@ -124,8 +124,8 @@ class Connections final : public capture::Sink {
   uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;
   CarriedContexts carried_;
-  std::string_view counted_as_;  // what spans_by_kind_ is of
-  std::array<base::Counter*, 2> spans_by_kind_{};          // server, client
+  std::string_view counted_as_;                    // what spans_by_kind_ is of
+  std::array<base::Counter*, 2> spans_by_kind_{};  // server, client
 };
 
 }  // namespace clew::connection
