@@ -20,6 +20,9 @@ const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/
 #include "propagation/working.bpf.h"
 #include "propagation/injection.bpf.h"
 #include "socket/call.bpf.h"
+#include "tls/session.bpf.h"
+#include "tls/thread.bpf.h"
+#include "tls/call.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/sys_exit.bpf.c"
 #include "socket/state.bpf.c"
@@ -29,5 +32,6 @@ const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/
 #include "execution/go_round_trip.bpf.c"
 #include "execution/cpython.bpf.c"
 #include "execution/tokio_spawn.bpf.c"
+#include "tls/library.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -47,7 +48,10 @@ constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "unseen_bytes",
                                                                  "connection_map_full",
                                                                  "process_event_ring_full",
-                                                                 "go_caller_map_full"};
+                                                                 "go_caller_map_full",
+                                                                 "tls_socket_unknown",
+                                                                 "tls_session_map_full",
+                                                                 "tls_busy"};
 
 int no_log(libbpf_print_level, const char*, va_list) { return 0; }
 
@@ -153,6 +157,7 @@ base::Result<void> KernelSource::attach() {
 void KernelSource::detach() {
   injection_.detach();
   probes_.clear();
+  tls_probes_.clear();
   for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
 }
@@ -170,6 +175,7 @@ base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
 
 void KernelSource::deselect(uint32_t process_id) {
   probes_.detach(process_id);
+  tls_probes_.detach(process_id);
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &process_id);
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
 }
@@ -205,6 +211,26 @@ base::Result<void> KernelSource::attach_probe(uint32_t process_id, const std::st
   bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, program.c_str());
   if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", program));
   return probes_.attach(found, process_id, file, offset, at_return);
+}
+
+base::Result<void> KernelSource::attach_tls_probe(uint32_t process_id, const TlsProbe& probe) {
+  bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, probe.program);
+  if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", probe.program));
+  skeleton_->bss->tls_probed = 1;
+  return tls_probes_.attach(found, process_id, probe.file, probe.offset, probe.at_return, probe.cookie);
+}
+
+base::Result<void> KernelSource::set_tls(uint32_t process_id) {
+  clew_process process{};
+  const int processes = bpf_map__fd(skeleton_->maps.processes);
+  if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  process.tls_since_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  if (bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
+    return base::fail(fmt::format("cannot follow the TLS of process {}: {}", process_id, std::strerror(errno)));
+  __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
+  return {};
 }
 
 bool KernelSource::selected_by_tree(uint32_t process_id) const {
@@ -299,6 +325,7 @@ void KernelSource::update_counters() {
   counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);
   counters_.get("clew_kernel_foreign_calls_total").set(figures[CLEW_FIGURE_FOREIGN]);
   counters_.get("clew_kernel_probe_hits_total").set(figures[CLEW_FIGURE_PROBES]);
+  counters_.get("clew_kernel_tls_calls_total").set(figures[CLEW_FIGURE_TLS_CALLS]);
 
   uint64_t missed = 0;
   bpf_program* program = nullptr;

@@ -74,6 +74,18 @@ class KernelSource {
   void release(uint64_t connection) { injection_.release(connection); }
   const Injection& injection() const { return injection_; }
 
+  struct TlsProbe {
+    const char* program;
+    const std::string& file;
+    uint64_t offset;
+    bool at_return;
+    uint64_t cookie;
+  };
+  /// Runs the kernel side's program at that place of a TLS library. All probes of a file before set_tls, which makes them count.
+  base::Result<void> attach_tls_probe(uint32_t process_id, const TlsProbe& probe);
+  /// From now on the plaintext of the process's new connections is seen from their start.
+  base::Result<void> set_tls(uint32_t process_id);
+  void forget_tls_probes(uint32_t process_id) { tls_probes_.detach(process_id); }
   /// The process has ended, or executes another program.
   void forget_probes(uint32_t process_id) { probes_.detach(process_id); }
   /// By --pid or COMMAND, itself or an ancestor: whatever it executes.
@@ -99,6 +111,7 @@ class KernelSource {
   ring_buffer* ring_ = nullptr;
   std::vector<bpf_link*> links_;
   ProcessProbes probes_;
+  ProcessProbes tls_probes_;
   std::optional<InjectionSettings> injection_settings_;
   Injection injection_;
   Backend backend_ = Backend::kSocketTracepoints;

@@ -12,12 +12,13 @@
 namespace clew::capture {
 
 base::Result<void> ProcessProbes::attach(bpf_program* program, uint32_t process_id, const std::string& file, uint64_t offset,
-                                         bool at_return) {
+                                         bool at_return, uint64_t cookie) {
   if (links_.size() >= kProcessesMax && !links_.contains(process_id))
     return base::fail(fmt::format("process {}: probes in {} processes are the most", process_id, kProcessesMax));
   bpf_uprobe_opts options{};
   options.sz = sizeof options;
   options.retprobe = at_return;
+  options.bpf_cookie = cookie;
   bpf_link* const link = bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(process_id), file.c_str(), offset, &options);
   if (link == nullptr) return base::fail(fmt::format("cannot set a probe in process {}: {}", process_id, std::strerror(errno)));
   links_[process_id].push_back(link);

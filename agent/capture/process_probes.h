@@ -25,8 +25,9 @@ class ProcessProbes {
   ProcessProbes& operator=(const ProcessProbes&) = delete;
   ~ProcessProbes() { clear(); }
 
-  /// `offset`: of the instruction in `file`. All threads of the process, not its children.
-  base::Result<void> attach(bpf_program* program, uint32_t process_id, const std::string& file, uint64_t offset, bool at_return);
+  /// `offset`: of the instruction in `file`. All threads of the process, not its children. `cookie`: what the program is told of the probe.
+  base::Result<void> attach(bpf_program* program, uint32_t process_id, const std::string& file, uint64_t offset, bool at_return,
+                            uint64_t cookie = 0);
   /// At once for the caller: the kernel waits for all CPUs, tens of milliseconds, in a thread of its own.
   void detach(uint32_t process_id);
   void clear();

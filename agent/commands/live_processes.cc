@@ -28,6 +28,7 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   selected_.insert(process_id);
   set_rule(process_id);
   read_runtime(process_id);
+  tls_.look(process_id, true);
 }
 
 // What the kernel may say of the process's requests without user space.
@@ -130,7 +131,10 @@ void LiveProcesses::decide(uint32_t process_id, bool already_selected) {
   const discovery::Verdict verdict = table_.decide(selection_, process_id);
   const bool in_tree = already_selected && source_->selected_by_tree(process_id);
   if (verdict.outcome == discovery::Verdict::Outcome::kExcluded || (already_selected && !in_tree && !verdict.selected())) {
-    if (already_selected) source_->deselect(process_id);
+    if (already_selected) {
+      tls_.forget(process_id);
+      source_->deselect(process_id);
+    }
     selected_.erase(process_id);
     return;
   }
@@ -148,11 +152,13 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (change.selected) {
         selected_.insert(id);
         set_rule(id);  // its parent may have had none yet
+        tls_.look(id, true);
       }
       if (change.selected && probed_.contains(change.parent_process_id)) looks_[id] = {.ticks = 1};
       break;
     case ProcessChange::Kind::kExec:
       forget_runtime(id);
+      tls_.forget(id);
       table_.on_exec(id, change.time_ns);
       if (change.selected && selected_.insert(id).second &&
           source_ != nullptr) {  // by the file that it executes: it may have sockets already
@@ -164,6 +170,7 @@ void LiveProcesses::process(const ProcessChange& change) {
         if (source_ != nullptr && change.selected) {
           set_rule(id, true);
           read_runtime(id);
+          tls_.look(id, true);
         }
         if (new_program_) new_program_(id);
       }
@@ -176,8 +183,10 @@ void LiveProcesses::process(const ProcessChange& change) {
         set_rule(id);
       }
       if (source_ != nullptr && !read_.contains(id)) read_runtime(id);  // chosen by the kernel, or not started when it was looked at
+      tls_.look(id, true);
       table_.resource_of(id, change.comm, change.time_ns);
       break;
+    case ProcessChange::Kind::kTls: tls_.look(id); break;
     case ProcessChange::Kind::kCgroup:
       if (source_ != nullptr) decide(id, selected_.contains(id));
       break;
@@ -185,6 +194,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       table_.on_exit(id, change.time_ns);
       selected_.erase(id);
       forget_runtime(id);
+      tls_.forget(id);
       if (new_program_) new_program_(id);
       break;
   }

@@ -332,8 +332,10 @@ void Trace::loop() {
       const auto left = std::chrono::ceil<milliseconds>(*options_.trace.duration - (steady_clock::now() - ready));
       patience = std::clamp(left, milliseconds(1), patience);
     }
+    if (processes_->tls().is_waiting()) patience = std::min(patience, LiveTls::kLookInterval);
     source_->drain(patience);
     flush();
+    processes_->tls().tick();
     tick();
   }
 }

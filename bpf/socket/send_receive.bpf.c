@@ -26,6 +26,7 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 	}
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
+	c->tls_since_ns = p->tls_since_ns;
 	c->epoch = selection_epoch;
 	*is_new = c->id == 0;
 	return c;
@@ -66,8 +67,10 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 		if (c) {
 			c->mmsg_next[direction] = 0;
-			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1))
+			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1)) {
 				emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
+				tls_received_all(s, sk);
+			}
 		}
 		return 0;
 	}
@@ -94,6 +97,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
+	if (c->tls_since_ns && positions)
+		tls_note(c, sk, direction, s->blocking);
 	task = bpf_get_current_task_btf();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (task->thread_info.status & TS_COMPAT) {

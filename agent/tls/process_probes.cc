@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls/process_probes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "agent/runtime/process_image.h"
+
+namespace clew::tls {
+namespace {
+
+// In nearly every process, and never with TLS in them.
+constexpr std::array<std::string_view, 9> kOthers = {"libc.so", "libc-", "ld-linux", "libstdc++.so", "libm.so",
+                                                     "libgcc_s.so", "libpthread", "libz.so", "libcrypto.so"};
+
+bool is_other(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return path.starts_with("/dev/") || std::ranges::any_of(kOthers, [name](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+}  // namespace
+
+std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
+  std::vector<MappedFile> files;
+  const auto image = runtime::ProcessImage::open(proc, process_id);
+  if (!image) return files;
+  for (const runtime::Module& module : image->modules()) {
+    if (is_other(module.path)) continue;
+    FileCache::Entry entry = cache.look(module.file);
+    if (entry.probes == nullptr || entry.probes->probes.empty()) continue;
+    files.push_back({.path = module.path, .file = module.file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
+  }
+  return files;
+}
+
+}  // namespace clew::tls

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files with TLS functions that a process has mapped, or is about to map.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/discovery/proc_fs.h"
+#include "agent/tls/file_probes.h"
+
+namespace clew::tls {
+
+struct MappedFile {
+  std::string path;  // as the process names it
+  std::string file;  // to open it by: also if it lies in another mount namespace, or was deleted
+  std::string key;   // the same for the same file
+  std::shared_ptr<const FileProbes> probes;
+};
+
+/// Those with probes, or with something to say. Reads the process's memory map, and of each file what the cache does not know.
+std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache);
+
+}  // namespace clew::tls

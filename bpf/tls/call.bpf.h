@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Plaintext that a TLS library has moved: to its session's stream, and through the same walk as the bytes of a socket. */
+#ifndef CLEW_BPF_TLS_CALL_H
+#define CLEW_BPF_TLS_CALL_H
+
+struct tls_call {
+	u64 session;
+	u64 buffer;
+	s64 moved;
+	u32 flags; /* enum clew_tls_flag */
+};
+
+/* A probe's program can be interrupted by another task's on the same CPU: each takes a work space that is free. */
+static __always_inline struct scratch *tls_take_scratch(void)
+{
+	struct scratch *s = NULL;
+
+#pragma unroll
+	for (u32 i = 0; i < SCRATCH_TLS_USERS; i++) {
+		s = scratch_of(SCRATCH_TLS + i);
+		if (s && !__sync_lock_test_and_set(&s->busy, 1))
+			return s;
+	}
+	if (s)
+		lose(s, CLEW_LOSS_TLS_BUSY, 1);
+	return NULL;
+}
+
+static __always_inline void tls_give_back(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
+}
+
+/* Bytes of a session whose socket is not known: its positions are not those of the other end any more. */
+static __always_inline void tls_miss(struct scratch *s, const struct tls_key *key)
+{
+	lose(s, CLEW_LOSS_TLS_SOCKET, 1);
+	__builtin_memset(&s->fresh_session, 0, sizeof(s->fresh_session));
+	bpf_map_update_elem(&tls_sessions, key, &s->fresh_session, BPF_NOEXIST);
+}
+
+/* Its connection, begun now if need be. NULL: not known. */
+static __always_inline struct tls_session *tls_find(struct scratch *s, struct tls_thread *t, struct tls_key *key, const struct tls_call *call)
+{
+	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+	const struct tls_socket *socket = NULL;
+	u32 missed = 0;
+
+	if (t->inside.sk)
+		socket = &t->inside;
+	else if (!(call->flags & CLEW_TLS_EGRESS) && t->received.sk)
+		socket = &t->received;
+	if (session && session->sk && t->inside.sk && t->inside.sk != session->sk) { /* the session is used again, on another socket */
+		tls_forget(key, session->sk);
+		session = NULL;
+		missed = 1;
+	}
+	if (session && session->sk)
+		return session;
+	if (session)
+		missed = 1;
+	if (socket)
+		return tls_begin(s, key, socket, missed);
+	if (call->moved > 0 && !session)
+		tls_miss(s, key);
+	return NULL;
+}
+
+/* The call of the library is over, or its bytes are there to be read. */
+static __always_inline void tls_moved(struct scratch *s, struct tls_thread *t, const struct tls_call *call, u64 pid_tgid)
+{
+	struct tls_key key = {.session = call->session, .tgid = (u32)(pid_tgid >> 32)};
+	struct tls_session *session = tls_find(s, t, &key, call);
+	struct clew_process *p;
+
+	if (!session || call->moved <= 0)
+		return;
+	if (session->c.epoch != selection_epoch) {
+		p = bpf_map_lookup_elem(&processes, &key.tgid);
+		if (!p)
+			return;
+		session->c.runtime = (u8)p->runtime;
+		session->c.epoch = selection_epoch;
+	}
+	if (!session->c.announced && (call->flags & CLEW_TLS_OPENSSL))
+		session->c.tls_version = tls_version_of(call->session);
+	if (t->inside.sk)
+		session->blocking = t->inside.blocking;
+	s->counters.figures[CLEW_FIGURE_TLS_CALLS]++;
+	s->blocking = session->blocking;
+	s->buffer = call->buffer;
+	s->iov_count = 0;
+	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, (u32)call->moved, 0,
+		    !(call->flags & CLEW_TLS_UNREADABLE), NULL, pid_tgid, NULL, true);
+}
+
+#endif

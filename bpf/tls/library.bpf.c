@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Uprobes in single processes (attached by user space, agent/tls) on the read and write functions of TLS libraries in C: session, buffer,
+ * size. Why here: it is the one place where plaintext can be seen, and the functions are the libraries' interface. Both at the beginning,
+ * where the arguments are, and at the return, where it is known how much was moved: a write may be taken in part, or be tried again.
+ * Misses: libraries whose functions nobody names (stripped and static), what a library moves by other functions (SSL_sendfile).
+ */
+
+SEC("uprobe")
+int uprobe__tls_call(struct pt_regs *regs)
+{
+	struct scratch *s = scratch_of(SCRATCH_PROBE);
+	struct tls_thread *t;
+
+	if (s)
+		s->counters.figures[CLEW_FIGURE_PROBES]++;
+	t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return 0;
+	t->session = regs->di;
+	t->buffer = regs->si;
+	t->moved_at = regs->cx;
+	t->inside.sk = 0;
+	return 0;
+}
+
+/* How many bytes the call has moved; 0 or less: none. */
+static __always_inline s64 tls_result(struct pt_regs *regs, const struct tls_thread *t, u64 flags)
+{
+	u64 moved = 0;
+
+	if (flags & CLEW_TLS_LONG)
+		return (s64)regs->ax;
+	if (!(flags & CLEW_TLS_BY_POINTER) || (s32)regs->ax <= 0)
+		return (s32)regs->ax;
+	if (bpf_probe_read_user(&moved, sizeof(moved), (void *)t->moved_at) || moved > 0x7fffffff)
+		return 0;
+	return (s64)moved;
+}
+
+SEC("uretprobe")
+int uretprobe__tls_call(struct pt_regs *regs)
+{
+	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+	struct tls_call call;
+	struct scratch *s;
+
+	if (!t || !t->session) /* of the outer of two calls the inner one has been taken: TLS in TLS */
+		return 0;
+	call.flags = (u32)bpf_get_attach_cookie(regs);
+	call.session = t->session;
+	call.buffer = t->buffer;
+	call.moved = tls_result(regs, t, call.flags);
+	t->session = 0;
+	s = tls_take_scratch();
+	if (!s)
+		return 0;
+	s->counters.figures[CLEW_FIGURE_PROBES]++;
+	tls_moved(s, t, &call, bpf_get_current_pid_tgid());
+	if (!(call.flags & CLEW_TLS_EGRESS))
+		t->received.sk = 0;
+	tls_give_back(s);
+	return 0;
+}
+
+/* SSL_free and its like: the session's address may be another's next. */
+SEC("uprobe")
+int uprobe__tls_free(struct pt_regs *regs)
+{
+	struct tls_key key = {.session = regs->di, .tgid = (u32)(bpf_get_current_pid_tgid() >> 32)};
+	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
+	struct scratch *s;
+
+	if (!session)
+		return 0;
+	s = tls_take_scratch();
+	if (s) {
+		s->counters.figures[CLEW_FIGURE_PROBES]++;
+		emit_end(s, &session->c, CLEW_END_CLOSED, CLEW_EGRESS);
+		tls_give_back(s);
+	}
+	tls_forget(&key, session->sk);
+	return 0;
+}
