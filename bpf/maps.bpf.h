@@ -138,7 +138,10 @@ struct tls_socket {
 struct tls_thread {
 	u64 session; /* 0: no call is under way */
 	u64 buffer;
-	u64 moved_at;		    /* address of the number of bytes that were moved */
+	u64 size;
+	u64 moved_at; /* address of the number of bytes that were moved */
+	u32 flags;    /* enum clew_tls_flag */
+	u32 is_walked;
 	struct tls_socket inside;   /* of a socket call within that call */
 	struct tls_socket received; /* of the latest receive, until the library reads */
 };
@@ -160,9 +163,10 @@ struct tls_key {
 };
 struct tls_session {
 	struct connection c;
-	u64 sk; /* 0: not known, and bytes were missed */
+	u64 sk;	   /* 0: not known, and bytes were missed */
+	u32 ahead; /* bytes that were looked at, but not taken yet: the next write begins with them */
 	u8 blocking;
-	u8 padding[7];
+	u8 padding[3];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

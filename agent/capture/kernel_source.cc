@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -220,13 +219,11 @@ base::Result<void> KernelSource::attach_tls_probe(uint32_t process_id, const Tls
   return tls_probes_.attach(found, process_id, probe.file, probe.offset, probe.at_return, probe.cookie);
 }
 
-base::Result<void> KernelSource::set_tls(uint32_t process_id) {
+base::Result<void> KernelSource::set_tls(uint32_t process_id, uint64_t since_ns) {
   clew_process process{};
   const int processes = bpf_map__fd(skeleton_->maps.processes);
   if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  process.tls_since_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  process.tls_since_ns = since_ns;
   if (bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
     return base::fail(fmt::format("cannot follow the TLS of process {}: {}", process_id, std::strerror(errno)));
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);

@@ -83,8 +83,8 @@ class KernelSource {
   };
   /// Runs the kernel side's program at that place of a TLS library. All probes of a file before set_tls, which makes them count.
   base::Result<void> attach_tls_probe(uint32_t process_id, const TlsProbe& probe);
-  /// From now on the plaintext of the process's new connections is seen from their start.
-  base::Result<void> set_tls(uint32_t process_id);
+  /// The plaintext of connections that the process has begun since then (CLOCK_MONOTONIC) is seen from their start.
+  base::Result<void> set_tls(uint32_t process_id, uint64_t since_ns);
   void forget_tls_probes(uint32_t process_id) { tls_probes_.detach(process_id); }
   /// The process has ended, or executes another program.
   void forget_probes(uint32_t process_id) { probes_.detach(process_id); }

@@ -120,9 +120,12 @@ base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) 
   return {};
 }
 
-base::Result<void> LiveProcesses::select_command(uint32_t process_id) {
+base::Result<void> LiveProcesses::select_command(uint32_t process_id, const std::string& program) {
   auto done = source_->select(process_id, SelectedBy::kTree);
-  if (done) selected_.insert(process_id);
+  if (done) {
+    selected_.insert(process_id);
+    tls_.expect(process_id, program);
+  }
   return done;
 }
 
@@ -158,7 +161,6 @@ void LiveProcesses::process(const ProcessChange& change) {
       break;
     case ProcessChange::Kind::kExec:
       forget_runtime(id);
-      tls_.forget(id);
       table_.on_exec(id, change.time_ns);
       if (change.selected && selected_.insert(id).second &&
           source_ != nullptr) {  // by the file that it executes: it may have sockets already
@@ -170,7 +172,7 @@ void LiveProcesses::process(const ProcessChange& change) {
         if (source_ != nullptr && change.selected) {
           set_rule(id, true);
           read_runtime(id);
-          tls_.look(id, true);
+          tls_.begin(id);
         }
         if (new_program_) new_program_(id);
       }

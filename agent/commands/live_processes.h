@@ -33,7 +33,7 @@ class LiveProcesses final : public capture::ProcessSink {
 
   /// Selects what matches now. An Error is for the user.
   base::Result<void> select_running(const discovery::ProcFs& proc);
-  base::Result<void> select_command(uint32_t process_id);
+  base::Result<void> select_command(uint32_t process_id, const std::string& program);
 
   void process(const capture::ProcessChange& change) override;
   /// Now and then: looks again at programs whose runtime had not started yet.

@@ -2,10 +2,7 @@
 #include "agent/commands/live_tls.h"
 
 #include <fmt/format.h>
-
-#include <vector>
-
-#include "agent/tls/process_probes.h"
+#include <time.h>
 
 namespace clew::commands {
 
@@ -22,26 +19,46 @@ constexpr auto kLastInterval = milliseconds(2560);
 void LiveTls::look(uint32_t process_id, bool again) {
   if (source_ == nullptr) return;
   if (again) due_[process_id] = {.at = steady_clock::now() + kFirstLook, .interval = kFirstLook};
-  attach(process_id);
+  attach(process_id, tls::mapped_files(proc_, process_id, files_));
 }
 
-void LiveTls::attach(uint32_t process_id) {
+void LiveTls::expect(uint32_t process_id, const std::string& program) {
+  if (source_ != nullptr) attach(process_id, tls::coming_files(proc_, process_id, program, files_));
+}
+
+// What was attached to before stays: probes are of the process, whatever it executes.
+void LiveTls::begin(uint32_t process_id) {
+  if (source_ == nullptr) return;
+  attach(process_id, tls::coming_files(proc_, process_id, files_));
+  if (const auto found = attached_.find(process_id); found != attached_.end()) set_since(process_id, found->second.since_ns);
+  look(process_id, true);
+}
+
+void LiveTls::attach(uint32_t process_id, const std::vector<tls::MappedFile>& files) {
   bool added = false;
-  for (const tls::MappedFile& file : tls::mapped_files(proc_, process_id, files_)) {
-    if (!attached_[process_id].insert(file.key).second) continue;
+  for (const tls::MappedFile& file : files) {
+    if (!attached_[process_id].keys.insert(file.key).second) continue;
     for (const tls::Probe& probe : file.probes->probes)
       if (const auto done =
               source_->attach_tls_probe(process_id, {.program = probe.program, .file = file.file, .offset = probe.offset,
                                                      .at_return = probe.at_return, .cookie = probe.cookie});
           !done)
-        return messages_.warn(done.error().message);
+        return messages_.debug(done.error().message);  // it has ended, most likely
     added = true;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));
   }
+  if (!added) return;
   // What the connections that are open already have said is not known: the kernel side takes them for joined in the middle.
-  if (added)
-    if (const auto done = source_->set_tls(process_id); !done) messages_.warn(done.error().message);
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  Attached& attached = attached_[process_id];
+  attached.since_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  set_since(process_id, attached.since_ns);
+}
+
+void LiveTls::set_since(uint32_t process_id, uint64_t since_ns) {
+  if (const auto done = source_->set_tls(process_id, since_ns); !done) messages_.warn(done.error().message);
 }
 
 void LiveTls::forget(uint32_t process_id) {
@@ -61,7 +78,7 @@ void LiveTls::tick() {
   }
   for (const uint32_t process_id : now_due) {
     if (due_[process_id].interval > kLastInterval) due_.erase(process_id);
-    attach(process_id);
+    attach(process_id, tls::mapped_files(proc_, process_id, files_));
   }
 }
 

@@ -88,7 +88,6 @@ void SpanBuilder::describe(const protocols::Protocol& protocol, const Place& pla
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
   if (place.tls_version != 0) {
     static constexpr std::array kVersions = std::to_array<std::string_view>({"1.0", "1.1", "1.2", "1.3"});
-    span.attributes.add("tls.protocol.name", "tls");
     span.attributes.add("tls.protocol.version", kVersions[(place.tls_version - 1) & 3]);
   }
   add_evidence(span, context);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "agent/runtime/process_image.h"
+#include "agent/tls/needed_files.h"
 
 namespace clew::tls {
 namespace {
@@ -34,6 +35,29 @@ std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t pro
     files.push_back({.path = module.path, .file = module.file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
   }
   return files;
+}
+
+namespace {
+
+std::vector<MappedFile> with_probes(const std::vector<std::string>& paths, FileCache& cache) {
+  std::vector<MappedFile> files;
+  for (const std::string& file : paths) {
+    if (is_other(file)) continue;
+    FileCache::Entry entry = cache.look(file);
+    if (entry.probes == nullptr || entry.probes->probes.empty()) continue;
+    files.push_back({.path = file, .file = file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
+  }
+  return files;
+}
+
+}  // namespace
+
+std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
+  return with_probes(needed_files(proc, process_id), cache);
+}
+
+std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program, FileCache& cache) {
+  return with_probes(needed_files(proc, process_id, program), cache);
 }
 
 }  // namespace clew::tls

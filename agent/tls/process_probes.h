@@ -19,7 +19,11 @@ struct MappedFile {
   std::shared_ptr<const FileProbes> probes;
 };
 
-/// Those with probes, or with something to say. Reads the process's memory map, and of each file what the cache does not know.
+/// Those that a program which has just begun is about to map (needed_files.h).
+std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache);
+/// The same before it executes that program.
+std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program, FileCache& cache);
+/// Those that it has mapped now, and that have probes. Reads the process's memory map, and of each file what the cache does not know.
 std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache);
 
 }  // namespace clew::tls

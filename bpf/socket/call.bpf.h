@@ -190,13 +190,14 @@ static long plain_step(u32 index, struct call *call)
 #define TLS_TOLD_MAX 6 /* then the interval grows no more */
 
 /* A connection begins with the handshake of TLS: user space looks for libraries that have come since it did so last. */
-static __noinline int tell_of_tls(struct scratch *s, const struct connection *c)
+static __noinline int tell_of_tls(struct call *call)
 {
+	struct scratch *s = call->s;
 	const u8 *record = s->bytes + SCRATCH_HEADROOM;
 	struct clew_event_process *e = &s->event.process;
 	struct clew_process *p;
 
-	if (record[0] != 22 || record[1] != 3 || c->tls)
+	if (record[0] != 22 || record[1] != 3 || call->c->tls)
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &s->tgid);
 	if (!p || s->now_ns - p->tls_told_ns < TLS_TOLD_NS << (p->tls_told & 7))
@@ -241,7 +242,7 @@ static __always_inline int walk(struct call *call, bool is_plain)
 	if (w->foreign) {
 		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
 		if (w->at_start)
-			tell_of_tls(s, c);
+			tell_of_tls(call);
 	}
 	return (int)w->offset;
 }

@@ -97,8 +97,12 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
-	if (c->tls_since_ns && positions)
-		tls_note(c, sk, direction, s->blocking);
+	if (c->tls_since_ns && positions && tls_note(c, sk, direction, s->blocking) && direction == CLEW_EGRESS) {
+		u32 blocking = s->blocking;
+
+		tls_sends(s);
+		s->blocking = blocking;
+	}
 	task = bpf_get_current_task_btf();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (task->thread_info.status & TS_COMPAT) {

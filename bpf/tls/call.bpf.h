@@ -66,15 +66,22 @@ static __always_inline struct tls_session *tls_find(struct scratch *s, struct tl
 	return NULL;
 }
 
-/* The call of the library is over, or its bytes are there to be read. */
-static __always_inline void tls_moved(struct scratch *s, struct tls_thread *t, const struct tls_call *call, u64 pid_tgid)
+/* Looks at the bytes of the call behind those that were looked at before. */
+static __always_inline void tls_walk(struct scratch *s, struct tls_thread *t, const struct tls_call *call, u64 pid_tgid)
 {
 	struct tls_key key = {.session = call->session, .tgid = (u32)(pid_tgid >> 32)};
 	struct tls_session *session = tls_find(s, t, &key, call);
 	struct clew_process *p;
+	u32 moved, ahead;
 
-	if (!session || call->moved <= 0)
+	if (!session || call->moved <= 0 || call->moved > 0x7fffffff)
 		return;
+	moved = (u32)call->moved;
+	ahead = call->flags & CLEW_TLS_EGRESS ? session->ahead : 0;
+	if (moved <= ahead)
+		return;
+	if (call->flags & CLEW_TLS_EGRESS)
+		session->ahead = moved;
 	if (session->c.epoch != selection_epoch) {
 		p = bpf_map_lookup_elem(&processes, &key.tgid);
 		if (!p)
@@ -88,10 +95,40 @@ static __always_inline void tls_moved(struct scratch *s, struct tls_thread *t, c
 		session->blocking = t->inside.blocking;
 	s->counters.figures[CLEW_FIGURE_TLS_CALLS]++;
 	s->blocking = session->blocking;
-	s->buffer = call->buffer;
+	s->buffer = call->buffer + ahead;
 	s->iov_count = 0;
-	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, (u32)call->moved, 0,
+	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0,
 		    !(call->flags & CLEW_TLS_UNREADABLE), NULL, pid_tgid, NULL, true);
+}
+
+/*
+ * A socket's send within the library's write, before the bytes of that socket are looked at: the request has to be known before the other
+ * end can act on it. How much of it the library will say it has taken is not known yet: see tls_taken().
+ */
+static __noinline int tls_sends(struct scratch *s)
+{
+	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+	struct tls_call call;
+
+	if (!t || !t->session || t->is_walked || !(t->flags & CLEW_TLS_EGRESS))
+		return 0;
+	t->is_walked = 1;
+	call.session = t->session;
+	call.buffer = t->buffer;
+	call.moved = (s64)t->size;
+	call.flags = t->flags;
+	tls_walk(s, t, &call, bpf_get_current_pid_tgid());
+	return 1;
+}
+
+/* What was looked at and not taken is tried again, by the same bytes: so the libraries want it. */
+static __always_inline void tls_taken(u64 session, u64 pid_tgid, s64 moved)
+{
+	struct tls_key key = {.session = session, .tgid = (u32)(pid_tgid >> 32)};
+	struct tls_session *found = bpf_map_lookup_elem(&tls_sessions, &key);
+
+	if (found && moved > 0)
+		found->ahead = moved < found->ahead ? found->ahead - (u32)moved : 0;
 }
 
 #endif

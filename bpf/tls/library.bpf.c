@@ -20,6 +20,9 @@ int uprobe__tls_call(struct pt_regs *regs)
 	t->session = regs->di;
 	t->buffer = regs->si;
 	t->moved_at = regs->cx;
+	t->flags = (u32)bpf_get_attach_cookie(regs);
+	t->size = t->flags & (CLEW_TLS_BY_POINTER | CLEW_TLS_LONG) ? regs->dx : (u32)regs->dx;
+	t->is_walked = 0;
 	t->inside.sk = 0;
 	return 0;
 }
@@ -42,12 +45,13 @@ SEC("uretprobe")
 int uretprobe__tls_call(struct pt_regs *regs)
 {
 	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct tls_call call;
 	struct scratch *s;
 
 	if (!t || !t->session) /* of the outer of two calls the inner one has been taken: TLS in TLS */
 		return 0;
-	call.flags = (u32)bpf_get_attach_cookie(regs);
+	call.flags = t->flags;
 	call.session = t->session;
 	call.buffer = t->buffer;
 	call.moved = tls_result(regs, t, call.flags);
@@ -56,8 +60,11 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	if (!s)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
-	tls_moved(s, t, &call, bpf_get_current_pid_tgid());
-	if (!(call.flags & CLEW_TLS_EGRESS))
+	if (!t->is_walked)
+		tls_walk(s, t, &call, pid_tgid);
+	if (call.flags & CLEW_TLS_EGRESS)
+		tls_taken(call.session, pid_tgid, call.moved);
+	else
 		t->received.sk = 0;
 	tls_give_back(s);
 	return 0;

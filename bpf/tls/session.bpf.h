@@ -90,13 +90,14 @@ static __always_inline struct tls_session *tls_session_on(struct sock *sk, struc
 }
 
 /* The other end of the socket sends nothing more. */
-static __always_inline void tls_received_all(struct scratch *s, struct sock *sk)
+static __noinline int tls_received_all(struct scratch *s, struct sock *sk)
 {
 	struct tls_key key;
 	struct tls_session *session = tls_session_on(sk, &key);
 
 	if (session)
 		emit_end(s, &session->c, CLEW_END_DIRECTION, CLEW_INGRESS);
+	return 0;
 }
 
 #endif

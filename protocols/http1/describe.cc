@@ -139,7 +139,7 @@ void add_outcome(const MessageHead* response, const ExchangeFacts& facts, Descri
 }
 
 /// Of a server span with all that the agent adds.
-constexpr size_t kAttributesMax = 21;
+constexpr size_t kAttributesMax = 20;
 
 /// About as much text as the attributes have; less costs another allocation, no more.
 size_t text_size(const MessageHead* request, const ExchangeFacts& facts) {
