@@ -33,5 +33,6 @@ const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/
 #include "execution/cpython.bpf.c"
 #include "execution/tokio_spawn.bpf.c"
 #include "tls/library.bpf.c"
+#include "tls/go.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -155,6 +155,7 @@ struct list_head {
 
 struct pt_regs {
 	unsigned long r14;
+	unsigned long bp;
 	unsigned long bx;
 	unsigned long r10;
 	unsigned long r8;

@@ -185,6 +185,18 @@ struct {
 	__type(value, struct tls_key);
 } tls_sockets SEC(".maps");
 
+/*
+ * Address of a TCP socket of a Go process → what its first bytes have shown of it. There another thread may be the one that writes. Written by
+ * the socket's first call, deleted with the socket.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct tls_socket);
+} tls_go_sockets SEC(".maps");
+
 #define SCRATCH_HEADROOM 96 /* a data event and an execution */
 #define INSERTION_AT (CLEW_WINDOW + 2 * HTTP1_LINE + SCRATCH_HEADROOM)
 

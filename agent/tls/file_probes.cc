@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "agent/discovery/elf_file.h"
+#include "agent/tls/go_probes.h"
 #include "agent/tls/libraries.h"
 #include "agent/tls/probe_place.h"
 
@@ -138,6 +139,7 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
              !(one.function->name == "gnutls_record_send" && named(found, "gnutls_record_send2") != nullptr))  // that calls this one
       planner.call(one, one.function->name);
   }
+  add_go_probes(file, result);
   return result;
 }
 

@@ -97,6 +97,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
+	if (is_new && c->tls_since_ns && positions && c->runtime == CLEW_RUNTIME_GO)
+		tls_note_go(c, sk);
 	if (c->tls_since_ns && positions && tls_note(c, sk, direction, s->blocking) && direction == CLEW_EGRESS) {
 		u32 blocking = s->blocking;
 

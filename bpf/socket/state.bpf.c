@@ -154,6 +154,7 @@ static __noinline int tls_destroyed(struct sock *sk)
 	if (session && session->sk == address)
 		bpf_map_delete_elem(&tls_sessions, &key);
 	bpf_map_delete_elem(&tls_sockets, &address);
+	bpf_map_delete_elem(&tls_go_sockets, &address);
 	return 0;
 }
 

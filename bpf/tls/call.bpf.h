@@ -7,7 +7,9 @@ struct tls_call {
 	u64 session;
 	u64 buffer;
 	s64 moved;
-	u32 flags; /* enum clew_tls_flag */
+	u32 flags;			   /* enum clew_tls_flag */
+	const struct tls_socket *inside;   /* its socket by proof, or NULL */
+	const struct tls_socket *received; /* … by what the thread has received last, or NULL */
 };
 
 /* A probe's program can be interrupted by another task's on the same CPU: each takes a work space that is free. */
@@ -40,17 +42,13 @@ static __always_inline void tls_miss(struct scratch *s, const struct tls_key *ke
 }
 
 /* Its connection, begun now if need be. NULL: not known. */
-static __always_inline struct tls_session *tls_find(struct scratch *s, struct tls_thread *t, struct tls_key *key, const struct tls_call *call)
+static __always_inline struct tls_session *tls_find(struct scratch *s, struct tls_key *key, const struct tls_call *call)
 {
 	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
-	const struct tls_socket *socket = NULL;
+	const struct tls_socket *socket = call->inside ? call->inside : call->received;
 	u32 missed = 0;
 
-	if (t->inside.sk)
-		socket = &t->inside;
-	else if (!(call->flags & CLEW_TLS_EGRESS) && t->received.sk)
-		socket = &t->received;
-	if (session && session->sk && t->inside.sk && t->inside.sk != session->sk) { /* the session is used again, on another socket */
+	if (session && session->sk && call->inside && call->inside->sk != session->sk) { /* the session is used again, on another socket */
 		tls_forget(key, session->sk);
 		session = NULL;
 		missed = 1;
@@ -67,10 +65,10 @@ static __always_inline struct tls_session *tls_find(struct scratch *s, struct tl
 }
 
 /* Looks at the bytes of the call behind those that were looked at before. */
-static __always_inline void tls_walk(struct scratch *s, struct tls_thread *t, const struct tls_call *call, u64 pid_tgid)
+static __always_inline void tls_walk(struct scratch *s, const struct tls_call *call, u64 pid_tgid)
 {
 	struct tls_key key = {.session = call->session, .tgid = (u32)(pid_tgid >> 32)};
-	struct tls_session *session = tls_find(s, t, &key, call);
+	struct tls_session *session = tls_find(s, &key, call);
 	struct clew_process *p;
 	u32 moved, ahead;
 
@@ -91,8 +89,8 @@ static __always_inline void tls_walk(struct scratch *s, struct tls_thread *t, co
 	}
 	if (!session->c.announced && (call->flags & CLEW_TLS_OPENSSL))
 		session->c.tls_version = tls_version_of(call->session);
-	if (t->inside.sk)
-		session->blocking = t->inside.blocking;
+	if (call->inside)
+		session->blocking = call->inside->blocking;
 	s->counters.figures[CLEW_FIGURE_TLS_CALLS]++;
 	s->blocking = session->blocking;
 	s->buffer = call->buffer + ahead;
@@ -117,7 +115,9 @@ static __noinline int tls_sends(struct scratch *s)
 	call.buffer = t->buffer;
 	call.moved = (s64)t->size;
 	call.flags = t->flags;
-	tls_walk(s, t, &call, bpf_get_current_pid_tgid());
+	call.inside = &t->inside;
+	call.received = NULL;
+	tls_walk(s, &call, bpf_get_current_pid_tgid());
 	return 1;
 }
 

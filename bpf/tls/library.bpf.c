@@ -55,13 +55,15 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	call.session = t->session;
 	call.buffer = t->buffer;
 	call.moved = tls_result(regs, t, call.flags);
+	call.inside = t->inside.sk ? &t->inside : NULL;
+	call.received = !(call.flags & CLEW_TLS_EGRESS) && t->received.sk ? &t->received : NULL;
 	t->session = 0;
 	s = tls_take_scratch();
 	if (!s)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
 	if (!t->is_walked)
-		tls_walk(s, t, &call, pid_tgid);
+		tls_walk(s, &call, pid_tgid);
 	if (call.flags & CLEW_TLS_EGRESS)
 		tls_taken(call.session, pid_tgid, call.moved);
 	else

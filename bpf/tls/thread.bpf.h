@@ -15,6 +15,28 @@ static __always_inline u8 tls_under_way(const struct connection *c)
 	return c->last_time_ns[1] > c->last_time_ns[0] ? 1 << CLEW_EGRESS : 1 << CLEW_INGRESS;
 }
 
+static __always_inline void tls_describe(struct tls_socket *socket, const struct connection *c, struct sock *sk)
+{
+	socket->sk = (u64)sk;
+	socket->id = c->id;
+	socket->base[0] = c->base[0];
+	socket->base[1] = c->base[1];
+	socket->from_start = c->from_start && c->began_ns >= c->tls_since_ns;
+	socket->under_way = tls_under_way(c);
+}
+
+/* Go's sessions name their sockets themselves. */
+static __noinline int tls_note_go(struct connection *c, struct sock *sk)
+{
+	struct tls_socket socket = {};
+
+	if (!c)
+		return 0;
+	tls_describe(&socket, c, sk);
+	bpf_map_update_elem(&tls_go_sockets, &socket.sk, &socket, BPF_ANY);
+	return 1;
+}
+
 /* A socket call of a process whose TLS libraries have probes, before its bytes are looked at. */
 static __noinline int tls_note(struct connection *c, struct sock *sk, u32 direction, u32 blocking)
 {
@@ -36,13 +58,8 @@ static __noinline int tls_note(struct connection *c, struct sock *sk, u32 direct
 	} else {
 		return 0;
 	}
-	socket->sk = (u64)sk;
-	socket->id = c->id;
-	socket->base[0] = c->base[0];
-	socket->base[1] = c->base[1];
-	socket->from_start = c->from_start && c->began_ns >= c->tls_since_ns;
+	tls_describe(socket, c, sk);
 	socket->blocking = (u8)blocking;
-	socket->under_way = tls_under_way(c);
 	socket->is_inside = t->session != 0;
 	return 1;
 }
