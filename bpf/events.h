@@ -293,7 +293,8 @@ enum clew_tls_flag {
 	CLEW_TLS_BY_POINTER = 2, /* how much was moved stands where the fourth argument points, if the result is above 0; … */
 	CLEW_TLS_LONG = 4,	 /* … else it is the result, of 64 bits instead of 32 */
 	CLEW_TLS_OPENSSL = 8,	 /* the session has its version where OpenSSL has it */
-	CLEW_TLS_UNREADABLE = 16,
+	CLEW_TLS_NO_DATA = 16,	 /* a handshake: moves no plaintext, but shows which socket is the session's */
+	CLEW_TLS_BY_BIO = 32,	 /* the program moves the encrypted bytes by BIO_write, which has a probe */
 };
 
 /* Keys of the maps of executables that select a process at its exec. */

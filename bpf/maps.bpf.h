@@ -143,7 +143,9 @@ struct tls_thread {
 	u32 flags;    /* enum clew_tls_flag */
 	u32 is_walked;
 	struct tls_socket inside;   /* of a socket call within that call */
-	struct tls_socket received; /* of the latest receive, until the library reads */
+	struct tls_socket received; /* of the latest receive, until the library reads … */
+	u32 received_more;	    /* … and of another one before that */
+	u32 padding;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -184,6 +186,25 @@ struct {
 	__type(key, u64);
 	__type(value, struct tls_key);
 } tls_sockets SEC(".maps");
+
+/*
+ * The first bytes of what a process has received, mixed → from which socket. Written at a receive, read when the program hands the same bytes
+ * to the library; the oldest are forgotten.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, struct tls_socket);
+} tls_records SEC(".maps");
+
+/* A memory BIO → the socket whose bytes were written to it. Deleted with its session; the oldest are forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tls_key);
+	__type(value, struct tls_socket);
+} tls_bios SEC(".maps");
 
 /*
  * Address of a TCP socket of a Go process → what its first bytes have shown of it. There another thread may be the one that writes. Written by

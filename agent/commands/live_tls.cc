@@ -4,6 +4,12 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <filesystem>
+#include <system_error>
+
+#include "agent/tls/needed_files.h"
+#include "bpf/events.h"
+
 namespace clew::commands {
 
 using std::chrono::milliseconds;
@@ -19,31 +25,40 @@ constexpr auto kLastInterval = milliseconds(2560);
 void LiveTls::look(uint32_t process_id, bool again) {
   if (source_ == nullptr) return;
   if (again) due_[process_id] = {.at = steady_clock::now() + kFirstLook, .interval = kFirstLook};
-  attach(process_id, tls::mapped_files(proc_, process_id, files_));
+  attach(process_id, program_of(process_id), tls::mapped_files(proc_, process_id, files_));
 }
 
 void LiveTls::expect(uint32_t process_id, const std::string& program) {
-  if (source_ != nullptr) attach(process_id, tls::coming_files(proc_, process_id, program, files_));
+  if (source_ != nullptr) attach(process_id, tls::program_file(program), tls::coming_files(proc_, process_id, program, files_));
 }
 
 // What was attached to before stays: probes are of the process, whatever it executes.
 void LiveTls::begin(uint32_t process_id) {
   if (source_ == nullptr) return;
-  attach(process_id, tls::coming_files(proc_, process_id, files_));
+  attach(process_id, program_of(process_id), tls::coming_files(proc_, process_id, files_));
   if (const auto found = attached_.find(process_id); found != attached_.end()) set_since(process_id, found->second.since_ns);
   look(process_id, true);
 }
 
-void LiveTls::attach(uint32_t process_id, const std::vector<tls::MappedFile>& files) {
+std::string LiveTls::program_of(uint32_t process_id) const {
+  std::error_code error;
+  return std::filesystem::read_symlink(fmt::format("{}/{}/exe", proc_.root, process_id), error).string();
+}
+
+void LiveTls::attach(uint32_t process_id, const std::string& program, const std::vector<tls::MappedFile>& files) {
+  const bool by_bio = tls::moves_bytes_itself(program);
   bool added = false;
   for (const tls::MappedFile& file : files) {
     if (!attached_[process_id].keys.insert(file.key).second) continue;
-    for (const tls::Probe& probe : file.probes->probes)
-      if (const auto done =
-              source_->attach_tls_probe(process_id, {.program = probe.program, .file = file.file, .offset = probe.offset,
-                                                     .at_return = probe.at_return, .cookie = probe.cookie});
-          !done)
-        return messages_.debug(done.error().message);  // it has ended, most likely
+    for (const tls::Probe& probe : file.probes->probes) {
+      if (probe.by_bio && !by_bio) continue;
+      const auto done = source_->attach_tls_probe(process_id, {.program = probe.program,
+                                                               .file = file.file,
+                                                               .offset = probe.offset,
+                                                               .at_return = probe.at_return,
+                                                               .cookie = probe.cookie | (by_bio ? uint64_t{CLEW_TLS_BY_BIO} : 0)});
+      if (!done) return messages_.debug(done.error().message);  // it has ended, most likely
+    }
     added = true;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));
@@ -78,7 +93,7 @@ void LiveTls::tick() {
   }
   for (const uint32_t process_id : now_due) {
     if (due_[process_id].interval > kLastInterval) due_.erase(process_id);
-    attach(process_id, tls::mapped_files(proc_, process_id, files_));
+    attach(process_id, program_of(process_id), tls::mapped_files(proc_, process_id, files_));
   }
 }
 

@@ -38,7 +38,8 @@ class LiveTls {
   static constexpr std::chrono::milliseconds kLookInterval{10};
 
  private:
-  void attach(uint32_t process_id, const std::vector<tls::MappedFile>& files);
+  void attach(uint32_t process_id, const std::string& program, const std::vector<tls::MappedFile>& files);
+  std::string program_of(uint32_t process_id) const;
 
   void set_since(uint32_t process_id, uint64_t since_ns);
 

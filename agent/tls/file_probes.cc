@@ -92,6 +92,11 @@ class Planner {
                                 .cookie = found.function->flags});
     describe(found, name, place);
   }
+  void bio(const Found& found) {
+    const Place place = find_place(found.code, found.address, kRdi | kRsi | kRdx);
+    if (const auto at = file_.offset_of(found.address + place.offset))
+      result_.probes.push_back({.program = "uprobe__tls_bio_write", .offset = *at, .at_return = false, .cookie = 0, .by_bio = true});
+  }
   void free(const Found& found) {
     const Place place = find_place(found.code, found.address, kRdi);
     const auto at = file_.offset_of(found.address + place.offset);
@@ -135,6 +140,10 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
   for (const Found& one : found) {
     if (one.function->is_free)
       planner.free(one);
+    else if (one.function->is_bio)
+      planner.bio(one);
+    else if (one.function->name == "SSL_do_handshake")
+      planner.call(one, one.function->name);
     else if (!one.function->name.starts_with("SSL_") &&
              !(one.function->name == "gnutls_record_send" && named(found, "gnutls_record_send2") != nullptr))  // that calls this one
       planner.call(one, one.function->name);

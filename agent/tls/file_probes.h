@@ -17,6 +17,7 @@ struct Probe {
   uint64_t offset = 0;            // in the file
   bool at_return = false;
   uint64_t cookie = 0;  // enum clew_tls_flag
+  bool by_bio = false;  // only in processes that move the encrypted bytes themselves
 };
 
 struct FileProbes {

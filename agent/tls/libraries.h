@@ -15,6 +15,7 @@ struct LibraryFunction {
   std::string_view library;
   uint32_t flags = 0;     // enum clew_tls_flag
   bool is_free = false;   // ends a session
+  bool is_bio = false;    // takes encrypted bytes from the program
 };
 
 /// All take (session, buffer, size, …) but those that end a session. OpenSSL's names are also LibreSSL's and BoringSSL's.
@@ -23,6 +24,8 @@ inline constexpr std::array kLibraryFunctions = {
     LibraryFunction{.name = "SSL_read_ex", .library = "openssl", .flags = CLEW_TLS_OPENSSL | CLEW_TLS_BY_POINTER},
     LibraryFunction{.name = "SSL_write", .library = "openssl", .flags = CLEW_TLS_OPENSSL | CLEW_TLS_EGRESS},
     LibraryFunction{.name = "SSL_write_ex", .library = "openssl", .flags = CLEW_TLS_OPENSSL | CLEW_TLS_EGRESS | CLEW_TLS_BY_POINTER},
+    LibraryFunction{.name = "SSL_do_handshake", .library = "openssl", .flags = CLEW_TLS_OPENSSL | CLEW_TLS_NO_DATA},
+    LibraryFunction{.name = "BIO_write", .library = "openssl", .is_bio = true},
     LibraryFunction{.name = "SSL_free", .library = "openssl", .is_free = true},
     LibraryFunction{.name = "gnutls_record_recv", .library = "gnutls", .flags = CLEW_TLS_LONG},
     LibraryFunction{.name = "gnutls_record_recv_seq", .library = "gnutls", .flags = CLEW_TLS_LONG},

@@ -145,7 +145,7 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
   return needs_of_program(directory + "/root", executable, directory + "/exe");
 }
 
-std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program) {
+std::string program_file(const std::string& program) {
   std::string path = in_path(program);
   for (size_t i = 0; i < kScriptsMax; ++i) {
     const std::string interpreter = interpreter_of(path);
@@ -153,8 +153,13 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
     path = in_path(interpreter);
   }
   std::error_code error;
-  const std::string executable = std::filesystem::canonical(path, error).string();
-  if (error) return {};
+  const std::filesystem::path executable = std::filesystem::canonical(path, error);
+  return error ? std::string() : executable.string();
+}
+
+std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program) {
+  const std::string executable = program_file(program);
+  if (executable.empty()) return {};
   return needs_of_program(fmt::format("{}/{}/root", proc.root, process_id), executable, executable);
 }
 

@@ -17,6 +17,9 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
 /// The same for a program that the process is going to execute: a path, or a name to be looked for in PATH; a script's interpreter counts.
 std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program);
 
+/// The program file that executing `program` comes to: its interpreter if it is a script. Empty: there is none.
+std::string program_file(const std::string& program);
+
 inline constexpr size_t kNeededFilesMax = 128;
 
 }  // namespace clew::tls

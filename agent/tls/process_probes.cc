@@ -14,8 +14,8 @@ namespace clew::tls {
 namespace {
 
 // In nearly every process, and never with TLS in them.
-constexpr std::array<std::string_view, 9> kOthers = {"libc.so", "libc-", "ld-linux", "libstdc++.so", "libm.so",
-                                                     "libgcc_s.so", "libpthread", "libz.so", "libcrypto.so"};
+constexpr std::array<std::string_view, 8> kOthers = {"libc.so", "libc-", "ld-linux", "libstdc++.so", "libm.so",
+                                                     "libgcc_s.so", "libpthread", "libz.so"};
 
 bool is_other(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
@@ -51,6 +51,12 @@ std::vector<MappedFile> with_probes(const std::vector<std::string>& paths, FileC
 }
 
 }  // namespace
+
+bool moves_bytes_itself(std::string_view program) {
+  const std::string_view name = program.substr(program.rfind('/') + 1);
+  static constexpr std::array<std::string_view, 6> kNames = {"python", "ruby", "perl", "php", "dotnet", "uwsgi"};
+  return std::ranges::any_of(kNames, [name](std::string_view prefix) { return name.starts_with(prefix); });
+}
 
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
   return with_probes(needed_files(proc, process_id), cache);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/discovery/proc_fs.h"
@@ -18,6 +19,9 @@ struct MappedFile {
   std::string key;   // the same for the same file
   std::shared_ptr<const FileProbes> probes;
 };
+
+/// Is the program one of those whose TLS works in memory, while it moves the encrypted bytes, now or later, by calls of its own?
+bool moves_bytes_itself(std::string_view program);
 
 /// Those that a program which has just begun is about to map (needed_files.h).
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache);

@@ -99,7 +99,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
 	if (is_new && c->tls_since_ns && positions && c->runtime == CLEW_RUNTIME_GO)
 		tls_note_go(c, sk);
-	if (c->tls_since_ns && positions && tls_note(c, sk, direction, s->blocking) && direction == CLEW_EGRESS) {
+	if (c->tls_since_ns && positions && tls_note(c, sk, s->blocking) && direction == CLEW_EGRESS) {
 		u32 blocking = s->blocking;
 
 		tls_sends(s);
@@ -114,6 +114,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		readable = is_call_on(task, regs, sk) && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
+	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable)
+		tls_received(s, c, sk, (u32)moved);
 	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false);
 	return 0;
 }

@@ -162,8 +162,6 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
 	s->blocking = (flags & MSG_DONTWAIT) || (socket.file_flags & O_NONBLOCK) ? 0 : CLEW_BLOCKING;
-	if (c->tls_since_ns && positions)
-		tls_note(c, sk, direction, s->blocking);
 	if (many) {
 		struct many m = {.s = s, .c = c, .sk = sk, .vector = regs->si};
 
@@ -172,6 +170,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		return 0;
 	}
 	readable = !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) && find_buffer(s, c, direction, nr, regs->si, regs->dx) == 0;
+	s->readable = readable;
+	tls_on_exit(s, c, sk, (u32)moved, direction);
 	handle_call(s, c, sk, direction, (u32)moved, 0, readable, positions, pid_tgid, NULL, true);
 	return 0;
 }

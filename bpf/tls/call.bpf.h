@@ -9,7 +9,7 @@ struct tls_call {
 	s64 moved;
 	u32 flags;			   /* enum clew_tls_flag */
 	const struct tls_socket *inside;   /* its socket by proof, or NULL */
-	const struct tls_socket *received; /* … by what the thread has received last, or NULL */
+	const struct tls_socket *received; /* … by the one receive of the thread that nobody has read yet, or NULL */
 };
 
 /* A probe's program can be interrupted by another task's on the same CPU: each takes a work space that is free. */
@@ -57,6 +57,8 @@ static __always_inline struct tls_session *tls_find(struct scratch *s, struct tl
 		return session;
 	if (session)
 		missed = 1;
+	if (!socket && (call->flags & CLEW_TLS_BY_BIO))
+		socket = tls_by_bio(key);
 	if (socket)
 		return tls_begin(s, key, socket, missed);
 	if (call->moved > 0 && !session)
@@ -96,7 +98,7 @@ static __always_inline void tls_walk(struct scratch *s, const struct tls_call *c
 	s->buffer = call->buffer + ahead;
 	s->iov_count = 0;
 	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0,
-		    !(call->flags & CLEW_TLS_UNREADABLE), NULL, pid_tgid, NULL, true);
+		    true, NULL, pid_tgid, NULL, true);
 }
 
 /*

@@ -32,6 +32,8 @@ static __always_inline s64 tls_result(struct pt_regs *regs, const struct tls_thr
 {
 	u64 moved = 0;
 
+	if (flags & CLEW_TLS_NO_DATA)
+		return 0;
 	if (flags & CLEW_TLS_LONG)
 		return (s64)regs->ax;
 	if (!(flags & CLEW_TLS_BY_POINTER) || (s32)regs->ax <= 0)
@@ -56,7 +58,7 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	call.buffer = t->buffer;
 	call.moved = tls_result(regs, t, call.flags);
 	call.inside = t->inside.sk ? &t->inside : NULL;
-	call.received = !(call.flags & CLEW_TLS_EGRESS) && t->received.sk ? &t->received : NULL;
+	call.received = !t->inside.sk && !(call.flags & CLEW_TLS_BY_BIO) && t->received.sk && !t->received_more ? &t->received : NULL;
 	t->session = 0;
 	s = tls_take_scratch();
 	if (!s)
@@ -66,8 +68,10 @@ int uretprobe__tls_call(struct pt_regs *regs)
 		tls_walk(s, &call, pid_tgid);
 	if (call.flags & CLEW_TLS_EGRESS)
 		tls_taken(call.session, pid_tgid, call.moved);
-	else
+	if (!t->inside.sk && !(call.flags & CLEW_TLS_EGRESS)) {
 		t->received.sk = 0;
+		t->received_more = 0;
+	}
 	tls_give_back(s);
 	return 0;
 }
@@ -80,6 +84,7 @@ int uprobe__tls_free(struct pt_regs *regs)
 	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
 	struct scratch *s;
 
+	tls_forget_bio(&key);
 	if (!session)
 		return 0;
 	s = tls_take_scratch();
@@ -89,5 +94,30 @@ int uprobe__tls_free(struct pt_regs *regs)
 		tls_give_back(s);
 	}
 	tls_forget(&key, session->sk);
+	return 0;
+}
+
+/* BIO_write, where the program itself hands what it has received to the library: (BIO *, data, length). */
+SEC("uprobe")
+int uprobe__tls_bio_write(struct pt_regs *regs)
+{
+	struct tls_key bio = {.session = regs->di, .tgid = (u32)(bpf_get_current_pid_tgid() >> 32)};
+	struct scratch *s = scratch_of(SCRATCH_PROBE);
+	u64 words[TLS_RECORD_BYTES / sizeof(u64)];
+	struct tls_socket *found, socket;
+	u64 key;
+
+	if (s)
+		s->counters.figures[CLEW_FIGURE_PROBES]++;
+	if ((s32)regs->dx < TLS_RECORD_BYTES || bpf_probe_read_user(words, sizeof(words), (void *)regs->si))
+		return 0;
+	key = tls_mix(words, bio.tgid);
+	found = bpf_map_lookup_elem(&tls_records, &key);
+	if (!found)
+		return 0;
+	socket = *found;
+	socket.is_inside = 1;
+	bpf_map_delete_elem(&tls_records, &key);
+	bpf_map_update_elem(&tls_bios, &bio, &socket, BPF_ANY);
 	return 0;
 }

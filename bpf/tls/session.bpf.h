@@ -33,6 +33,43 @@ static __always_inline void tls_forget(const struct tls_key *key, u64 sk)
 	bpf_map_delete_elem(&tls_sessions, key);
 }
 
+/* The BIO that it reads from: struct ssl_st until OpenSSL 3.1, struct ssl_connection_st of 3.2 and later. */
+static const u8 tls_bio_offsets[] = {0x10, 0x48, 0x50};
+
+/* The socket whose bytes were written to the session's BIO: proven, or NULL. */
+static __noinline struct tls_socket *tls_by_bio(const struct tls_key *key)
+{
+	struct tls_socket *socket;
+	struct tls_key bio = {};
+
+	if (!key)
+		return NULL;
+	bio.tgid = key->tgid;
+	for (u32 i = 0; i < sizeof(tls_bio_offsets); i++) {
+		if (bpf_probe_read_user(&bio.session, sizeof(bio.session), (void *)(key->session + tls_bio_offsets[i])) || !bio.session)
+			continue;
+		socket = bpf_map_lookup_elem(&tls_bios, &bio);
+		if (socket)
+			return socket;
+	}
+	return NULL;
+}
+
+/* Its address may be another's next. */
+static __noinline int tls_forget_bio(const struct tls_key *key)
+{
+	struct tls_key bio = {};
+
+	if (!key)
+		return 0;
+	bio.tgid = key->tgid;
+	for (u32 i = 0; i < sizeof(tls_bio_offsets); i++) {
+		if (bpf_probe_read_user(&bio.session, sizeof(bio.session), (void *)(key->session + tls_bio_offsets[i])) == 0 && bio.session)
+			bpf_map_delete_elem(&tls_bios, &bio);
+	}
+	return 0;
+}
+
 /* Begins the stream of the session on that socket. NULL: the socket has another session, or there is no room. */
 static __noinline struct tls_session *tls_begin(struct scratch *s, struct tls_key *key, const struct tls_socket *socket, u32 missed)
 {
