@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -68,6 +69,14 @@ bool tracepoints_can_be_preempted() {
   return uname(&name) == 0 && std::atoi(name.release) >= 7;
 }
 
+// Since 6.6, but until 6.10 with a process it saw nothing but that one's main thread.
+bool attaches_many_at_once() {
+  utsname name{};
+  int major = 0;
+  int minor = 0;
+  return uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 10));
+}
+
 void set_port(clew_bpf& skeleton, uint32_t port) { skeleton.bss->wanted_ports[port >> 6] |= uint64_t{1} << (port & 63); }
 
 // What does not fit is left to user space, as patterns are: then the process is selected a moment after its exec.
@@ -112,6 +121,11 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   getrandom(&skeleton->rodata->unix_secret, sizeof skeleton->rodata->unix_secret, 0);  // zero will do
   skeleton->rodata->watch_exec = settings.watch_exec;
   skeleton->rodata->watch_cgroup = settings.watch_cgroup;
+  source->many_at_once_ = attaches_many_at_once();
+  if (source->many_at_once_)
+    for (bpf_program* program : {skeleton->progs.uprobe__tls_call, skeleton->progs.uretprobe__tls_call, skeleton->progs.uprobe__tls_free,
+                                 skeleton->progs.uprobe__tls_bio_write, skeleton->progs.uprobe__go_tls_read, skeleton->progs.uprobe__go_tls_write})
+      bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
   if (settings.inject && !socket_tracepoints)
     return base::fail("injection needs the kernel's socket tracepoints (Linux 6.3 and later), which are not there");
@@ -212,11 +226,28 @@ base::Result<void> KernelSource::attach_probe(uint32_t process_id, const std::st
   return probes_.attach(found, process_id, file, offset, at_return);
 }
 
-base::Result<void> KernelSource::attach_tls_probe(uint32_t process_id, const TlsProbe& probe) {
-  bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, probe.program);
-  if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", probe.program));
+base::Result<void> KernelSource::attach_tls_probes(uint32_t process_id, const std::string& file, std::span<const TlsProbe> probes) {
   skeleton_->bss->tls_probed = 1;
-  return tls_probes_.attach(found, process_id, probe.file, probe.offset, probe.at_return, probe.cookie);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton_->obj) {
+    std::vector<uint64_t> offsets;
+    std::vector<uint64_t> cookies;
+    bool at_return = false;
+    for (const TlsProbe& probe : probes) {
+      if (std::strcmp(probe.program, bpf_program__name(program)) != 0) continue;
+      offsets.push_back(probe.offset);
+      cookies.push_back(probe.cookie);
+      at_return = probe.at_return;
+    }
+    if (offsets.empty()) continue;
+    if (many_at_once_) {
+      if (auto done = tls_probes_.attach_all(program, process_id, file, offsets, cookies, at_return); !done) return done;
+      continue;
+    }
+    for (size_t i = 0; i < offsets.size(); ++i)
+      if (auto done = tls_probes_.attach(program, process_id, file, offsets[i], at_return, cookies[i]); !done) return done;
+  }
+  return {};
 }
 
 base::Result<void> KernelSource::set_tls(uint32_t process_id, uint64_t since_ns) {

@@ -76,13 +76,12 @@ class KernelSource {
 
   struct TlsProbe {
     const char* program;
-    const std::string& file;
     uint64_t offset;
     bool at_return;
     uint64_t cookie;
   };
-  /// Runs the kernel side's program at that place of a TLS library. All probes of a file before set_tls, which makes them count.
-  base::Result<void> attach_tls_probe(uint32_t process_id, const TlsProbe& probe);
+  /// Runs the kernel side's programs at those places of a TLS library. Before set_tls, which makes them count.
+  base::Result<void> attach_tls_probes(uint32_t process_id, const std::string& file, std::span<const TlsProbe> probes);
   /// The plaintext of connections that the process has begun since then (CLOCK_MONOTONIC) is seen from their start.
   base::Result<void> set_tls(uint32_t process_id, uint64_t since_ns);
   void forget_tls_probes(uint32_t process_id) { tls_probes_.detach(process_id); }
@@ -112,6 +111,7 @@ class KernelSource {
   std::vector<bpf_link*> links_;
   ProcessProbes probes_;
   ProcessProbes tls_probes_;
+  bool many_at_once_ = false;  // probes of one file
   std::optional<InjectionSettings> injection_settings_;
   Injection injection_;
   Backend backend_ = Backend::kSocketTracepoints;

@@ -160,6 +160,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (change.selected && probed_.contains(change.parent_process_id)) looks_[id] = {.ticks = 1};
       break;
     case ProcessChange::Kind::kExec:
+      if (change.selected) tls_.begin(id);  // first of all: it is loading its libraries
       forget_runtime(id);
       table_.on_exec(id, change.time_ns);
       if (change.selected && selected_.insert(id).second &&
@@ -172,7 +173,6 @@ void LiveProcesses::process(const ProcessChange& change) {
         if (source_ != nullptr && change.selected) {
           set_rule(id, true);
           read_runtime(id);
-          tls_.begin(id);
         }
         if (new_program_) new_program_(id);
       }

@@ -50,15 +50,16 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
   bool added = false;
   for (const tls::MappedFile& file : files) {
     if (!attached_[process_id].keys.insert(file.key).second) continue;
-    for (const tls::Probe& probe : file.probes->probes) {
-      if (probe.by_bio && !by_bio) continue;
-      const auto done = source_->attach_tls_probe(process_id, {.program = probe.program,
-                                                               .file = file.file,
-                                                               .offset = probe.offset,
-                                                               .at_return = probe.at_return,
-                                                               .cookie = probe.cookie | (by_bio ? uint64_t{CLEW_TLS_BY_BIO} : 0)});
-      if (!done) return messages_.debug(done.error().message);  // it has ended, most likely
-    }
+    std::vector<capture::KernelSource::TlsProbe> probes;
+    for (const tls::Probe& probe : file.probes->probes)
+      if (by_bio || !probe.by_bio)
+        probes.push_back({.program = probe.program,
+                          .offset = probe.offset,
+                          .at_return = probe.at_return,
+                          .cookie = probe.cookie | (by_bio ? uint64_t{CLEW_TLS_BY_BIO} : 0)});
+    if (probes.empty()) continue;
+    if (const auto done = source_->attach_tls_probes(process_id, file.file, probes); !done)
+      return messages_.debug(done.error().message);  // it has ended, most likely
     added = true;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));

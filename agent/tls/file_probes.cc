@@ -152,11 +152,16 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
   return result;
 }
 
-FileCache::Entry FileCache::look(const std::string& path) {
+std::string FileCache::key_of(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  return fmt::format("{}:{}:{}.{}", status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+}
+
+FileCache::Entry FileCache::look(const std::string& path) {
   Entry entry;
-  entry.key = fmt::format("{}:{}:{}.{}", status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+  entry.key = key_of(path);
+  if (entry.key.empty()) return {};
   if (const auto known = files_.find(entry.key); known != files_.end()) {
     entry.probes = known->second;
     return entry;

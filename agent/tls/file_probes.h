@@ -32,15 +32,19 @@ base::Result<FileProbes> find_file_probes(const std::string& path);
 class FileCache {
  public:
   static constexpr size_t kFilesMax = 4096;
+  static std::string key_of(const std::string& path);  // empty: not a file
   struct Entry {
     std::string key;  // device, inode and time of change
     std::shared_ptr<const FileProbes> probes;
   };
   /// A file that cannot be read has no probes, and says so in its description.
   Entry look(const std::string& path);
+  /// What a program needs, once it was found out: paths below the root of whoever runs it.
+  std::unordered_map<std::string, std::vector<std::string>>& needs() { return needs_; }
 
  private:
   std::unordered_map<std::string, std::shared_ptr<const FileProbes>> files_;
+  std::unordered_map<std::string, std::vector<std::string>> needs_;  // by the program's key
 };
 
 }  // namespace clew::tls

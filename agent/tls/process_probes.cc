@@ -59,7 +59,20 @@ bool moves_bytes_itself(std::string_view program) {
 }
 
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
-  return with_probes(needed_files(proc, process_id), cache);
+  const std::string root = fmt::format("{}/{}/root", proc.root, process_id);
+  const std::string key = FileCache::key_of(fmt::format("{}/{}/exe", proc.root, process_id));
+  if (key.empty()) return {};
+  if (const auto known = cache.needs().find(key); known != cache.needs().end()) {
+    std::vector<std::string> paths;
+    for (const std::string& path : known->second) paths.push_back(root + path);
+    return with_probes(paths, cache);
+  }
+  const std::vector<std::string> paths = needed_files(proc, process_id);
+  std::vector<MappedFile> files = with_probes(paths, cache);
+  if (cache.needs().size() >= FileCache::kFilesMax) cache.needs().clear();
+  std::vector<std::string>& needs = cache.needs()[key];
+  for (const MappedFile& file : files) needs.push_back(file.path.substr(root.size()));  // of the others nothing is wanted
+  return files;
 }
 
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program, FileCache& cache) {
