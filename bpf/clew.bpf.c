@@ -23,6 +23,9 @@ const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
 #include "propagation/working.bpf.h"
 #include "propagation/injection.bpf.h"
 #include "socket/call.bpf.h"
+#include "tls/session.bpf.h"
+#include "tls/thread.bpf.h"
+#include "tls/call.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/sys_exit.bpf.c"
 #include "socket/state.bpf.c"
@@ -32,5 +35,7 @@ const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
 #include "execution/go_round_trip.bpf.c"
 #include "execution/cpython.bpf.c"
 #include "execution/tokio_spawn.bpf.c"
+#include "tls/library.bpf.c"
+#include "tls/go.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -114,11 +114,20 @@ enum clew_role {
 
 #define CLEW_PATH_SIZE 108
 
+/* Of the id of a connection that is the plaintext of a TLS session; the rest of it is the id of the socket's own. */
+#define CLEW_TLS_CONNECTION (1ull << 63)
+
+enum clew_connection_flag {
+	CLEW_CONNECTION_FROM_START = 1,
+	CLEW_CONNECTION_TLS = 2,	   /* plaintext of a TLS session */
+	CLEW_CONNECTION_VERSION_SHIFT = 4, /* its version: 1 to 4 are TLS 1.0 to 1.3, 0: not known */
+};
+
 struct clew_event_connection {
 	clew_u8 type;
 	clew_u8 family; /* CLEW_FAMILY_* */
 	clew_u8 role;	/* enum clew_role */
-	clew_u8 from_start;
+	clew_u8 flags;	/* enum clew_connection_flag */
 	clew_u32 tgid;
 	clew_u64 time_ns;
 	clew_u64 connection;
@@ -126,7 +135,7 @@ struct clew_event_connection {
 	clew_u16 peer_port;
 	clew_u16 local_path_length; /* Unix sockets: bytes of the name, abstract names begin with NUL */
 	clew_u16 peer_path_length;
-	/* By direction, TCP: sequence number of byte 0. Unix sockets: a number for the socket that sends there, 0 where byte 0 was not
+	/* By direction, TCP: sequence number of byte 0; TLS: that of the socket's, if seen from the start. Unix sockets: a number for the socket that sends there, 0 where byte 0 was not
 	 * seen. Both ends know both: together they name the connection. */
 	clew_u32 base[2];
 	clew_u8 local_address[16];
@@ -190,6 +199,7 @@ enum clew_process_change {
 	CLEW_PROCESS_EXIT = 3,
 	CLEW_PROCESS_LISTEN = 4,
 	CLEW_PROCESS_CGROUP = 5,
+	CLEW_PROCESS_TLS = 6, /* it speaks TLS; again at growing intervals, for its libraries may come later */
 };
 
 struct clew_event_process {
@@ -218,6 +228,9 @@ enum clew_loss {
 	CLEW_LOSS_CONNECTION_MAP = 9,  /* sys_exit backend: the table of connections is full */
 	CLEW_LOSS_PROCESS_EVENT = 10,  /* fork/exec/exit events that did not fit into the ring buffer */
 	CLEW_LOSS_GO_CALLERS = 11,     /* who makes a request could not be kept until it is sent: map full */
+	CLEW_LOSS_TLS_SOCKET = 12,     /* sessions with bytes before it was known which socket is theirs */
+	CLEW_LOSS_TLS_SESSIONS = 13,   /* TLS sessions that could not be entered: map full */
+	CLEW_LOSS_TLS_BUSY = 14,       /* calls of TLS libraries while the CPU's work spaces were all in use */
 	CLEW_LOSS_MAX
 };
 
@@ -232,6 +245,7 @@ enum clew_figure {
 	CLEW_FIGURE_UPDATED = 6,     /* requests whose forwarded traceparent was given clew's own parent id */
 	CLEW_FIGURE_CARRIED_OUT = 7, /* requests whose trace context was to go in a TCP option */
 	CLEW_FIGURE_CARRIED_IN = 8,  /* requests whose trace context came in one */
+	CLEW_FIGURE_TLS_CALLS = 9,   /* calls of TLS libraries that moved plaintext */
 	CLEW_FIGURE_MAX
 };
 
@@ -286,11 +300,25 @@ enum clew_selected_by {
 };
 struct clew_process {
 	clew_u32 selected_by;
-	clew_u32 runtime;     /* enum clew_runtime; not none: has an entry in `runtimes` */
-	clew_u32 rule;	      /* enum clew_rule */
-	clew_u32 serves;      /* enum clew_serving, written by the kernel */
-	clew_u32 once;	      /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
-	clew_u32 own_answers; /* CLEW_RULE_POOLS, written by the kernel */
+	clew_u32 runtime;      /* enum clew_runtime; not none: has an entry in `runtimes` */
+	clew_u32 rule;	       /* enum clew_rule */
+	clew_u32 serves;       /* enum clew_serving, written by the kernel */
+	clew_u32 once;	       /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 own_answers;  /* CLEW_RULE_POOLS, written by the kernel */
+	clew_u32 tls_told;     /* how often user space was told that it speaks TLS, written by the kernel … */
+	clew_u32 padding;
+	clew_u64 tls_told_ns;  /* … and when */
+	clew_u64 tls_since_ns; /* its TLS libraries have probes since then, 0: they have none */
+};
+
+/* What a probe's cookie says of a TLS library's function. */
+enum clew_tls_flag {
+	CLEW_TLS_EGRESS = 1,
+	CLEW_TLS_BY_POINTER = 2, /* how much was moved stands where the fourth argument points, if the result is above 0; … */
+	CLEW_TLS_LONG = 4,	 /* … else it is the result, of 64 bits instead of 32 */
+	CLEW_TLS_OPENSSL = 8,	 /* the session has its version where OpenSSL has it */
+	CLEW_TLS_NO_DATA = 16,	 /* a handshake: moves no plaintext, but shows which socket is the session's */
+	CLEW_TLS_BY_BIO = 32,	 /* the program moves the encrypted bytes by BIO_write, which has a probe */
 };
 
 /* Keys of the maps of executables that select a process at its exec. */

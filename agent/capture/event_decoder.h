@@ -13,7 +13,7 @@
 namespace clew::capture {
 
 struct ProcessChange {
-  enum class Kind : uint8_t { kFork = 1, kExec = 2, kExit = 3, kListen = 4, kCgroup = 5 };
+  enum class Kind : uint8_t { kFork = 1, kExec = 2, kExit = 3, kListen = 4, kCgroup = 5, kTls = 6 };
   Kind kind = Kind::kFork;
   uint32_t process_id = 0;
   uint32_t parent_process_id = 0;  // kFork
@@ -51,6 +51,7 @@ class EventDecoder {
   Sink& sink_;
   ProcessSink& processes_;
   base::Counter& events_;
+  base::Counter& tls_events_;
   uint64_t offset_ns_ = 0;
 };
 

@@ -35,6 +35,8 @@ struct Connection {
   /// other way round.
   std::array<uint32_t, 2> base{};
   bool has_base = false;
+  bool is_tls = false;      // the plaintext of a TLS session; the socket has another connection, which may be told of, too
+  uint8_t tls_version = 0;  // 1 to 4: TLS 1.0 to 1.3, 0: not known
   bool passive = false;  // a packet capture: no process; every exchange gives one SERVER span
   uint64_t time_ns = 0;
 };

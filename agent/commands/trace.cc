@@ -269,7 +269,7 @@ std::optional<int> Trace::start_child() {
     return static_cast<int>(cli::ExitCode::kFailed);
   }
   child_.emplace(std::move(*child));
-  if (const auto selected = processes_->select_command(static_cast<uint32_t>(child_->process_id())); !selected) {
+  if (const auto selected = processes_->select_command(static_cast<uint32_t>(child_->process_id()), options_.trace.select.command[0]); !selected) {
     messages_.always(selected.error().message);
     return static_cast<int>(cli::ExitCode::kFailed);
   }
@@ -334,8 +334,10 @@ void Trace::loop() {
       const auto left = std::chrono::ceil<milliseconds>(*options_.trace.duration - (steady_clock::now() - ready));
       patience = std::clamp(left, milliseconds(1), patience);
     }
+    if (processes_->tls().is_waiting()) patience = std::min(patience, LiveTls::kLookInterval);
     source_->drain(patience);
     flush();
+    processes_->tls().tick();
     tick();
   }
 }

@@ -247,6 +247,8 @@ bool Connections::classify(Entry& entry, Direction direction) {
   const bool outgoing = entry.client_direction == Direction::kEgress;
   entry.place.connection = entry.info.id;
   entry.place.is_client = outgoing && !entry.info.passive;
+  entry.place.is_tls = entry.info.is_tls;
+  entry.place.tls_version = entry.info.tls_version;
   entry.place.server = exchange::address_of(outgoing ? entry.info.peer : entry.info.local);
   entry.place.client = exchange::address_of(outgoing ? entry.info.local : entry.info.peer);
   return true;

@@ -40,12 +40,17 @@ struct Context {
   std::vector<Candidate> candidates{};
 };
 
+/// The plaintext of a TLS session is a connection of its own, whose id is that of its socket's with this bit (bpf/tls).
+inline constexpr uint64_t kTlsConnection = uint64_t{1} << 63;
+
 /// Which request: unique in a run.
 struct RequestKey {
   uint64_t connection = 0;
   uint64_t position = 0;  // its first byte in its direction
   uint64_t stream_id = 0;
   bool operator==(const RequestKey&) const = default;
+  /// The connection of its socket: what is told of connect(), of reads and of proxied streams is told of that one.
+  uint64_t socket() const { return connection & ~kTlsConnection; }
 };
 
 /// The same request as both ends of its connection name it: the sequence numbers of the first bytes of both directions, and its

@@ -60,6 +60,7 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 		if (c && p && c->tgid == 0) {
 			c->tgid = record.tgid;
 			c->runtime = (u8)p->runtime;
+			c->tls_since_ns = p->tls_since_ns;
 			c->epoch = selection_epoch;
 		}
 		if (c && c->id == 0) {

@@ -26,6 +26,7 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 	}
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
+	c->tls_since_ns = p->tls_since_ns;
 	c->epoch = selection_epoch;
 	*is_new = c->id == 0;
 	return c;
@@ -66,8 +67,10 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 		if (c) {
 			c->mmsg_next[direction] = 0;
-			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1))
+			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1)) {
 				emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
+				tls_received_all(s, sk);
+			}
 		}
 		return 0;
 	}
@@ -94,6 +97,14 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
+	if (is_new && c->tls_since_ns && positions && c->runtime == CLEW_RUNTIME_GO)
+		tls_note_go(c, sk);
+	if (c->tls_since_ns && positions && tls_note(c, sk, s->blocking) && direction == CLEW_EGRESS) {
+		u32 blocking = s->blocking;
+
+		tls_sends(s);
+		s->blocking = blocking;
+	}
 	task = bpf_get_current_task_btf();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (task->thread_info.status & TS_COMPAT) {
@@ -103,6 +114,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		readable = is_call_on(task, regs, sk) && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
+	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable)
+		tls_received(s, c, sk, (u32)moved);
 	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false);
 	return 0;
 }

@@ -90,6 +90,21 @@ static __always_inline void on_state(struct scratch *s, struct connection *c, st
 	}
 }
 
+/* The session whose encrypted bytes the socket carries. When the process has closed that one, it reads nothing more. */
+static __noinline int tls_on_state(struct sock *sk, int old_state, int new_state)
+{
+	struct scratch *s = scratch_of(SCRATCH_STATE);
+	struct tls_session *session;
+	struct tls_key key;
+
+	if (!s)
+		return 0;
+	session = tls_session_on(sk, &key);
+	if (session)
+		on_state(s, &session->c, sk, old_state, new_state);
+	return 0;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 {
@@ -106,6 +121,8 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 		on_connect(sk);
 		return 0;
 	}
+	if (tls_probed)
+		tls_on_state(sk, old_state, new_state);
 	if (by_address) {
 		u64 address = (u64)sk;
 
@@ -126,6 +143,23 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 	return 0;
 }
 
+static __noinline int tls_destroyed(struct sock *sk)
+{
+	struct scratch *s = scratch_of(SCRATCH_DESTROY);
+	struct tls_session *session;
+	u64 address = (u64)sk;
+	struct tls_key key;
+
+	session = tls_session_on(sk, &key);
+	if (session && s)
+		emit_end(s, &session->c, session->c.reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);
+	if (session && session->sk == address)
+		bpf_map_delete_elem(&tls_sessions, &key);
+	bpf_map_delete_elem(&tls_sockets, &address);
+	bpf_map_delete_elem(&tls_go_sockets, &address);
+	return 0;
+}
+
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 {
@@ -135,6 +169,8 @@ int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 
 	if (go_probed)
 		bpf_map_delete_elem(&go_callers, &address);
+	if (tls_probed)
+		tls_destroyed(sk);
 	if (by_address)
 		c = bpf_map_lookup_elem(&connections_by_address, &address);
 	else
