@@ -58,7 +58,8 @@ function handlers(at, next, how) {
         answer(call);
       });
     });
-    stream.on('end', () => turn.then(() => resolve(call), reject));
+    const nothing = { code: grpc.status.CANCELLED, details: 'nothing was asked' };
+    stream.on('end', () => turn.then(() => (call ? resolve(call) : reject(nothing)), reject));
   });
   return {
     unary: (call, done) => begin(call.metadata, call.request).then((c) => done(c.end(), c.told()), done),
