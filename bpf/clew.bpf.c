@@ -12,6 +12,7 @@ const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/
 #define HTTP1_GLOBAL __noinline
 #define HTTP1_FIELDS injecting
 #include "http1/framing.h"
+#include "http2/framing.h"
 #include "maps.bpf.h"
 #include "socket/connection.bpf.h"
 #include "socket/user_buffer.bpf.h"

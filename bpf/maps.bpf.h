@@ -93,6 +93,10 @@ struct connection {
 	u32 mmsg_next[2];
 	struct http1_connection http;
 	struct http1_direction direction[2];
+	u8 http2;    /* it speaks that: `frames` counts, not `direction` */
+	u8 accepted; /* 1: this end has accepted it, 2: it has not; 0: not known */
+	u8 padding[6];
+	struct http2_direction frames[2];
 };
 
 struct {

@@ -45,12 +45,17 @@ inline constexpr std::array<std::string_view, 14> kContextFieldNames = {
 struct ExchangeFacts {
   const Head* request = nullptr;   // null: the request was not seen
   const Head* response = nullptr;  // null: no response was seen
+  const Head* response_tail = nullptr;  // what followed its body (trailers), or null
   uint64_t request_body_bytes = 0;
   uint64_t response_body_bytes = 0;
   bool request_complete = false;  // its end was seen
   bool response_complete = false;
   /// Why the exchange ended without a complete response, as a value for error.type ("connection_reset", "timeout" …), or empty.
   std::string_view failure;
+  /// One end has given it up, by itself and not with the connection: the error code's name, a literal; else empty.
+  std::string_view reset;
+  bool reset_by_client = false;
+  uint64_t duration_ns = 0;
   bool is_client_side = false;      // a CLIENT span is wanted, else a SERVER span
   std::string_view server_address;  // of the socket: an IP address or the path of a Unix socket; may be empty
   uint16_t server_port = 0;         // 0: none

@@ -18,6 +18,8 @@ class FlatMap {
   using iterator = Entry*;
 
   size_t size() const { return size_; }
+  /// Entries that there is memory for.
+  size_t capacity() const { return entries_ == nullptr ? 0 : mask_ + 1; }
   iterator end() const { return nullptr; }
   iterator find(const Key& key) const {
     if (size_ == 0) return nullptr;
@@ -49,6 +51,8 @@ class FlatMap {
     used_[gap] = false;
     --size_;
   }
+  /// Forgets all, and gives the memory back.
+  void clear() { *this = {}; }
   template <class Visitor>
   void for_each(Visitor visit) const {
     for (size_t i = 0; i < capacity(); ++i)
@@ -68,7 +72,6 @@ class FlatMap {
  private:
   static constexpr size_t kCapacityMin = 16;
 
-  size_t capacity() const { return entries_ == nullptr ? 0 : mask_ + 1; }
   size_t next(size_t slot) const { return (slot + 1) & mask_; }
   /// Mixed once more: the hash of a number may be the number.
   size_t home_of(const Key& key) const { return static_cast<size_t>(Hash()(key) * 0x9e3779b97f4a7c15ULL >> 32U) & mask_; }

@@ -94,8 +94,9 @@ void Connections::forget(uint64_t id) {
   if (entry->newer != nullptr) entry->newer->older = entry->older;
   if (oldest_ == entry) oldest_ = entry->newer;
   if (newest_ == entry) newest_ = entry->older;
-  for (const Exchange& exchange : entry->exchanges)
+  entry->exchanges.for_each([&](const Exchange& exchange) {
     if (!exchange.delivered) drop(*entry, exchange);
+  });
   by_id_.erase(it);
 }
 
@@ -135,19 +136,27 @@ void Connections::bytes(const capture::Bytes& bytes) {
     stream.keep_rest();
     if (stream.position() == before) break;
   }
-  if (!entry.exchanges.empty()) deliver_ready(entry);
+  deliver_ready(entry);
 }
 
 void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
-  stream::Stream& stream = entry.half(bytes.direction).stream;
+  Entry::Half& half = entry.half(bytes.direction);
+  stream::Stream& stream = half.stream;
+  if (bytes.begins_message) {
+    half.message_at = bytes.position;
+    if (entry.parser != nullptr && entry.parser->is_hunting(entry.sender(bytes.direction))) {
+      stream.restart_at(bytes.position);
+      entry.parser->restart(entry.sender(bytes.direction));
+    }
+  }
   switch (stream.arrive(bytes.position, bytes.bytes, bytes.advanced_to, bytes.time_ns)) {
     case stream::Stream::Arrival::kInOrder: break;
     case stream::Stream::Arrival::kNothingNew: return;
     case stream::Stream::Arrival::kHole: {
       const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
       // With several requests under way nobody knows which of them the next response answers.
-      if (entry.half(bytes.direction).aligned || entry.info.from_start || entry.exchanges.size() > 1)
-        on_hole(entry, missing);
+      if (half.aligned || entry.info.from_start || entry.exchanges.size() > 1 || is_multiplexed(entry))
+        on_hole(entry, bytes.direction, missing);
       else if (entry.parser != nullptr)
         entry.parser->restart(entry.sender(bytes.direction));
       if (bytes.bytes.empty()) {
@@ -156,11 +165,13 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
       }
       stream.restart_at(bytes.position);
       stream.arrive(bytes.position, bytes.bytes, bytes.advanced_to, bytes.time_ns);
+      if (bytes.begins_message && entry.parser != nullptr && entry.parser->is_hunting(entry.sender(bytes.direction)))
+        entry.parser->restart(entry.sender(bytes.direction));
       break;
     }
     case stream::Stream::Arrival::kOverflow:
       counters_.lost("stream", "buffer_full").add();
-      on_hole(entry, bytes.bytes.size());
+      on_hole(entry, bytes.direction, bytes.bytes.size());
       stream.restart_at(stream.known_end());
       return;
   }
@@ -169,17 +180,23 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
 
 // Bytes are missing that no parser asked to skip: whatever was under way in either direction is over, and the next message of each
 // is looked for anew. Before a protocol is known it means nothing: the kernel shows only what may be a head.
-void Connections::on_hole(Entry& entry, uint64_t lost_bytes) {
+void Connections::on_hole(Entry& entry, Direction direction, uint64_t lost_bytes) {
   if (entry.protocol == nullptr) return;
   if (!entry.exchanges.empty() || entry.half(entry.client_direction).stream.skipping()) {
     counters_.lost("stream", "hole").add();
     counters_.get("clew_stream_hole_bytes_total").add(lost_bytes);
   }
   close(entry, exchange::kBytesLost, {});
-  entry.parser = entry.protocol->make_parser(false);
   entry.mid_stream = true;
   entry.info.from_start = false;
   entry.interim_open = false;
+  if (is_multiplexed(entry)) {  // what is known of the other direction goes on
+    entry.parser->resync(entry.sender(direction), {});
+    entry.half(direction).awaits_peer = false;
+    entry.half(direction).stream.restart_at(entry.half(direction).stream.known_end());
+    return;
+  }
+  entry.parser = entry.protocol->make_parser(false);
   for (Entry::Half& half : entry.halves) {
     half.awaits_peer = false;
     half.held_at = capture::Bytes::kNoPosition;
@@ -193,6 +210,7 @@ bool Connections::classify(Entry& entry, Direction direction) {
   const std::string_view bytes = stream.available();
   if (bytes.empty()) return false;
   bool need_more = false;
+  bool is_either = false;
   for (const Sender sender : {Sender::kClient, Sender::kServer}) {
     if (entry.info.role != capture::Role::kUnknown && !entry.info.passive) {
       const bool from_client = (entry.info.role == capture::Role::kServer) == (direction == Direction::kIngress);
@@ -201,10 +219,11 @@ bool Connections::classify(Entry& entry, Direction direction) {
     const protocols::Classification found = protocols::classify_all(protocols_, sender, bytes);
     if (found.kind == protocols::Classification::Kind::kNeedMore) need_more = true;
     if (found.kind != protocols::Classification::Kind::kFound) continue;
+    is_either = entry.protocol != nullptr;
     entry.protocol = found.protocol;
     entry.client_direction = sender == Sender::kClient ? direction : opposite(direction);
-    break;
   }
+  if (is_either) entry.protocol = nullptr;  // whoever sends this, client or server: other bytes will tell
   if (entry.protocol == nullptr) {
     if (!need_more) stream.consume(bytes.size());
     return false;
@@ -214,6 +233,8 @@ bool Connections::classify(Entry& entry, Direction direction) {
   entry.mid_stream = !from_start;
   entry.confirmed = from_start || entry.info.passive;
   entry.parser = entry.protocol->make_parser(from_start);
+  if (!from_start && entry.half(direction).message_at == stream.position() && entry.parser->is_hunting(entry.sender(direction)))
+    entry.parser->restart(entry.sender(direction));
   const bool outgoing = entry.client_direction == Direction::kEgress;
   entry.place.connection = entry.info.id;
   entry.place.is_client = outgoing && !entry.info.passive;
@@ -251,7 +272,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       on_head(entry, direction, step, position, first_byte_ns, remote ? &*remote : nullptr);
       if (step.skip > 0) half.stream.skip(step.skip);
       if (!step.is_whole) return true;
-      on_end(entry, direction, step.stream_id, 0);
+      on_end(entry, direction, step, 0);
       return !step.is_last || !half.stream.available().empty();
     }
     case Step::Kind::kSkip:
@@ -260,17 +281,24 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       return true;
     case Step::Kind::kEnd:
       half.stream.consume(step.consumed);
-      on_end(entry, direction, step.stream_id, step.body_bytes);
+      on_end(entry, direction, step, step.body_bytes);
       return !step.is_last || !half.stream.available().empty();
+    case Step::Kind::kAbort:
+      half.stream.consume(step.consumed);
+      on_abort(entry, direction, step);
+      return true;
     case Step::Kind::kInvalid:
       half.stream.consume(step.consumed);
-      on_invalid(entry, direction, step.reason);
+      if (step.stream_id != 0)
+        counters_.lost(std::string("parser_").append(entry.protocol->name()), step.reason).add();
+      else
+        on_invalid(entry, direction, step.reason);
       return true;
     case Step::Kind::kOpaque:
       entry.opaque = true;
       if (Exchange* open = entry.exchanges.open_response(step.stream_id); open != nullptr && open->response.head != nullptr) {
         open->request.complete = true;
-        on_end(entry, entry.direction(Sender::kServer), step.stream_id, 0);
+        on_end(entry, entry.direction(Sender::kServer), step, 0);
       }
       return false;
   }
@@ -284,6 +312,7 @@ void Connections::on_invalid(Entry& entry, Direction direction, std::string_view
   if (++entry.invalid_count >= kInvalidMax) return give_up(entry);
   const size_t drop = entry.parser->resync(entry.sender(direction), bytes);
   half.stream.consume(std::min(drop, bytes.size()));
+  if (is_multiplexed(entry)) return close(entry, exchange::kBytesLost, {});  // the parser has forgotten all of them
   if (Exchange* open = direction == entry.client_direction ? entry.exchanges.open_request(0) : entry.exchanges.open_response(0)) {
     open->incomplete |= exchange::kBytesLost;
     (direction == entry.client_direction ? open->request : open->response).complete = true;
@@ -307,7 +336,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
                           const correlation::RemoteContext* remote) {
   Entry::Half& half = entry.half(direction);
   if (!step.is_request) {
-    entry.interim_open = step.is_interim;
+    entry.interim_open = step.is_interim && !is_multiplexed(entry);
     if (step.is_interim) return;
     Exchange* exchange = entry.exchanges.open_response(step.stream_id);
     if (exchange == nullptr) return;
@@ -316,13 +345,16 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
       correlator_.response_received(key_of(entry.place, *exchange), caller_of(entry, direction));
     else
       correlator_.response_sent(key_of(entry.place, *exchange), caller_of(entry, direction));
+    if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
     exchange->response.head = std::move(step.head);
     exchange->response.first_byte_ns = first_byte_ns;
     exchange->response.last_byte_ns = half.stream.time_of_last();
     return;
   }
   Entry::Half& answers = entry.half(opposite(direction));
-  if (answers.awaits_peer) {
+  if (is_multiplexed(entry)) {
+    // Whose a response is says its id.
+  } else if (answers.awaits_peer) {
     const bool answers_earlier = answers.held_at != capture::Bytes::kNoPosition
                                      ? is_later(position, answers.held_at)
                                      : entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns;
@@ -339,9 +371,10 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     entry.parser->restart(Sender::kServer);
   }
   entry.mid_stream = false;
-  if (entry.exchanges.full()) {  // dropping one would give its response to another
+  if (entry.exchanges.size() >= (is_multiplexed(entry) ? exchange::ExchangeTable::kStreamsMax : exchange::ExchangeTable::kMax)) {
     counters_.lost("exchange", "queue_full").add();
-    return give_up(entry);
+    if (!is_multiplexed(entry)) give_up(entry);  // dropping one would give its response to another
+    return;
   }
   Exchange& exchange = entry.exchanges.push(step.stream_id);
   exchange.position = position;
@@ -351,48 +384,78 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
   exchange.request.first_byte_ns = first_byte_ns;
   exchange.request.last_byte_ns = half.stream.time_of_last();
   exchange.injected = half.injected;
+  if (step.is_partial) exchange.incomplete |= exchange::kAttachedMidStream;
   correlate(entry, direction, exchange, remote);
 }
 
-void Connections::on_end(Entry& entry, Direction direction, uint64_t stream_id, uint64_t body_bytes) {
+// Bytes so far of a body that has not ended.
+uint64_t Connections::body_so_far(const Entry& entry, Sender sender, const Exchange& exchange) {
+  return is_multiplexed(entry) ? entry.parser->body_bytes(sender, exchange.stream_id) : entry.half(entry.direction(sender)).stream.skipped();
+}
+
+void Connections::on_end(Entry& entry, Direction direction, Step& step, uint64_t body_bytes) {
   const bool is_request = direction == entry.client_direction;
   if (!is_request && std::exchange(entry.interim_open, false)) return;
-  Exchange* exchange = is_request ? entry.exchanges.open_request(stream_id) : entry.exchanges.open_response(stream_id);
+  Exchange* exchange = is_request ? entry.exchanges.open_request(step.stream_id) : entry.exchanges.open_response(step.stream_id);
   if (exchange == nullptr) return;
   exchange::Side& side = is_request ? exchange->request : exchange->response;
   side.complete = true;
   side.body_bytes = body_bytes;
   side.last_byte_ns = std::max(side.last_byte_ns, entry.half(direction).stream.time_of_last());
+  if (!is_request) {
+    exchange->response_tail = std::move(step.tail);
+    if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
+  }
   // What passes behind a complete response may be the next request instead of the rest of a body that the client keeps back.
-  if (!is_request && !exchange->request.complete) exchange->request.body_bytes = entry.half(entry.client_direction).stream.skipped();
+  if (!is_request && !exchange->request.complete) exchange->request.body_bytes = body_so_far(entry, Sender::kClient, *exchange);
+  entry.exchanges.touch(*exchange);
   if (is_request && body_bytes > 0 && !entry.place.is_client)
     correlator_.request_completed(key_of(entry.place, *exchange), caller_of(entry, direction));
   else if (!is_request)
     correlator_.answered(key_of(entry.place, *exchange), entry.half(direction).stream.time_latest());
 }
 
+// One of many on its connection is over, as it is.
+void Connections::on_abort(Entry& entry, Direction direction, Step& step) {
+  Exchange* const exchange = entry.exchanges.of(step.stream_id);
+  if (exchange == nullptr) return;
+  if (!exchange->request.complete) exchange->request.body_bytes = step.body_bytes;
+  exchange->request.complete = true;
+  entry.exchanges.touch(*exchange);
+  if (exchange->response.complete) return;
+  exchange->aborted = true;
+  exchange->reset = step.reason;
+  exchange->reset_by_client = step.by_client;
+  exchange->response_tail = std::move(step.tail);
+  if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
+  exchange->response.complete = true;
+  exchange->response.body_bytes = step.other_bytes;
+  exchange->response.last_byte_ns = entry.half(direction).stream.time_of_last();
+  correlator_.answered(key_of(entry.place, *exchange), entry.half(direction).stream.time_latest());
+}
+
 void Connections::deliver_ready(Entry& entry) {
-  for (Exchange& exchange : entry.exchanges) {
-    if (!exchange.response.complete || exchange.delivered) continue;
-    if (exchange.request.complete) {
-      deliver(entry, exchange, exchange.response.last_byte_ns);
+  while (Exchange* const exchange = entry.exchanges.take_touched()) {
+    if (!exchange->response.complete) continue;
+    if (exchange->request.complete) {
+      if (!exchange->delivered) deliver(entry, *exchange, exchange->response.last_byte_ns);
+      entry.exchanges.erase(*exchange);
     } else if (!entry.waiting) {
       entry.waiting = true;
       waiting_.push_back(entry.info.id);
     }
   }
-  while (!entry.exchanges.empty() && entry.exchanges.front().delivered && entry.exchanges.front().request.complete)
-    entry.exchanges.pop_front();
 }
 
 void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   exchange.delivered = true;
   std::shared_ptr<const exporter::Resource> resource = resource_of_(exchange.process_id, entry.place, exchange.request.first_byte_ns);
-  if (entry.protocol != counted_protocol_ || spans_by_kind_[0] == nullptr) {
-    counted_protocol_ = entry.protocol;
+  const std::string_view counted_as = entry.protocol->name_of(exchange.request.head.get(), exchange.response.head.get());
+  if (counted_as != counted_as_ || spans_by_kind_[0] == nullptr) {
+    counted_as_ = counted_as;
     for (const auto& [slot, kind] : {std::pair{0, "server"}, std::pair{1, "client"}})
-      spans_by_kind_[slot] = &counters_.get(
-          "clew_spans_total", std::string("protocol=\"").append(entry.protocol->name()).append("\",kind=\"").append(kind).append("\""));
+      spans_by_kind_[slot] =
+          &counters_.get("clew_spans_total", std::string("protocol=\"").append(counted_as).append("\",kind=\"").append(kind).append("\""));
   }
   const correlation::RequestKey key = key_of(entry.place, exchange);
   correlation::Context context =
@@ -431,11 +494,17 @@ void Connections::release(uint64_t now_ns) {
 
 // ---------------------------------------------------------------------------------------------- ends
 
+// A body that ends with the connection.
+void Connections::end_at_close(Entry& entry, Direction direction) {
+  Step step;
+  on_end(entry, direction, step, entry.half(direction).stream.skipped());
+}
+
 void Connections::finish_direction(Entry& entry, Direction direction) {
   Entry::Half& half = entry.half(direction);
   if (std::exchange(half.ended, true) || entry.parser == nullptr || entry.opaque) return;
   if (entry.parser->finish(entry.sender(direction)))
-    on_end(entry, direction, 0, half.stream.skipped());
+    end_at_close(entry, direction);
   else if (direction == entry.client_direction && !half.stream.available().empty())
     counters_.lost("stream", "head_truncated").add();
 }
@@ -448,7 +517,7 @@ void Connections::end(const capture::End& end) {
     finish_direction(entry, end.direction);
     if (entry.protocol != nullptr && end.direction != entry.client_direction)
       close(entry, exchange::kConnectionClosed, "connection_closed");
-    if (!entry.exchanges.empty()) deliver_ready(entry);
+    deliver_ready(entry);
     entry.half(end.direction).ended = true;
     if (!entry.half(opposite(end.direction)).ended) return;
   }
@@ -468,9 +537,10 @@ void Connections::end(const capture::End& end) {
 
 // Ends every exchange that is under way; they become spans that say why they are not whole.
 void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failure) {
+  while (entry.exchanges.take_touched() != nullptr) continue;
   while (!entry.exchanges.empty()) {
     Exchange& exchange = entry.exchanges.front();
-    if (!exchange.delivered && !entry.confirmed) {
+    if (!exchange.delivered && !exchange.aborted && !entry.confirmed) {
       counters_.lost("exchange", "joined_without_response").add();  // bytes of something else may look like a request
       drop(entry, exchange);
     } else if (!exchange.delivered) {
@@ -478,16 +548,16 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
       if (!exchange.response.complete) {
         exchange.incomplete |= incomplete;
         exchange.failure = failure;
-        exchange.response.body_bytes = entry.half(answers).stream.skipped();
+        exchange.response.body_bytes = body_so_far(entry, Sender::kServer, exchange);
       }
       if (!exchange.request.complete && !exchange.response.complete)
-        exchange.request.body_bytes = entry.half(opposite(answers)).stream.skipped();
+        exchange.request.body_bytes = body_so_far(entry, Sender::kClient, exchange);
       uint64_t end_ns = std::max(exchange.request.last_byte_ns, exchange.response.last_byte_ns);
       if (!exchange.response.complete)
         end_ns = std::max({end_ns, entry.half(answers).stream.time_latest(), entry.half(opposite(answers)).stream.time_latest()});
       deliver(entry, exchange, end_ns);
     }
-    entry.exchanges.pop_front();
+    entry.exchanges.erase(exchange);
   }
 }
 
@@ -498,15 +568,15 @@ void Connections::tick(uint64_t now_ns) {
     bool keep = false;
     if (it != by_id_.end()) {
       Entry& entry = *it->second;
-      for (Exchange& exchange : entry.exchanges) {
-        if (!exchange.response.complete || exchange.delivered) continue;
+      entry.exchanges.for_each([&](Exchange& exchange) {
+        if (!exchange.response.complete || exchange.delivered) return;
         if (exchange.response.last_byte_ns + limits_.early_response_wait_ns <= now_ns) {
-          exchange.request.body_bytes = entry.half(entry.client_direction).stream.skipped();
+          exchange.request.body_bytes = body_so_far(entry, Sender::kClient, exchange);
           deliver(entry, exchange, exchange.response.last_byte_ns);
         } else {
           keep = true;
         }
-      }
+      });
       entry.waiting = keep;
     }
     if (keep) {

@@ -85,9 +85,13 @@ class Connections final : public capture::Sink {
   correlation::Caller caller_of(Entry& entry, Direction direction);
   void correlate(Entry& entry, Direction direction, const exchange::Exchange& exchange, const correlation::RemoteContext* remote);
   void drop(Entry& entry, const exchange::Exchange& exchange);
-  void on_end(Entry& entry, Direction direction, uint64_t stream_id, uint64_t body_bytes);
+  void on_end(Entry& entry, Direction direction, protocols::Step& step, uint64_t body_bytes);
+  void on_abort(Entry& entry, Direction direction, protocols::Step& step);
+  void end_at_close(Entry& entry, Direction direction);
+  static bool is_multiplexed(const Entry& entry);
+  static uint64_t body_so_far(const Entry& entry, protocols::Sender sender, const exchange::Exchange& exchange);
   void on_invalid(Entry& entry, Direction direction, std::string_view reason);
-  void on_hole(Entry& entry, uint64_t lost_bytes);
+  void on_hole(Entry& entry, Direction direction, uint64_t lost_bytes);
   void give_up(Entry& entry);
   void close(Entry& entry, uint8_t incomplete, std::string_view failure);
   void finish_direction(Entry& entry, Direction direction);
@@ -117,7 +121,7 @@ class Connections final : public capture::Sink {
   std::deque<Held> held_;  // spans of servers that wait for the client of their request
   uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;
-  const protocols::Protocol* counted_protocol_ = nullptr;  // whose counters are at hand
+  std::string_view counted_as_;  // what spans_by_kind_ is of
   std::array<base::Counter*, 2> spans_by_kind_{};          // server, client
 };
 

@@ -411,12 +411,12 @@ TEST_F(ConnectionsTest, AConnectionAnnouncedTwiceBeginsAnewAndLosesNothingUncoun
 
 TEST_F(ConnectionsTest, MoreRequestsUnderWayThanTheBoundEndTheConnectionForNoResponseMayShift) {
   Played c = open();
-  for (size_t i = 0; i < exchange::ExchangeQueue::kMax; ++i) c.client(request("/a"));
+  for (size_t i = 0; i < exchange::ExchangeTable::kMax; ++i) c.client(request("/a"));
   EXPECT_EQ(losses(), "");
   EXPECT_EQ(spans(), Texts{});
   c.client(request("/b"));
   EXPECT_EQ(losses(), "connection.given_up 1, exchange.queue_full 1");
-  EXPECT_EQ(spans(), Texts(exchange::ExchangeQueue::kMax, "server GET /a ~bytes_lost"));
+  EXPECT_EQ(spans(), Texts(exchange::ExchangeTable::kMax, "server GET /a ~bytes_lost"));
   c.server(response(200));
   c.client(request("/c"));
   c.server(response(200));

@@ -26,6 +26,7 @@ struct Connections::Entry {
     bool aligned = false;      // a message has begun here; before that, what is missing belongs to nobody
     bool ended = false;
     uint64_t other_position = capture::Bytes::kNoPosition;  // of the latest bytes
+    uint64_t message_at = capture::Bytes::kNoPosition;      // where the source says that a message begins
     uint64_t held_at = capture::Bytes::kNoPosition;         // of what awaits the peer
     uint32_t process_id = 0;                                // of the last call
     uint32_t thread_id = 0;
@@ -38,7 +39,7 @@ struct Connections::Entry {
   std::array<Half, 2> halves;  // by capture::Direction
   const protocols::Protocol* protocol = nullptr;
   std::unique_ptr<protocols::Parser> parser;
-  exchange::ExchangeQueue exchanges;
+  exchange::ExchangeTable exchanges;
   exchange::Place place;
   exchange::Words words;
   capture::Direction client_direction = capture::Direction::kIngress;  // where the client's bytes flow, once `protocol` is set
@@ -54,6 +55,7 @@ struct Connections::Entry {
   Entry* newer = nullptr;
 
   Half& half(capture::Direction d) { return halves[static_cast<size_t>(d)]; }
+  const Half& half(capture::Direction d) const { return halves[static_cast<size_t>(d)]; }
   protocols::Sender sender(capture::Direction d) const {
     return d == client_direction ? protocols::Sender::kClient : protocols::Sender::kServer;
   }
@@ -61,5 +63,7 @@ struct Connections::Entry {
     return s == protocols::Sender::kClient ? client_direction : capture::opposite(client_direction);
   }
 };
+
+inline bool Connections::is_multiplexed(const Entry& entry) { return entry.parser != nullptr && entry.parser->is_multiplexed(); }
 
 }  // namespace clew::connection

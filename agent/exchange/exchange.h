@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request and its response on one connection, and the queue of those that are under way.
+// A request and its response on one connection, and all those that are under way there.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <string_view>
 
+#include "agent/base/flat_map.h"
 #include "agent/capture/source.h"
 #include "protocols/message.h"
 
@@ -35,34 +37,72 @@ struct Exchange {
   uint32_t thread_id = 0;
   Side request;
   Side response;
-  std::string_view failure;  // a literal
-  uint8_t incomplete = 0;    // of enum Incomplete
+  protocols::HeadPointer response_tail;  // what followed the response's body, or null
+  std::string_view failure;              // a literal
+  std::string_view reset;                // one end has given it up: the error code's name, a literal
+  bool reset_by_client = false;
+  bool aborted = false;    // both sides count as complete, but the response is not
+  uint8_t incomplete = 0;  // of enum Incomplete
   capture::Bytes::Injected injected = capture::Bytes::Injected::kNothing;
   bool delivered = false;  // the span is out already: its response was complete before its request
+  bool touched = false;    // in ExchangeTable::take_touched()
 };
 
-/// Exchanges of one connection in the order of their requests. Requests and responses of one stream_id pair in order.
-class ExchangeQueue {
+/// Exchanges of one connection in the order of their requests. Requests and responses of the stream 0 pair in order; any other stream has
+/// one exchange, and is found by its id.
+class ExchangeTable {
  public:
-  /// Most exchanges under way on one connection; more is a client that never reads.
+  /// Most exchanges under way on one connection, in order and by ids; more is a client that never reads.
   static constexpr size_t kMax = 4096;
+  static constexpr size_t kStreamsMax = 16'384;
 
+  ExchangeTable() = default;
+  ExchangeTable(const ExchangeTable&) = delete;
+  ExchangeTable& operator=(const ExchangeTable&) = delete;
+  ~ExchangeTable();
+
+  /// The reference holds until erase().
   Exchange& push(uint64_t stream_id);
+  void erase(Exchange& exchange);
   /// The latest of that stream whose request is not complete, or null.
   Exchange* open_request(uint64_t stream_id);
   /// The earliest of that stream whose response is not complete, or null.
   Exchange* open_response(uint64_t stream_id);
+  /// The earliest of that stream, or null.
+  Exchange* of(uint64_t stream_id);
 
-  bool empty() const { return queue_.empty(); }
-  bool full() const { return queue_.size() >= kMax; }
-  size_t size() const { return queue_.size(); }
-  Exchange& front() { return queue_.front(); }
-  void pop_front() { queue_.pop_front(); }
-  auto begin() { return queue_.begin(); }
-  auto end() { return queue_.end(); }
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
+  Exchange& front() { return first_->exchange; }
+
+  /// Something has changed: it may be over. Those of which that was said, in that order, are taken one by one; null: no more.
+  void touch(Exchange& exchange);
+  Exchange* take_touched();
+
+  /// Calls `visit` with each, in their order; it may not erase.
+  template <class Visitor>
+  void for_each(Visitor visit) {
+    for (Node* node = first_; node != nullptr; node = node->later) visit(node->exchange);
+  }
 
  private:
-  std::deque<Exchange> queue_;
+  struct Node {
+    Exchange exchange;
+    Node* earlier = nullptr;
+    Node* later = nullptr;
+    Node* touched_later = nullptr;
+  };
+  static constexpr size_t kSparesMax = 2;
+  static Node& node_of(Exchange& exchange) { return *reinterpret_cast<Node*>(&exchange); }  // its first member
+
+  Node* first_ = nullptr;
+  Node* last_ = nullptr;
+  Node* touched_first_ = nullptr;
+  Node* touched_last_ = nullptr;
+  Node* spare_ = nullptr;  // nodes for the next ones, chained by `later`
+  size_t spares_ = 0;
+  size_t size_ = 0;
+  base::FlatMap<uint64_t, Node*, std::hash<uint64_t>> by_stream_;  // those with an id
 };
 
 }  // namespace clew::exchange

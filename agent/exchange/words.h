@@ -37,6 +37,7 @@ class Words {
     const bool may_return = exchange.request.head.is_shared() && exchange.response.head.is_shared();
     request_ = may_return ? exchange.request.head : nullptr;
     response_ = may_return ? exchange.response.head : nullptr;
+    tail_ = may_return ? exchange.response_tail : nullptr;
     request_body_bytes_ = exchange.request.body_bytes;
     response_body_bytes_ = exchange.response.body_bytes;
     evidence_ = evidence;
@@ -45,6 +46,7 @@ class Words {
  private:
   bool are_of(const Exchange& exchange, correlation::Evidence evidence) const {
     return exchange.request.head && exchange.request.head == request_ && exchange.response.head && exchange.response.head == response_ &&
+           exchange.response_tail == tail_ && !exchange.aborted &&
            exchange.request.body_bytes == request_body_bytes_ && exchange.response.body_bytes == response_body_bytes_ &&
            exchange.request.complete && exchange.response.complete && exchange.incomplete == 0 &&
            exchange.injected == capture::Bytes::Injected::kNothing && evidence == evidence_ &&
@@ -53,6 +55,7 @@ class Words {
 
   protocols::HeadPointer request_;
   protocols::HeadPointer response_;
+  protocols::HeadPointer tail_;
   uint64_t request_body_bytes_ = 0;
   uint64_t response_body_bytes_ = 0;
   correlation::Evidence evidence_ = correlation::Evidence::kNone;

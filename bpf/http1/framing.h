@@ -75,7 +75,8 @@ struct http1_connection {
 	u8 known;	      /* a message head was seen */
 	u8 joined;	      /* not seen from its start: requests may be missing from the count */
 	u8 odd;		      /* HTTP1_SEEN_ODD was seen */
-	u8 padding[3];
+	u8 switched;	      /* 1: a response 101 was seen, and nothing behind it yet */
+	u8 padding[2];
 	u8 traceparent[56]; /* text, of the latest request */
 	u32 traceparent_at; /* its place: walk.origin + offset */
 	u32 padding2;
@@ -114,6 +115,9 @@ struct http1_walk {
 	u8 ended;	/* a message ended in this call, and user space has not been told */
 	u8 foreign;	/* bytes at a message start were not HTTP */
 	u8 at_start;	/* the call holds the connection's first bytes in its direction */
+	u8 begins;	/* a frame of HTTP/2 does at `capture` */
+	u8 preface;	/* the first line of HTTP/2's preface was seen: it goes on at line_start */
+	u8 padding1[2];
 	u32 heads;	/* heads that ended in this call; interim responses have none */
 	u32 origin;	/* what `begins` counts from: the low bits of the position of the call's first byte */
 	u32 body;	/* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */
@@ -281,6 +285,7 @@ enum http1_outcome {
 	HTTP1_ENDED = 2,    /* a message ended with it */
 	HTTP1_BEGUN = 4,    /* a message began with it */
 	HTTP1_HEAD_END = 8, /* the head of a request, or of a response that is not an interim one, ended with it */
+	HTTP1_PREFACE = 16, /* it is the first line of HTTP/2's preface */
 };
 
 /* A whole line of `n` bytes without its end, at a message start. `is_request`: before its last byte stands " HTTP/1.". */
@@ -312,7 +317,10 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 		}
 	} else {
 		if (n < 12 || !is_request || !(http1_class[p[0]] & 1))
-			return HTTP1_NOT_HTTP;
+			return n == 14 && !c->known && first == HTTP1_WORD('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
+					       http1_u64(p + 6) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '2', '.', '0') ?
+				       HTTP1_PREFACE :
+				       HTTP1_NOT_HTTP;
 		if (c->request_direction == 2 - direction)
 			return HTTP1_NOT_HTTP;
 		c->request_direction = 1 + direction;
@@ -523,6 +531,8 @@ static __always_inline u32 http1_head_end(struct http1_connection *c, struct htt
 		return http1_end_message(d);
 	if ((s32)(c->requests - c->responses) > 0) /* else its request passed unseen */
 		c->responses++;
+	if (d->status == 101)
+		c->switched = 1;
 	if (d->status == 101 || ((d->flags & HTTP1_IS_CONNECT) && d->status < 300)) {
 		d->state = HTTP1_OPAQUE;
 		other->state = HTTP1_OPAQUE;
@@ -671,6 +681,10 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 	if (outcome & HTTP1_NOT_HTTP) {
 		http1_pass_over(v);
 		return;
+	}
+	if (outcome & HTTP1_PREFACE) {
+		w->preface = 1;
+		d->state = HTTP1_OPAQUE;
 	}
 	if (outcome & HTTP1_ENDED)
 		w->ended = 1;

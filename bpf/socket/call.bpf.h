@@ -85,7 +85,7 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 	}
 	e = (void *)start;
 	e->type = CLEW_EVENT_DATA;
-	e->direction = s->walk.direction | (u8)s->blocking | (u8)s->injected | (executes ? CLEW_EXECUTION : 0);
+	e->direction = s->walk.direction | (u8)s->blocking | (u8)s->injected | (executes ? CLEW_EXECUTION : 0) | (s->walk.begins ? CLEW_BEGINS : 0);
 	e->length = (u16)length;
 	e->tgid = s->tgid;
 	e->time_ns = s->now_ns;
@@ -186,6 +186,97 @@ static long plain_step(u32 index, struct call *call)
 	return http1_step(&v);
 }
 
+static __always_inline struct http2_view frames_of(struct call *call)
+{
+	struct connection *c = call->c;
+	u8 d = call->s->walk.direction & 1;
+	struct http2_view h = {
+		.v = view_of(call),
+		.d = d ? &c->frames[1] : &c->frames[0],
+		.other = d ? &c->frames[0] : &c->frames[1],
+	};
+
+	h.v.is_plain = true;
+	return h;
+}
+
+static long frame_step(u32 index, struct call *call)
+{
+	struct http2_view h = frames_of(call);
+
+	return http2_step(&h);
+}
+
+/*
+ * Does the connection speak HTTP/2 from some byte of this call on? By the client's preface or the server's first SETTINGS; after an upgrade
+ * by the same; in the middle of a connection by frames. True: walk_frames() goes on at walk.offset.
+ */
+static __noinline int turns_to_frames(struct call *call, u32 carried)
+{
+	struct http2_view h = frames_of(call);
+	struct connection *c = call->c;
+	struct http1_walk *w = &call->s->walk;
+	u8 d = w->direction & 1, requests;
+	int beginning;
+
+	if (w->preface) {
+		http2_begin(&h, 1 + d, true);
+		h.d->shown = HTTP2_PREFACE - HTTP2_PREFACE_LINE;
+		w->offset = w->line_start;
+		return c->http2 = 1;
+	}
+	if (c->http.switched == 1) {
+		if (w->line_start >= w->total)
+			return 0;
+		c->http.switched = 2;
+		if (w->capture != HTTP1_NO_CAPTURE)
+			http1_emit(&h.v, w->line_start);
+		if (http1_load(&h.v, w->line_start) < 0)
+			return 0;
+	} else if (c->http.known || carried || w->window != 0) {
+		return 0;
+	}
+	beginning = http2_beginning((const struct http1_text *)h.v.data, w->window_end - w->window);
+	if (beginning && (w->at_start || c->http.switched)) {
+		http2_begin(&h, beginning == 2 ? 1 + d : 2 - d, true);
+	} else if (!c->http.switched && !w->at_start && http2_begins_frame((const struct http2_window *)h.v.data, w->window_end, w->total)) {
+		requests = c->accepted == 0 ? 0 : c->accepted == 1 ? 1 + CLEW_INGRESS : 1 + CLEW_EGRESS;
+		http2_begin(&h, requests, false);
+	} else {
+		return 0;
+	}
+	w->capture = HTTP1_NO_CAPTURE;
+	w->offset = w->window;
+	return c->http2 = 1;
+}
+
+/* Goes over the frames of the call, from walk.offset on. */
+static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct call call = {.s = s, .c = c, .sk = sk};
+	struct http2_view h = frames_of(&call);
+	struct http1_walk *w = &s->walk;
+
+	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
+		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
+	if (!s->readable) {
+		if (http2_skip(&h, w->total))
+			lose(s, CLEW_LOSS_UNREADABLE, 1);
+		w->offset = w->total;
+	} else {
+		if (h.d->state == HTTP2_LOST)
+			http2_find(&h);
+		bpf_loop(HTTP1_STEPS_MAX, frame_step, &call, 0);
+	}
+	if ((w->foreign || s->hole > 0 || !s->readable) && c->announced)
+		w->ended = 1;
+	if (http2_finish(&h))
+		lose(s, CLEW_LOSS_STEPS, 1);
+	if (w->foreign)
+		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
+	return (int)w->offset;
+}
+
 /* Goes over the bytes of the call that s->walk stands at the beginning of. */
 static __always_inline int walk(struct call *call, bool is_plain)
 {
@@ -193,6 +284,7 @@ static __always_inline int walk(struct call *call, bool is_plain)
 	struct connection *c = call->c;
 	struct scratch *s = call->s;
 	struct http1_walk *w = &s->walk;
+	u32 carried = v.d->line_length;
 
 	if (s->hole > 0 && http1_skip(&v, (u64)s->hole))
 		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
@@ -203,6 +295,8 @@ static __always_inline int walk(struct call *call, bool is_plain)
 	} else {
 		bpf_loop(HTTP1_STEPS_MAX, is_plain ? plain_step : call_step, call, 0);
 	}
+	if ((w->foreign || w->preface || c->http.switched == 1) && s->readable && turns_to_frames(call, carried))
+		return 0;
 	/* a connection that is followed is told at once of bytes that it is not shown: a body that goes on, or a hole */
 	if ((w->foreign || s->hole > 0 || !s->readable) && c->announced)
 		w->ended = 1;
@@ -241,6 +335,8 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 	w->direction = direction;
 	w->ended = 0;
 	w->foreign = 0;
+	w->begins = 0;
+	w->preface = 0;
 	w->at_start = at_start;
 	w->origin = origin;
 	w->heads = 0;
@@ -304,9 +400,14 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
 	c->last_time_ns[d] = s->now_ns;
-	done = is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
+	done = 0;
+	if (!c->http2)
+		done = is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
-	if (!is_plain && injecting)
+	if (c->http2) {
+		done = walk_frames(s, c, sk);
+		asm volatile("" : : "r"(done));
+	} else if (!is_plain && injecting)
 		follow_requests(s, c, sk, d, state, i);
 }
 

@@ -94,6 +94,7 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 		c->position[0] = before[0];
 		c->position[1] = before[1] - (c->base[1] - tcp->base[1]);
 		c->has_base[0] = c->has_base[1] = 1;
+		c->accepted = tcp->accepted ? 1 : 2;
 	}
 	c->http.joined = !c->from_start;
 	if (c->from_start) /* its first bytes had arrived when it was found open, but nobody had read them */

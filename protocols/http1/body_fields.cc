@@ -4,9 +4,13 @@
 
 #include <charconv>
 
-#include "protocols/http1/characters.h"
+#include "protocols/http/characters.h"
 
 namespace clew::protocols::http1 {
+
+using http::equals_ignoring_case;
+using http::trim;
+
 namespace {
 
 /// Larger lengths are nonsense, and sums of sizes must not overflow.

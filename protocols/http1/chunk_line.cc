@@ -4,9 +4,14 @@
 
 #include <charconv>
 
-#include "protocols/http1/characters.h"
+#include "protocols/http/characters.h"
 
 namespace clew::protocols::http1 {
+
+using http::to_lower;
+using http::is_digit;
+using http::trim;
+
 namespace {
 
 constexpr uint64_t kChunkSizeMax = uint64_t{1} << 60;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attributes by the conventions, one rule a test.
-#include "protocols/http1/describe.h"
+#include "protocols/http/describe.h"
 
 #include <gtest/gtest.h>
 

@@ -25,6 +25,7 @@ struct BodyFields {
 struct Framing {
   RequestKind kind = RequestKind::kPlain;  // of a request
   uint16_t status = 0;                     // of a response
+  bool to_http2 = false;                   // of a 101 response: that is what it grants
   BodyFields body;
 };
 

@@ -7,17 +7,22 @@
 #include <cstring>
 
 #include "protocols/http1/body_fields.h"
-#include "protocols/http1/characters.h"
+#include "protocols/http/characters.h"
 
 namespace clew::protocols::http1 {
 namespace {
+
+using http::equals_ignoring_case;
+using http::is_space;
+using http::is_token_byte;
+using http::trim;
 
 using Status = HeadScan::Status;
 
 /// An unfinished start line is judged by its first bytes only, so that a long one that trickles in costs no more than its length.
 constexpr size_t kJudgedBeginning = 64;
 
-enum class Use : uint8_t { kKeep, kContentLength, kTransferEncoding, kUpgrade, kSecret, kContext };
+enum class Use : uint8_t { kKeep, kContentLength, kTransferEncoding, kUpgrade, kSecret, kContext, kContentType, kConnect, kRpcStatus };
 struct KnownField {
   std::string_view name;  // in lower case
   Use use;
@@ -30,6 +35,10 @@ constexpr std::array kOwnFields = {
     KnownField{"x-forwarded-for", Use::kKeep, Field::kXForwardedFor},
     KnownField{"x-forwarded-host", Use::kKeep, Field::kXForwardedHost},
     KnownField{"x-forwarded-proto", Use::kKeep, Field::kXForwardedProto},
+    KnownField{"grpc-timeout", Use::kKeep, Field::kTimeout},
+    KnownField{"content-type", Use::kContentType},
+    KnownField{"connect-protocol-version", Use::kConnect},
+    KnownField{"grpc-status", Use::kRpcStatus},
     KnownField{"content-length", Use::kContentLength},
     KnownField{"transfer-encoding", Use::kTransferEncoding},
     KnownField{"upgrade", Use::kUpgrade},
@@ -106,8 +115,18 @@ void take_field(std::string_view line, bool strict, HeadScan& scan) {
       if (const std::string_view reason = take_content_length(value, scan.body); !reason.empty()) scan.reason = reason;
       break;
     case Use::kTransferEncoding: take_transfer_encoding(value, scan.body); break;
-    case Use::kUpgrade: scan.has_upgrade = true; break;
+    case Use::kUpgrade:
+      scan.has_upgrade = true;
+      scan.upgrades_to_http2 = equals_ignoring_case(value, "h2c");
+      break;
     case Use::kSecret: scan.has_secret = true; break;
+    case Use::kContentType:
+      if (const http::Rpc rpc = http::rpc_of_content_type(value); rpc != http::Rpc::kNone) scan.rpc = rpc;
+      break;
+    case Use::kConnect:
+      if (scan.rpc == http::Rpc::kNone) scan.rpc = http::Rpc::kConnect;
+      break;
+    case Use::kRpcStatus: scan.rpc_status = http::rpc_status_of(value); break;
     case Use::kContext:
       if (!scan.start_line.method.empty() && scan.context_fields.size() < HeadScan::kContextFieldsMax)
         scan.context_fields.push_back({line.substr(0, wanted->name.size()), value});

@@ -8,10 +8,13 @@
 #include <vector>
 
 #include "protocols/http1/framing.h"
-#include "protocols/http1/head.h"
+#include "protocols/http/head.h"
 #include "protocols/http1/start_line.h"
 
 namespace clew::protocols::http1 {
+
+using http::Field;
+using http::Fields;
 
 /// A head with its empty line. Servers stop earlier: nginx at 32 KiB, Node at 16 KiB, Go at 1 MiB.
 inline constexpr size_t kHeadLengthMax = 65536;
@@ -25,6 +28,7 @@ struct HeadScan {
   Status status = Status::kIncomplete;
   bool has_start_line = false;  // its line is whole and good, even if the head is not whole
   bool has_upgrade = false;
+  bool upgrades_to_http2 = false;  // it names h2c
   bool has_secret = false;  // cookies or credentials: no byte of it is to be kept
   /// A line that is no header field; nginx and CPython pass over such lines, and so does the scan. Looked for with `strict` only.
   bool has_malformed_line = false;
@@ -33,6 +37,8 @@ struct HeadScan {
   StartLine start_line;
   Fields fields;
   BodyFields body;
+  http::Rpc rpc = http::Rpc::kNone;
+  int8_t rpc_status = http::kNoRpcStatus;
   std::vector<HeaderField> context_fields;  // of a request; at most kContextFieldsMax
 };
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "protocols/http1/framing.h"
-#include "protocols/http1/head.h"
+#include "protocols/http/head.h"
 
 namespace clew::protocols::http1 {
 

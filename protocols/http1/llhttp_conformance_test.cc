@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "protocols/http1/head.h"
+#include "protocols/http/head.h"
 #include "protocols/http1/http1.h"
 
 namespace clew::protocols::http1 {
@@ -198,7 +198,7 @@ std::vector<Message> find_messages(const Case& c) {
     bytes.remove_prefix(step.consumed);
     switch (step.kind) {
       case Step::Kind::kHead: {
-        const auto& head = static_cast<const MessageHead&>(*step.head);
+        const auto& head = static_cast<const http::MessageHead&>(*step.head);
         found.push_back({std::string(head[Field::kMethod]), std::string(head[Field::kTarget]), head.status(), step.is_interim, 0});
         found.back().is_complete |= step.is_whole;
         if (step.skip > bytes.size()) return found;

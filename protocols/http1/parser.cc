@@ -6,10 +6,13 @@
 #include <array>
 #include <utility>
 
-#include "protocols/http1/characters.h"
+#include "protocols/http/characters.h"
 #include "protocols/http1/chunk_line.h"
 
 namespace clew::protocols::http1 {
+
+using http::is_space;
+
 namespace {
 
 constexpr size_t kTrailerLengthMax = kHeadLengthMax;
@@ -98,6 +101,7 @@ Http1Parser::Http1Parser(bool from_start) {
 }
 
 Step Http1Parser::parse(Sender sender, std::string_view bytes) {
+  if (successor_) return successor_->parse(sender, bytes);
   Direction& d = direction(sender);
   switch (d.state) {
     case State::kStart:
@@ -162,8 +166,15 @@ Step Http1Parser::await_request(Direction& d) {
 }
 
 Step Http1Parser::take_head(Sender sender, Direction& d, std::string_view bytes, HeadScan& scan, size_t before) {
-  const Framing framing{.kind = kind_of(scan), .status = scan.start_line.status, .body = scan.body};
-  HeadPointer head = MessageHead::make(scan.fields, scan.start_line.status, scan.start_line.minor_version);
+  const Framing framing{.kind = kind_of(scan),
+                        .status = scan.start_line.status,
+                        .to_http2 = scan.start_line.status == 101 && scan.upgrades_to_http2,
+                        .body = scan.body};
+  HeadPointer head = http::MessageHead::make({.fields = scan.fields,
+                                              .status = scan.start_line.status,
+                                              .version = scan.start_line.minor_version,
+                                              .rpc = scan.rpc,
+                                              .rpc_status = scan.rpc_status});
   if (scan.context_fields.empty() && !scan.has_secret)
     known_heads_[static_cast<size_t>(sender)].learn(bytes.substr(0, scan.length), framing, head);
   Step s = take_head(sender, d, framing, std::move(head), before + scan.length);
@@ -184,7 +195,7 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing,
   if (d.orphan) return skip(consumed, d.body_bytes);
   Step s = step(Step::Kind::kHead, consumed);
   s.is_request = is_request;
-  s.is_interim = !is_request && is_interim(framing.status);
+  s.is_interim = !is_request && (is_interim(framing.status) || successor_ != nullptr);  // the answer itself is stream 1's
   s.head = std::move(head);
   s.skip = d.body_bytes;
   s.is_whole = d.state == State::kEnd && d.body_bytes == 0;
@@ -217,6 +228,11 @@ void Http1Parser::frame_response(Direction& d, const Framing& framing) {
   if (!d.orphan) {
     kind = outstanding_.oldest();
     outstanding_.pop();
+  }
+  if (framing.to_http2 && kind == RequestKind::kUpgrade) {
+    successor_ = std::make_unique<http2::Http2Parser>(http2::Http2Parser::Begin::kUpgraded);
+    d.state = State::kStart;
+    return;
   }
   const bool leaves_http = status == 101 || (kind == RequestKind::kConnect && status < 300);
   if (leaves_http) {
@@ -291,6 +307,18 @@ Step Http1Parser::reject(Direction& d, size_t consumed, std::string_view reason,
   return s;
 }
 
+void Http1Parser::restart(Sender sender) {
+  if (successor_)
+    successor_->restart(sender);
+  else
+    direction(sender) = {};
+}
+
+size_t Http1Parser::memory_bytes() const {
+  return sizeof *this + outstanding_.memory_bytes() + context_fields_.capacity() * sizeof(HeaderField) + known_heads_[0].memory_bytes() +
+         known_heads_[1].memory_bytes() + (successor_ ? successor_->memory_bytes() : 0);
+}
+
 size_t Http1Parser::hunt(Sender sender, Direction& d, std::string_view bytes) const {
   size_t dropped = 0;
   for (;;) {
@@ -307,6 +335,7 @@ size_t Http1Parser::hunt(Sender sender, Direction& d, std::string_view bytes) co
 }
 
 size_t Http1Parser::resync(Sender sender, std::string_view bytes) {
+  if (successor_) return successor_->resync(sender, bytes);
   Direction& d = direction(sender);
   d.state = State::kStart;
   d.progress = {};
@@ -324,6 +353,7 @@ size_t Http1Parser::resync(Sender sender, std::string_view bytes) {
 }
 
 bool Http1Parser::finish(Sender sender) {
+  if (successor_) return successor_->finish(sender);
   Direction& d = direction(sender);
   const bool completes = d.state == State::kToClose || d.state == State::kClosing;
   const bool told = completes && !d.orphan;

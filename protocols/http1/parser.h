@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "protocols/http1/head_scan.h"
 #include "protocols/http1/known_head.h"
 #include "protocols/http1/outstanding.h"
+#include "protocols/http2/parser.h"
 #include "protocols/protocol.h"
 
 namespace clew::protocols::http1 {
@@ -19,6 +21,7 @@ namespace clew::protocols::http1 {
 /// * A response that comes while no request is outstanding gives kAwaitPeer. resync() then passes over that one response, body and
 ///   all, without a word; requests that came meanwhile stay outstanding.
 /// * Any other resync(kServer) forgets all outstanding requests: the bytes that are missing may have held their responses.
+/// * A 101 response that grants an upgrade to HTTP/2 is an interim one: the request is stream 1 from then on, with the id 0.
 /// * Behind a request that asks to leave HTTP (CONNECT, Upgrade) the client's bytes give kAwaitPeer until its response is known.
 /// * kSkip over a chunk includes its CRLF.
 /// * After resync(), and from the beginning if the connection was joined in the middle, bytes are dropped (kNeedMore, or kSkip of 0)
@@ -29,12 +32,14 @@ class Http1Parser final : public Parser {
 
   Step parse(Sender sender, std::string_view bytes) override;
   size_t resync(Sender sender, std::string_view bytes) override;
-  void restart(Sender sender) override { direction(sender) = {}; }
+  void restart(Sender sender) override;
   bool finish(Sender sender) override;
-  size_t memory_bytes() const override {
-    return sizeof *this + outstanding_.memory_bytes() + context_fields_.capacity() * sizeof(HeaderField) + known_heads_[0].memory_bytes() +
-           known_heads_[1].memory_bytes();
+  bool is_multiplexed() const override { return successor_ != nullptr; }
+  uint64_t body_bytes(Sender sender, uint64_t stream_id) const override {
+    return successor_ != nullptr ? successor_->body_bytes(sender, stream_id) : 0;
   }
+  bool is_hunting(Sender sender) const override { return successor_ != nullptr && successor_->is_hunting(sender); }
+  size_t memory_bytes() const override;
 
  private:
   enum class State : uint8_t {
@@ -79,6 +84,7 @@ class Http1Parser final : public Parser {
   Outstanding outstanding_;
   std::vector<HeaderField> context_fields_;  // of the latest request that had some
   bool opaque_ = false;
+  std::unique_ptr<http2::Http2Parser> successor_;  // the connection has been upgraded to HTTP/2: all that comes is its
 };
 
 }  // namespace clew::protocols::http1

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "protocols/http1/head.h"
+#include "protocols/http/head.h"
 
 namespace clew::protocols::http1 {
 namespace {
@@ -106,7 +106,7 @@ TEST(Http1Parser, JoinedInTheMiddleItInventsNothing) {
     step = parser.parse(Sender::kClient, rest);
   }
   ASSERT_EQ(step.kind, Kind::kHead);
-  EXPECT_EQ(static_cast<const MessageHead&>(*step.head)[Field::kTarget], "/real");
+  EXPECT_EQ(static_cast<const http::MessageHead&>(*step.head)[Field::kTarget], "/real");
 }
 
 TEST(Http1Parser, TransferEncodingWinsOverContentLength) {
@@ -156,8 +156,8 @@ TEST(Http1Parser, TheSameBytesGiveTheSameHeadAgain) {
   const std::string_view response = "HTTP/1.1 204 No Content\r\nDate: 1\r\n\r\n";
   const auto first = exchange(parser, request, response);
   EXPECT_EQ(exchange(parser, request, response), first);
-  EXPECT_EQ(static_cast<const MessageHead&>(*first.first)[Field::kTarget], "/a");
-  EXPECT_EQ(static_cast<const MessageHead&>(*first.second).status(), 204);
+  EXPECT_EQ(static_cast<const http::MessageHead&>(*first.first)[Field::kTarget], "/a");
+  EXPECT_EQ(static_cast<const http::MessageHead&>(*first.second).status(), 204);
 }
 
 TEST(Http1Parser, OneOtherByteGivesAnotherHead) {
@@ -166,8 +166,8 @@ TEST(Http1Parser, OneOtherByteGivesAnotherHead) {
   const auto second = exchange(parser, "GET /b HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 304 No Content\r\n\r\n");
   EXPECT_NE(second.first, first.first);
   EXPECT_NE(second.second, first.second);
-  EXPECT_EQ(static_cast<const MessageHead&>(*second.first)[Field::kTarget], "/b");
-  EXPECT_EQ(static_cast<const MessageHead&>(*second.second).status(), 304);
+  EXPECT_EQ(static_cast<const http::MessageHead&>(*second.first)[Field::kTarget], "/b");
+  EXPECT_EQ(static_cast<const http::MessageHead&>(*second.second).status(), 304);
 }
 
 TEST(Http1Parser, AHeadThatIsRepeatedFramesItsBodyAgain) {

@@ -5,9 +5,15 @@
 #include <algorithm>
 #include <cstring>
 
-#include "protocols/http1/characters.h"
+#include "protocols/http/characters.h"
 
 namespace clew::protocols::http1 {
+
+using http::is_alpha;
+using http::is_digit;
+using http::is_target_byte;
+using http::is_token_byte;
+
 namespace {
 
 constexpr std::string_view kVersionPrefix = "HTTP/1.";

@@ -77,10 +77,20 @@ Pieces hide(Pieces pieces, const std::vector<SkippedRange>& ranges, std::string_
   return pieces;
 }
 
+/// A head of which fields are not known says less, and never anything else. Its name follows from what it says.
+bool says_no_more(const std::string& part, const std::string& whole) {
+  if (part == whole) return true;
+  const std::string all = whole.substr(std::min(whole.size(), whole.find(' '))) + ' ';
+  std::istringstream words(part.substr(std::min(part.size(), part.find(' '))));
+  for (std::string word; words >> word;)
+    if (all.find(' ' + word + ' ') == std::string::npos) return false;
+  return true;
+}
+
 bool is_subsequence(const std::vector<std::string>& part, const std::vector<std::string>& whole) {
   auto at = whole.begin();
   for (const std::string& line : part) {
-    at = std::find(at, whole.end(), line);
+    at = std::find_if(at, whole.end(), [&](const std::string& other) { return says_no_more(line, other); });
     if (at == whole.end()) return false;
     ++at;
   }

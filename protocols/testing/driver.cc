@@ -13,7 +13,7 @@ namespace {
 /// More steps than this without a byte between them: the parser goes round in circles.
 constexpr int kIdleStepsMax = 8;
 /// Per connection, whatever comes.
-constexpr size_t kParserMemoryMax = 65536;
+constexpr size_t kParserMemoryMax = 512 * 1024;
 
 }  // namespace
 
@@ -81,7 +81,7 @@ void Driver::close(Sender sender) {
   if (parser_->finish(sender) && s.skip > 0) {
     const std::string line = fmt::format("end {}", s.skipped_to_close);
     lines(sender).push_back(line);
-    take_end(sender, 0, s.skipped_to_close);
+    take_end(sender, 0, s.skipped_to_close, nullptr);
   }
 }
 
@@ -140,20 +140,24 @@ bool Driver::take(Sender sender, Step& step) {
       take_head(sender, step);
       if (step.is_whole) {
         lines(sender).emplace_back("end 0");
-        take_end(sender, step.stream_id, 0);
+        take_end(sender, step.stream_id, 0, std::move(step.tail));
       } else if (step.skip > 0) {
         pass_over(sender, step.skip);
       }
       return true;
     case Step::Kind::kEnd:
       lines(sender).push_back(fmt::format("end {}", step.body_bytes));
-      take_end(sender, step.stream_id, step.body_bytes);
+      take_end(sender, step.stream_id, step.body_bytes, std::move(step.tail));
+      return true;
+    case Step::Kind::kAbort:
+      lines(sender).push_back(fmt::format("abort {}", step.reason));
+      take_abort(step);
       return true;
     case Step::Kind::kSkip: pass_over(sender, step.skip); return true;
     case Step::Kind::kInvalid:
       if (step.reason.empty()) violate("invalid without a reason");
       lines(sender).push_back(fmt::format("invalid {}", step.reason));
-      resync(sender);
+      if (step.stream_id == 0) resync(sender);
       return true;
     case Step::Kind::kOpaque:
       s.opaque = true;
@@ -167,6 +171,8 @@ void Driver::resync(Sender sender) {
   Stream& s = stream(sender);
   if (sender == Sender::kServer && !s.waiting)
     for (Exchange& exchange : exchanges_) exchange.facts.response_complete = true;  // they wait no longer
+  if (parser_->is_multiplexed() && !s.waiting)
+    for (Exchange& exchange : exchanges_) exchange.facts.request_complete = exchange.facts.response_complete = true;
   const size_t drop = parser_->resync(sender, memory_.place(s.pending));
   if (drop > s.pending.size()) return violate("resync drops more than there is");
   consume(s, drop);
@@ -181,7 +187,7 @@ void Driver::take_head(Sender sender, Step& step) {
   transcript_.heads[static_cast<size_t>(sender)].push_back(to_line(protocol_.describe(alone)));
   if (step.is_interim) return;
   if (step.is_request) {
-    exchanges_.push_back({step.stream_id, std::move(step.head), nullptr, {}});
+    exchanges_.push_back({step.stream_id, std::move(step.head), nullptr, nullptr, {}});
     return;
   }
   for (Exchange& exchange : exchanges_) {
@@ -192,7 +198,7 @@ void Driver::take_head(Sender sender, Step& step) {
   violate("a response without a request");
 }
 
-void Driver::take_end(Sender sender, uint64_t stream_id, uint64_t body_bytes) {
+void Driver::take_end(Sender sender, uint64_t stream_id, uint64_t body_bytes, HeadPointer tail) {
   for (Exchange& exchange : exchanges_) {
     if (exchange.stream_id != stream_id) continue;
     ExchangeFacts& facts = exchange.facts;
@@ -204,10 +210,26 @@ void Driver::take_end(Sender sender, uint64_t stream_id, uint64_t body_bytes) {
     if (sender == Sender::kServer && exchange.response && !facts.response_complete) {
       facts.response_complete = true;
       facts.response_body_bytes = body_bytes;
+      exchange.tail = std::move(tail);
       return;
     }
   }
   violate("an end without a beginning");
+}
+
+void Driver::take_abort(Step& step) {
+  for (Exchange& exchange : exchanges_) {
+    ExchangeFacts& facts = exchange.facts;
+    if (exchange.stream_id != step.stream_id || (facts.response_complete && facts.request_complete)) continue;
+    if (!facts.request_complete) facts.request_body_bytes = step.body_bytes;
+    if (facts.response_complete) return;
+    facts.response_body_bytes = step.other_bytes;
+    facts.reset = step.reason;
+    facts.reset_by_client = step.by_client;
+    exchange.tail = std::move(step.tail);
+    return;
+  }
+  violate("an abort without a beginning");
 }
 
 Transcript Driver::finish() {
@@ -225,6 +247,7 @@ Transcript Driver::finish() {
   for (Exchange& exchange : exchanges_) {
     exchange.facts.request = exchange.request.get();
     exchange.facts.response = exchange.response.get();
+    exchange.facts.response_tail = exchange.tail.get();
     transcript_.exchanges.push_back(to_line(protocol_.describe(exchange.facts)));
     exchange.facts.is_client_side = true;
     protocol_.describe(exchange.facts);

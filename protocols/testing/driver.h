@@ -15,7 +15,7 @@
 
 namespace clew::protocols::testing {
 
-/// What came out of a conversation. Lines: "head", "interim", "end BODY_BYTES", "invalid REASON", "opaque", "orphan".
+/// What came out of a conversation. Lines: "head", "interim", "end BODY_BYTES", "abort REASON", "invalid REASON", "opaque", "orphan".
 struct Transcript {
   std::vector<std::string> client;
   std::vector<std::string> server;
@@ -61,6 +61,7 @@ class Driver {
     uint64_t stream_id = 0;
     HeadPointer request;
     HeadPointer response;
+    HeadPointer tail;
     ExchangeFacts facts;
   };
 
@@ -68,7 +69,8 @@ class Driver {
   void settle(Sender first);
   bool take(Sender sender, Step& step);
   void take_head(Sender sender, Step& step);
-  void take_end(Sender sender, uint64_t stream_id, uint64_t body_bytes);
+  void take_end(Sender sender, uint64_t stream_id, uint64_t body_bytes, HeadPointer tail);
+  void take_abort(Step& step);
   void consume(Stream& stream, size_t count);
   void pass_over(Sender sender, uint64_t count);
   void resync(Sender sender);

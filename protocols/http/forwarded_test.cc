@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "protocols/http1/forwarded.h"
+#include "protocols/http/forwarded.h"
 
 #include <gtest/gtest.h>
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 namespace {
 
 TEST(Forwarded, TheFirstElementCounts) {
@@ -34,4 +34,4 @@ TEST(List, TheFirstValueCounts) {
 }
 
 }  // namespace
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http

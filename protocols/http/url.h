@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 
 /// Empty host: there is none, or it is no host.
 struct Authority {
@@ -33,4 +33,4 @@ Target parse_target(std::string_view target, bool is_connect);
 /// secrets. Keys stay as they are.
 void append_redacted_query(std::string_view query, bool only_secrets, std::string& out);
 
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attributes of HTTP server and client spans.
-#include "protocols/http1/describe.h"
+#include "protocols/http/describe.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
 
-#include "protocols/http1/characters.h"
-#include "protocols/http1/forwarded.h"
-#include "protocols/http1/head.h"
-#include "protocols/http1/url.h"
+#include "protocols/http/characters.h"
+#include "protocols/http/forwarded.h"
+#include "protocols/http/head.h"
+#include "protocols/http/url.h"
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 namespace {
-
-const MessageHead* as_message(const Head* head) { return static_cast<const MessageHead*>(head); }
 
 /// A small number as text, without an allocation.
 struct Decimal {
@@ -51,7 +49,8 @@ std::string_view find_scheme(const MessageHead& request, const Target& target) {
     if (const auto proto = forwarded_parameter(request[Field::kForwarded], "proto"); is_scheme(proto)) return proto;
     if (const auto proto = first_of_list(request[Field::kXForwardedProto]); is_scheme(proto)) return proto;
   }
-  return is_scheme(target.scheme) ? target.scheme : "http";
+  if (is_scheme(target.scheme)) return target.scheme;
+  return is_scheme(request[Field::kScheme]) ? request[Field::kScheme] : "http";
 }
 
 std::string_view find_client(const MessageHead& request, const ExchangeFacts& facts) {
@@ -76,7 +75,7 @@ void append_query(std::string_view query, bool capture, std::string& out) { appe
 void add_server_attributes(const MessageHead& request, const Target& target, const ExchangeFacts& facts, base::Attributes& out) {
   const std::string_view scheme = find_scheme(request, target);
   out.add("url.scheme", scheme);
-  out.add("url.path", target.path);
+  if (!target.path.empty()) out.add("url.path", target.path);  // else nobody knows it
   if (!target.query.empty()) {
     std::string query;
     append_query(target.query, facts.capture_query, query);
@@ -96,7 +95,8 @@ std::string socket_authority(const ExchangeFacts& facts) {
 }
 
 std::string full_url(const MessageHead& request, const Target& target, const ExchangeFacts& facts) {
-  std::string url(is_scheme(target.scheme) ? target.scheme : "http");
+  const std::string_view scheme = is_scheme(target.scheme) ? target.scheme : request[Field::kScheme];
+  std::string url(is_scheme(scheme) ? scheme : "http");
   url += "://";
   if (!target.userinfo.empty()) url += target.userinfo.find(':') == std::string_view::npos ? "REDACTED@" : "REDACTED:REDACTED@";
   if (!target.authority.empty())
@@ -114,15 +114,15 @@ std::string full_url(const MessageHead& request, const Target& target, const Exc
 }
 
 void add_client_attributes(const MessageHead& request, const Target& target, const ExchangeFacts& facts, base::Attributes& out) {
-  add_server_address(find_server(request, target, true), target.scheme, facts, out);
-  out.add("url.full", full_url(request, target, facts));
+  add_server_address(find_server(request, target, true), target.scheme.empty() ? request[Field::kScheme] : target.scheme, facts, out);
+  if (!request.is_partial() || !target.path.empty()) out.add("url.full", full_url(request, target, facts));
 }
 
 /// 4xx is the client's error: a server span is fine with it.
 bool is_error_status(uint16_t status, bool is_client_side) { return status >= (is_client_side ? 400 : 500); }
 
 void add_outcome(const MessageHead* response, const ExchangeFacts& facts, Description& out) {
-  if (response != nullptr) {
+  if (response != nullptr && response->status() != 0) {
     out.attributes.add("http.response.status_code", response->status());
     if (is_error_status(response->status(), facts.is_client_side)) {
       out.is_error = true;
@@ -130,10 +130,13 @@ void add_outcome(const MessageHead* response, const ExchangeFacts& facts, Descri
       return;
     }
   }
-  if (!facts.response_complete && !facts.failure.empty()) {
-    out.is_error = true;
-    out.attributes.add("error.type", facts.failure);
-  }
+  if (facts.response_complete) return;
+  // A client that does not want the answer any more has not failed.
+  const bool is_cancelled = facts.reset_by_client && (facts.reset == "CANCEL" || facts.reset == "NO_ERROR");
+  const std::string_view failure = is_cancelled ? std::string_view() : !facts.reset.empty() ? facts.reset : facts.failure;
+  if (failure.empty()) return;
+  out.is_error = true;
+  out.attributes.add("error.type", failure);
 }
 
 /// Of a server span with all that the agent adds.
@@ -160,8 +163,10 @@ Description describe(const ExchangeFacts& facts, const std::vector<std::string>&
     const std::string_view method = (*request)[Field::kMethod];
     const bool is_known = std::find(known_methods.begin(), known_methods.end(), method) != known_methods.end();
     if (is_known) name = method;
-    out.attributes.add("http.request.method", is_known ? method : "_OTHER");
-    if (!is_known) out.attributes.add("http.request.method_original", method);
+    if (!method.empty()) {
+      out.attributes.add("http.request.method", is_known ? method : "_OTHER");
+      if (!is_known) out.attributes.add("http.request.method_original", method);
+    }
     const Target target = parse_target((*request)[Field::kTarget], method == "CONNECT");
     if (facts.is_client_side)
       add_client_attributes(*request, target, facts, out.attributes);
@@ -174,10 +179,10 @@ Description describe(const ExchangeFacts& facts, const std::vector<std::string>&
   if (const MessageHead* const head = request != nullptr ? request : response; head != nullptr) {
     static constexpr std::array kVersions =
         std::to_array<std::string_view>({"1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9"});
-    out.attributes.add("network.protocol.version", kVersions[head->minor_version()]);
+    out.attributes.add("network.protocol.version", head->version() == kHttp2 ? "2" : kVersions[head->version()]);
   }
   out.name = name;
   return out;
 }
 
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "protocols/http1/url.h"
+#include "protocols/http/url.h"
 
 #include <gtest/gtest.h>
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 namespace {
 
 std::string redacted(std::string_view query, bool only_secrets) {
@@ -51,4 +51,4 @@ TEST(Query, LosesSecretsEvenWhenCaptured) {
 }
 
 }  // namespace
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 
 inline constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline constexpr bool is_alpha(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
@@ -60,4 +60,4 @@ inline bool equals_ignoring_case(std::string_view text, std::string_view lower) 
   return text.empty() || in_words_of(uint8_t{});
 }
 
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http

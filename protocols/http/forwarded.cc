@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Readers of the Forwarded family.
-#include "protocols/http1/forwarded.h"
+#include "protocols/http/forwarded.h"
 
-#include "protocols/http1/characters.h"
+#include "protocols/http/characters.h"
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 namespace {
 
 /// The length of the piece of `text` before an unquoted ',' or ';'.
@@ -50,4 +50,4 @@ std::string_view node_address(std::string_view node) {
   return has_port ? node.substr(0, colon) : node;
 }
 
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Splits URLs, and takes secrets out of queries.
-#include "protocols/http1/url.h"
+#include "protocols/http/url.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
 
-#include "protocols/http1/characters.h"
+#include "protocols/http/characters.h"
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 namespace {
 
 /// OpenTelemetry's list for url.full and url.query (v1.44 and the two that came back after it), then keys that carry credentials
@@ -165,4 +165,4 @@ void append_redacted_query(std::string_view query, bool only_secrets, std::strin
   }
 }
 
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http

@@ -7,9 +7,9 @@
 
 #include "protocols/message.h"
 
-namespace clew::protocols::http1 {
+namespace clew::protocols::http {
 
 /// Heads in `facts` are MessageHead. The span's name is the method alone: which route a path belongs to is not known here.
 Description describe(const ExchangeFacts& facts, const std::vector<std::string>& known_methods);
 
-}  // namespace clew::protocols::http1
+}  // namespace clew::protocols::http
