@@ -7,7 +7,7 @@ from dataclasses import dataclass
 SERVER, CLIENT = 2, 3
 CLEW_ATTRIBUTES = {"clew.parent.evidence", "clew.parent.confidence", "clew.injected", "clew.incomplete"}
 EVIDENCE = {"header", "tcp_option", "connection", "execution", "causal", "inferred"}
-NAMESPACES = ("http.", "url.", "server.", "client.", "network.", "user_agent.", "error.type")
+NAMESPACES = ("http.", "url.", "server.", "client.", "network.", "user_agent.", "rpc.", "error.type")
 RESOURCE_NAMESPACES = ("service.", "process.", "host.", "container.", "k8s.", "telemetry.", "os.", "deployment.")
 TYPES = {
     "http.request.method": str, "http.request.method_original": str, "http.response.status_code": int, "url.path": str,
@@ -16,8 +16,10 @@ TYPES = {
     "network.protocol.name": str, "user_agent.original": str, "error.type": str, "http.request.body.size": int,
     "http.response.body.size": int, "clew.incomplete": list, "clew.parent.evidence": str, "clew.parent.confidence": float,
     "clew.injected": bool, "service.name": str, "service.instance.id": str, "process.pid": int, "telemetry.distro.name": str,
-    "host.name": str, "process.executable.path": str, "process.executable.name": str,
+    "rpc.system.name": str, "rpc.method": str, "rpc.response.status_code": str, "host.name": str, "process.executable.path": str, "process.executable.name": str,
 }
+# By the conventions these are errors of the server; to a client everything but OK is one.
+SERVER_ERRORS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"}
 
 
@@ -41,9 +43,15 @@ class Span:
         """The path of the request, of a server span as well as of a client span."""
         if "url.path" in self.attributes:
             return self.attributes["url.path"]
+        if "rpc.method" in self.attributes:
+            return "/" + self.attributes["rpc.method"]
         full = self.attributes.get("url.full", "")
         match = re.match(r"[a-z][a-z0-9+.-]*://[^/?#]*([^?#]*)", full)
         return (match.group(1) if match else full).split("?")[0]
+
+    @property
+    def is_rpc(self) -> bool:
+        return "rpc.system.name" in self.attributes
 
     @property
     def incomplete(self) -> list:
@@ -55,8 +63,8 @@ class Span:
 
     def __str__(self):
         a = self.attributes
-        return (f"{'SERVER' if self.kind == SERVER else 'CLIENT' if self.kind == CLIENT else self.kind} {a.get('http.request.method')} "
-                f"{self.path[:80]} {a.get('http.response.status_code')} pid={self.pid}"
+        method, status = (a.get("rpc.system.name"), a.get("rpc.response.status_code")) if self.is_rpc else (a.get("http.request.method"), a.get("http.response.status_code"))
+        return (f"{'SERVER' if self.kind == SERVER else 'CLIENT' if self.kind == CLIENT else self.kind} {method} {self.path[:80]} {status} pid={self.pid}"
                 + (f" incomplete={self.incomplete}" if self.incomplete else ""))
 
 
@@ -133,11 +141,21 @@ def of_attributes(s: Span) -> list[str]:
             if key not in CLEW_ATTRIBUTES:
                 out.append(f"{key} is not an attribute of INTERFACE.md")
         elif not key.startswith(NAMESPACES):
-            out.append(f"{key} is not an attribute of HTTP spans")
+            out.append(f"{key} is not an attribute of HTTP or RPC spans")
+    out += of_rpc(s) if s.is_rpc else of_http(s)
+    if ("clew.parent.evidence" in a) != bool(s.parent_id):
+        out.append("clew.parent.evidence and a parent must come together")
+    if a.get("clew.parent.evidence", "header") not in EVIDENCE:
+        out.append(f"evidence {a['clew.parent.evidence']!r}")
+    if "clew.incomplete" in a and not a["clew.incomplete"]:
+        out.append("clew.incomplete is empty")
+    return out
+
+
+def of_http(s: Span) -> list[str]:
+    a, out = s.attributes, []
     required = ["http.request.method"] + (["url.path", "url.scheme"] if s.kind == SERVER else ["url.full", "server.address"])
-    for key in required:
-        if key not in a:
-            out.append(f"{key} is missing")
+    out += [f"{key} is missing" for key in required if key not in a]
     method = a.get("http.request.method")
     if method == "_OTHER":
         if "http.request.method_original" not in a or s.name != "HTTP":
@@ -146,13 +164,24 @@ def of_attributes(s: Span) -> list[str]:
         out.append(f"method {method!r} is neither known nor _OTHER")
     elif s.name != method:
         out.append(f"name {s.name!r}, not {method!r}")
-    out += of_status(s)
-    if ("clew.parent.evidence" in a) != bool(s.parent_id):
-        out.append("clew.parent.evidence and a parent must come together")
-    if a.get("clew.parent.evidence", "header") not in EVIDENCE:
-        out.append(f"evidence {a['clew.parent.evidence']!r}")
-    if "clew.incomplete" in a and not a["clew.incomplete"]:
-        out.append("clew.incomplete is empty")
+    return out + of_status(s)
+
+
+def of_rpc(s: Span) -> list[str]:
+    a, out = s.attributes, []
+    out += [f"{key} is on an RPC span" for key in ("http.request.method", "url.path", "url.full") if key in a]
+    if s.kind != SERVER and "server.address" not in a:
+        out.append("server.address is missing")
+    method, code = a.get("rpc.method"), a.get("rpc.response.status_code")
+    if s.name != (a["rpc.system.name"] if method in (None, "_OTHER") else method):
+        out.append(f"name {s.name!r} of the method {method!r}")
+    if code is None:
+        if "error.type" not in a and not s.incomplete:
+            out.append("neither a status code nor an error")
+        return out
+    bad = code in SERVER_ERRORS if s.kind == SERVER else code != "OK"
+    if bad != (s.status == 2) or bad != ("error.type" in a):
+        out.append(f"status of the span is {s.status}, error.type {a.get('error.type')!r} for {code}")
     return out
 
 

@@ -18,12 +18,17 @@ function kindOf(at) {
   return name === 'bed.Bed' ? method.toLowerCase() : name.split('.')[1] || 'unary';
 }
 
+/** Without fields that are zero or empty, which this library would write. */
+function filled(message) {
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => value && value.length !== 0));
+}
+
 class Served {
   constructor(at, metadata, ask) {
     Object.assign(this, { at, ask, asked: 1, traces: metadata.get('traceparent') });
   }
   told() {
-    return { id: this.at, asked: this.asked, traceparent: this.traces, payload: Buffer.alloc(this.ask.size) };
+    return filled({ id: this.at, asked: this.asked, traceparent: this.traces, payload: Buffer.alloc(this.ask.size) });
   }
   /** null, or the status that was asked for. */
   end() {
@@ -114,7 +119,7 @@ function one(client, wish) {
   const metadata = new grpc.Metadata();
   if (wish.metadata !== '-') wish.metadata.split(',').forEach((pair) => metadata.add(pair.split('=')[0], pair.slice(pair.indexOf('=') + 1)));
   const options = wish.deadline ? { deadline: Date.now() + wish.deadline } : {};
-  const ask = { id: wish.at, answers: wish.answers, size: wish.size, status: wish.code, delay_ms: wish.delay, payload: Buffer.alloc(wish.size) };
+  const ask = filled({ id: wish.at, answers: wish.answers, size: wish.size, status: wish.code, delay_ms: wish.delay, payload: Buffer.alloc(wish.size) });
   return new Promise((resolve) => {
     const take = (told) => {
       o.received++;

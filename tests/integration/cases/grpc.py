@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gRPC between two languages over one connection, both ends traced: each call is one SERVER and one CLIENT span with all that the bed knows of it."""
+from harness.case import case, check
+from harness.spans import CLIENT, SERVER
+from harness.tracer import Clew
+from http2 import check as compare
+from http2 import plan, stacks
+
+# Every stack is a server here, and every one that can is a client.
+PAIRS = {
+    "grpc-go": "grpcio", "grpc-c++-sync": "grpc-go", "grpc-c++-callback": "tonic", "grpc-c++-queue": "grpc-js", "grpc-java": "grpc-c++-sync",
+    "grpcio": "grpc-java", "grpcio-aio": "grpc-c++-callback", "grpc-js": "grpcio-aio", "tonic": "grpc-go",
+}
+
+
+def traced(ctx, server, client_name, wishes, concurrency, *options):
+    """The client as clew's command, so that its first byte counts. Returns what it saw, and clew's result."""
+    command = stacks.client_command(ctx, client_name, server.port, wishes, concurrency)
+    clew = Clew(ctx, "--pid", server.pid, *options, command=command, environment=stacks.ALL[client_name].env)
+    result = clew.wait(300)
+    check(result.status == 0, f"ended with {result.status}: {result.stderr[-500:]}")
+    return stacks.read(result.stdout, wishes), result
+
+
+def between(ctx, server_name, client_name, concurrency, n):
+    wishes = [wish for pair in zip(plan.mixed(n // 2), plan.mixed(n // 2, fixed=True)) for wish in pair]
+    server = stacks.serve(ctx, server_name, paths=[wish.path for wish in wishes])
+    outcomes, result = traced(ctx, server, client_name, wishes, concurrency)
+    wrong = plan.untrue(wishes, outcomes)
+    check(not wrong, f"the stacks themselves: {'; '.join(wrong)}")
+    at_server = {server.pid}
+    at_client = {s.pid for s in result.spans if s.kind == CLIENT} - at_server
+    check(len(at_client) <= 1, f"CLIENT spans of {len(at_client)} processes")
+    compare.expect(wishes, outcomes, result.spans, SERVER, at_server, result.summary())
+    compare.expect(wishes, outcomes, result.spans, CLIENT, at_client, result.summary())
+    compare.both_ends(wishes, result.spans)
+
+
+for server_name, client_name in PAIRS.items():
+    for concurrency in (1, 8, 64):
+        @case(f"grpc/{server_name}/{client_name}/c{concurrency}", quick=concurrency == 64)
+        def one(ctx, server_name=server_name, client_name=client_name, concurrency=concurrency):
+            between(ctx, server_name, client_name, concurrency, ctx.count(320, 10_000, 60))
