@@ -23,7 +23,9 @@ def traced(ctx, server, client_name, wishes, concurrency, *options, port=None):
 
 
 def between(ctx, server_name, client_name, concurrency, n):
-    wishes = [wish for pair in zip(plan.mixed(n // 2), plan.mixed(n // 2, fixed=True)) for wish in pair]
+    # tonic's h2 ends its own connection (PROTOCOL_ERROR) now and then when calls are given up, traced or not.
+    given_up = client_name != "tonic"
+    wishes = [wish for pair in zip(plan.mixed(n // 2, given_up=given_up), plan.mixed(n // 2, fixed=True, given_up=given_up)) for wish in pair]
     server = stacks.serve(ctx, server_name, paths=[wish.path for wish in wishes])
     outcomes, result = traced(ctx, server, client_name, wishes, concurrency)
     wrong = plan.untrue(wishes, outcomes)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clients are to call, what they say of it, and what must have come of each call. One place for all stacks."""
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -93,6 +94,45 @@ def plain(n: int, tag: str = "t", given_up: bool = True) -> list[Wish]:
             wish.delay, wish.cancel = 300, 25
         out.append(wish)
     return out
+
+
+def own_context(n: int) -> str:
+    return f"00-{n + 1:032x}-{n + 1:016x}-01"
+
+
+def headed(n: int, http: bool = False, large: int = 5000) -> list[Wish]:
+    """Requests with heads of many shapes, for whoever adds a field to them: none may get two trace contexts, none without one may stay without.
+    `large`: bytes of the largest field; beyond 16,384 a head has CONTINUATION frames."""
+    shapes = (lambda i: "-", lambda i: f"traceparent={own_context(i)}", lambda i: f"traceparent={own_context(0)}",  # the same again: an entry of the table
+              lambda i: f"x-large={'v' * (large - i % 97)}", lambda i: ",".join(f"x-{k}-{i % 3}={'w' * (k * i % 50)}" for k in range(40)),
+              lambda i: f"x-note=traceparent,x-traceparent-like={own_context(i)}", lambda i: f"b3={i + 1:032x}-{i + 1:016x}-1",
+              lambda i: f"x-first=1,traceparent={own_context(i)},x-last={'z' * 200}", lambda i: f"tracestate=a{i}", lambda i: f"x-same={'s' * 300}")
+    plan = plain(n, given_up=False) if http else mixed(n, fixed=True, given_up=False)
+    for i, wish in enumerate(plan):
+        wish.metadata = shapes[(i * 7 + i // 10) % len(shapes)](i)
+    return plan
+
+
+def wrong_contexts(plan: list[Wish], outcomes: list[Outcome]) -> list[str]:
+    """Requests that did not arrive with exactly one trace context: their own, or else one that nobody else has."""
+    found, example, given = Counter(), {}, set()
+    for wish, o in zip(plan, outcomes):
+        own = [pair[12:] for pair in wish.metadata.split(",") if pair.startswith("traceparent=")]
+        what = ""
+        if own:
+            what = "" if o.traces == own else "its own changed"
+        elif "b3=" in wish.metadata:
+            what = "one beside B3" if o.traces else ""
+        elif len(o.traces) != 1:
+            what = "none" if not o.traces else f"{len(o.traces)} of them"
+        elif not re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-9a-f]", o.traces[0]) or o.traces[0] in given:
+            what = "not well formed, or twice"
+        else:
+            given.add(o.traces[0])
+        if what:
+            found[what] += 1
+            example.setdefault(what, f"{wish.line()[:100]}: {o.traces}")
+    return [f"{n} × {what}, e.g. {example[what]}" for what, n in found.items()]
 
 
 def untrue(plan: list[Wish], outcomes: list[Outcome], http: bool = False) -> list[str]:

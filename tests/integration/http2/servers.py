@@ -13,7 +13,8 @@ NGINX = """
 daemon off; worker_processes 2; pid {work}/nginx.pid; error_log {work}/nginx-error.log warn; user root;
 events {{ worker_connections 2048; }}
 http {{
-  access_log off; client_body_temp_path {work}/nb; proxy_temp_path {work}/np; fastcgi_temp_path {work}/nf; uwsgi_temp_path {work}/nu; scgi_temp_path {work}/ns;
+  log_format context '$uri $http_traceparent'; access_log {log};
+  client_body_temp_path {work}/nb; proxy_temp_path {work}/np; fastcgi_temp_path {work}/nf; uwsgi_temp_path {work}/nu; scgi_temp_path {work}/ns;
   upstream back {{ server 127.0.0.1:{upstream}; keepalive 64; }}
   server {{
     listen 127.0.0.1:{port} http2; keepalive_requests 1000000; http2_max_concurrent_streams 256; client_max_body_size 100m;
@@ -67,10 +68,11 @@ def nghttpd(ctx, paths: list) -> Server:
     return Server(process, port)
 
 
-def nginx(ctx, paths: list, upstream: int = 9) -> Server:
+def nginx(ctx, paths: list, upstream: int = 9, log: str = "off") -> Server:
+    """`log`: a file that gets a line for each request, its path and its traceparent."""
     need(tool("nginx"), "nginx is not installed")
     work, port = files(ctx, "nginx", paths), free_port()
-    (work / "nginx.conf").write_text(NGINX.format(work=work, port=port, upstream=upstream))
+    (work / "nginx.conf").write_text(NGINX.format(work=work, port=port, upstream=upstream, log=log if log == "off" else f"{log} context"))
     process = Process(ctx, "nginx", [tool("nginx"), "-p", work, "-e", work / "nginx-error.log", "-c", work / "nginx.conf"])
     process.wait_port(port)
     end = time.monotonic() + seconds(10)

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <latch>
+#include <memory>
 #include <mutex>
 
 #include "clients.h"
@@ -29,13 +30,10 @@ class Reactor final : public grpc::ClientBidiReactor<Ask, Told> {
     if (index >= work.wishes.size()) return work.workers.count_down();
     auto* reactor = new Reactor(work, index);
     work.stub.PrepareBidiStreamingCall(&reactor->context_, reactor->wish_.path, {}, reactor);
+    if (reactor->wish_.cancel) reactor->cancel_later();
     reactor->StartCall();
     reactor->StartRead(&reactor->told_);
     reactor->write();
-    if (reactor->wish_.cancel)
-      reactor->alarm_.Set(std::chrono::system_clock::now() + std::chrono::milliseconds(reactor->wish_.cancel), [reactor](bool ok) {
-        if (ok) reactor->context_.TryCancel();
-      });
   }
 
   void OnWriteDone(bool ok) override {
@@ -52,6 +50,10 @@ class Reactor final : public grpc::ClientBidiReactor<Ask, Told> {
   }
 
   void OnDone(const grpc::Status& status) override {
+    {
+      const std::lock_guard hold(giving_up_->lock);
+      giving_up_->context = nullptr;
+    }
     alarm_.Cancel();
     work_.lines[index_] = outcome_.line(index_, status);
     next(work_, index_ + work_.concurrency);
@@ -61,6 +63,20 @@ class Reactor final : public grpc::ClientBidiReactor<Ask, Told> {
  private:
   Reactor(Work& work, size_t index) : work_(work), index_(index), wish_(work.wishes[index]), kind_(kind_of(wish_.path)), ask_(wish_.ask()) {
     wish_.prepare(context_);
+    giving_up_->context = &context_;
+  }
+
+  // The alarm may ring while the call ends: what it cancels is then no more.
+  struct GivingUp {
+    std::mutex lock;
+    grpc::ClientContext* context;
+  };
+
+  void cancel_later() {
+    alarm_.Set(std::chrono::system_clock::now() + std::chrono::milliseconds(wish_.cancel), [it = giving_up_](bool ok) {
+      const std::lock_guard hold(it->lock);
+      if (ok && it->context) it->context->TryCancel();
+    });
   }
 
   // Of a talk: the next message when the one before it has left and is answered, in whatever order we hear of it.
@@ -89,6 +105,7 @@ class Reactor final : public grpc::ClientBidiReactor<Ask, Told> {
   std::atomic<unsigned> halves_{0};
   grpc::ClientContext context_;
   grpc::Alarm alarm_;
+  std::shared_ptr<GivingUp> giving_up_ = std::make_shared<GivingUp>();
 };
 
 }  // namespace
