@@ -297,6 +297,8 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
+	u32 gather_index; /* the iovec that holds the first of them, and where that one begins */
+	u32 gather_iov_offset;
 	u32 shown; /* an insertion, in this call */
 	u32 padding0;
 	u8 local_client[64]; /* struct local_client */
