@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/connection/entry.h"
+#include "agent/correlation/execution_model.h"
 
 namespace clew::connection {
 namespace {
@@ -128,6 +129,8 @@ void Connections::bytes(const capture::Bytes& bytes) {
   }
   feed(entry, bytes);
   half.stream.keep_rest();
+  if (bytes.direction == Direction::kIngress && is_multiplexed(entry) && entry.model == correlation::ExecutionModel::kEventLoop)
+    correlator_.interrupted(caller_of(entry, bytes.direction));
   // Each may wait for the other in turn: a request behind an upgrade that is refused, then its response.
   for (Direction next = opposite(bytes.direction); entry.half(next).awaits_peer && !entry.opaque; next = opposite(next)) {
     stream::Stream& stream = entry.half(next).stream;

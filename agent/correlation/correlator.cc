@@ -65,6 +65,18 @@ Execution* Correlator::execution_of(const Caller& caller) {
   return process.execution.get();
 }
 
+// The same, if it holds for this request. One of many streams on a connection: for nobody in particular.
+Execution* Correlator::execution_of(const RequestKey& key, Caller& caller) {
+  Execution* const execution = execution_of(caller);
+  if (key.stream_id == 0 || execution == nullptr) return execution;
+  execution->interrupted(caller);
+  if (!execution->takes_anonymous()) return nullptr;
+  caller.thread_id = 0;
+  caller.blocking = false;
+  caller.execution = {};
+  return execution;
+}
+
 Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, exporter::SpanKind kind, const std::optional<WireKey>& wire,
                                   const RemoteContext* header) {
   if (nodes_.size() >= limits_.requests_max) {
@@ -132,13 +144,15 @@ void Correlator::request_received(const RequestKey& key, const Caller& caller, c
     if (const auto sent = sent_.find(*wire); sent != sent_.end())
       if (Node* const client = find(sent->second)) join(*node, *client);
   }
-  if (Execution* const execution = execution_of(caller)) execution->received(key, caller);
+  Caller reader = caller;
+  if (Execution* const execution = execution_of(key, reader)) execution->received(key, reader);
 }
 
 void Correlator::request_completed(const RequestKey& key, const Caller& caller) {
   const Node* const node = find(key);
   if (node == nullptr || node->done) return;
-  if (Execution* const execution = execution_of(caller)) execution->completed(key, caller);
+  Caller reader = caller;
+  if (Execution* const execution = execution_of(key, reader)) execution->completed(key, reader);
 }
 
 void Correlator::request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire, const RemoteContext* header,
@@ -149,8 +163,9 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
     adopt(*node, *header);
     header = nullptr;
   }
-  Execution* const execution = execution_of(caller);
-  if (const auto cause = execution != nullptr ? execution->sent(key, caller) : std::nullopt) {
+  Caller sender = caller;
+  Execution* const execution = execution_of(key, sender);
+  if (const auto cause = execution != nullptr ? execution->sent(key, sender) : std::nullopt) {
     node->cause = cause->request;
     if (Node* const parent = find(cause->request); parent != nullptr && !parent->done) {
       node->passes_on = header != nullptr && parent->sees_header && parent->header_trace_id == header->trace_id &&
@@ -163,7 +178,7 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
       }
     }
   } else if (execution != nullptr && header == nullptr) {
-    for (const RequestKey& candidate : execution->candidates(caller))
+    for (const RequestKey& candidate : execution->candidates(sender))
       if (const Node* const parent = find(candidate); parent != nullptr && !parent->done)
         node->context.candidates.push_back({parent->context.trace_id, parent->context.span_id, parent->context.flags});
   }
@@ -177,18 +192,24 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
 void Correlator::response_sent(const RequestKey& key, const Caller& caller) {
   const Node* const node = find(key);
   if (node == nullptr || node->done) return;
-  if (Execution* const execution = execution_of(caller)) execution->responding(key, caller);
+  Caller sender = caller;
+  if (Execution* const execution = execution_of(key, sender)) execution->responding(key, sender);
 }
 
 void Correlator::response_received(const RequestKey& key, const Caller& caller) {
   const Node* const node = find(key);
   const Node* const cause = node != nullptr && node->cause ? find(*node->cause) : nullptr;
-  if (Execution* const execution = execution_of(caller))
-    execution->answered(key, caller, cause != nullptr && !cause->done ? node->cause : std::nullopt);
+  Caller reader = caller;
+  if (Execution* const execution = execution_of(key, reader))
+    execution->answered(key, reader, cause != nullptr && !cause->done ? node->cause : std::nullopt);
 }
 
 void Correlator::connecting(uint64_t connection, const Caller& caller) {
   if (Execution* const execution = execution_of(caller)) execution->connecting(connection, caller);
+}
+
+void Correlator::interrupted(const Caller& caller) {
+  if (const auto found = processes_.find(caller.process_id); found != processes_.end()) found->second.execution->interrupted(caller);
 }
 
 void Correlator::noted(uint32_t what, const Caller& caller) {

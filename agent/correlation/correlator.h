@@ -49,6 +49,8 @@ class Correlator {
   void connecting(uint64_t connection, const Caller& caller);
   /// Another program runs in the process now, or under its number.
   void new_program(uint32_t process_id);
+  /// A process has read from a connection with many streams: what it does then may be for any of them.
+  void interrupted(const Caller& caller);
   /// Something happened inside the runtime of a process (Execution::noted).
   void noted(uint32_t what, const Caller& caller);
   /// It is answered: what its thread does from now on is not done for it.
@@ -86,6 +88,7 @@ class Correlator {
   Node* find(const RequestKey& key) const;
   Context root(const RequestKey& key, exporter::SpanKind kind) const;
   Execution* execution_of(const Caller& caller);
+  Execution* execution_of(const RequestKey& key, Caller& caller);
   void finish(Node& node, const RequestKey& key, uint64_t time_ns);
   Node* add(const RequestKey& key, const Caller& caller, exporter::SpanKind kind, const std::optional<WireKey>& wire,
             const RemoteContext* header);

@@ -171,6 +171,10 @@ static __noinline int read_buffer(struct scratch *s, u32 offset, u32 total)
 	if (s->iov_count) {
 		struct gather g = {.s = s};
 
+		if (offset < s->iov_offset) { /* back to what a window has cut */
+			s->iov_index = 0;
+			s->iov_offset = 0;
+		}
 		s->gather_offset = offset;
 		s->gather_end = offset + n;
 		s->gathered = 0;

@@ -30,6 +30,10 @@ std::optional<Cause> EventLoop::sent(const RequestKey& request, const Caller& ca
 
 void EventLoop::answered(const RequestKey& /*request*/, const Caller& caller, const std::optional<RequestKey>& cause) {
   if (cause) return turn(*cause, caller);
+  interrupted(caller);
+}
+
+void EventLoop::interrupted(const Caller& caller) {
   if (const auto found = threads_.find(caller.thread_id); found != threads_.end()) found->second.request.reset();
 }
 

@@ -19,6 +19,7 @@ class EventLoop final : public Execution {
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;
   void connecting(uint64_t connection, const Caller& caller) override;
+  void interrupted(const Caller& caller) override;
   bool idle() const override;
 
  private:

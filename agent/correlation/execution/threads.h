@@ -28,6 +28,8 @@ class Threads final : public Execution {
     const auto found = threads_.find(thread_id);
     return found != threads_.end() && !found->second.empty();
   }
+  /// The only request under way is inferred, whoever has read it.
+  bool takes_anonymous() const override { return true; }
   bool idle() const override { return open_.size() == 0; }
 
  private:
