@@ -93,9 +93,8 @@ struct connection {
 	u32 mmsg_next[2];
 	struct http1_connection http;
 	struct http1_direction direction[2];
-	u8 http2;    /* it speaks that: `frames` counts, not `direction` */
-	u8 accepted; /* 1: this end has accepted it, 2: it has not; 0: not known */
-	u8 padding[6];
+	u8 http2; /* it speaks that: `frames` counts, not `direction` */
+	u8 padding[7];
 	struct http2_direction frames[2];
 };
 
@@ -273,6 +272,12 @@ struct tokio_work {
 	u64 inner[64];	 /* of what may be a channel */
 };
 
+struct tcp_positions {
+	u32 end[2];   /* sequence number behind the last byte that the application has moved, by direction */
+	u32 base[2];  /* sequence number of its first byte */
+	u32 accepted; /* has a listener's backlog: did not call connect() */
+};
+
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
@@ -297,10 +302,10 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
-	u32 gather_index; /* the iovec that holds the first of them, and where that one begins */
-	u32 gather_iov_offset;
 	u32 shown; /* an insertion, in this call */
 	u32 padding0;
+	struct tcp_positions tcp; /* sys_exit: not on the stack */
+	u32 padding2;
 	u8 local_client[64]; /* struct local_client */
 	u32 busy;	     /* SCRATCH_MESSAGE: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */

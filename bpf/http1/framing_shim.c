@@ -24,6 +24,7 @@ static bool fields = false; /* as const volatile `injecting` in the kernel */
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wunknown-pragmas"
 #include "bpf/http1/framing.h"
+#include "bpf/http2/framing.h"
 
 #define BEFORE 16
 #define BEHIND (2 * HTTP1_LINE)
@@ -37,6 +38,10 @@ struct framing {
 	bool announced;
 	uint32_t heads;
 	struct framing_head head;
+	bool http2;
+	uint8_t accepted;
+	struct http2_direction frames[2];
+	bool begins; /* of the event under way */
 	/* the call under way */
 	struct http1_walk walk;
 	u64 start;
@@ -66,6 +71,7 @@ static void http1_emit(struct http1_view *v, u64 advanced_to)
 	struct http1_walk *w = v->w;
 	u32 length = w->capture_end - w->capture;
 
+	f->begins = w->begins;
 	/* from the window, not from the call: what left the window before it was handed over is gone */
 	f->sink(f->environment, w->direction, f->start + w->capture, f->data + BEFORE + HTTP1_INDEX(w->capture - w->window), length,
 		f->start + advanced_to);
@@ -118,8 +124,19 @@ void framing_free(struct framing *f)
 	free(f);
 }
 
+bool framing_begins(const struct framing *f)
+{
+	return f->begins;
+}
+
+bool framing_is_http2(const struct framing *f)
+{
+	return f->http2;
+}
+
 void framing_join(struct framing *f, uint8_t distrusted)
 {
+	f->accepted = HTTP2_ACCEPTED;
 	f->connection.joined = 1;
 	f->connection.distrusted = distrusted;
 }
@@ -131,6 +148,7 @@ static struct http1_view begin(struct framing *f, int direction, u32 total)
 		.capture = HTTP1_NO_CAPTURE,
 		.direction = (u8)direction,
 		.origin = (u32)f->position[direction],
+		.carried = f->direction[direction].line_length != 0,
 		.at_start = !f->connection.joined && f->position[direction] == 0,
 	};
 	f->connection.distrusted &= 1 << direction;
@@ -153,6 +171,27 @@ static bool end(struct framing *f, struct http1_view *v)
 	return http1_finish(v);
 }
 
+static struct http2_view frames_of(struct framing *f, struct http1_view *v)
+{
+	return (struct http2_view){.v = *v, .d = &f->frames[f->walk.direction], .other = &f->frames[1 - f->walk.direction]};
+}
+
+/* walk_frames() in the kernel. */
+static struct framing_outcome frames_call(struct framing *f, struct http1_view *v)
+{
+	struct http2_view h = frames_of(f, v);
+	struct framing_outcome outcome;
+
+	http2_find(&h);
+	for (int i = 0; i < HTTP1_STEPS_MAX && http2_step(&h) == 0; i++)
+		;
+	if (f->walk.foreign && f->announced)
+		f->walk.ended = 1;
+	outcome.cut = http2_finish(&h);
+	outcome.foreign = f->walk.foreign;
+	return outcome;
+}
+
 struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window, uint8_t slack)
 {
 	struct http1_view v = begin(f, direction, n);
@@ -161,8 +200,17 @@ struct framing_outcome framing_call(struct framing *f, int direction, const uint
 	f->bytes = bytes;
 	f->window = window;
 	f->slack = slack;
+	if (f->http2)
+		return frames_call(f, &v);
 	for (int i = 0; i < HTTP1_STEPS_MAX && http1_step(&v) == 0; i++)
 		;
+	if (http2_may_turn(&v)) {
+		struct http2_view h = frames_of(f, &v);
+
+		f->http2 = http2_turns(&h, f->accepted);
+		if (f->http2)
+			return frames_call(f, &v);
+	}
 	outcome.cut = end(f, &v);
 	outcome.foreign = f->walk.foreign;
 	return outcome;
@@ -171,7 +219,18 @@ struct framing_outcome framing_call(struct framing *f, int direction, const uint
 bool framing_skip(struct framing *f, int direction, uint64_t n)
 {
 	struct http1_view v = begin(f, direction, (u32)n);
-	bool known = http1_skip(&v, n) == 0;
+	bool known;
+
+	if (f->http2) {
+		struct http2_view h = frames_of(f, &v);
+
+		known = http2_skip(&h, n) == 0;
+		f->walk.ended = 1; /* a connection that is followed is told at once of bytes that were not readable */
+		f->walk.offset = f->walk.total;
+		http2_finish(&h);
+		return known;
+	}
+	known = http1_skip(&v, n) == 0;
 
 	f->walk.offset = f->walk.total;
 	end(f, &v);

@@ -37,6 +37,10 @@ struct framing_head {
 uint32_t framing_heads(const struct framing *f);
 struct framing_head framing_latest_head(const struct framing *f);
 
+/* Of the event that the sink is given: a frame of HTTP/2 begins with its first byte. */
+bool framing_begins(const struct framing *f);
+bool framing_is_http2(const struct framing *f);
+
 /* Before its first call: the connection was found open. Bit d of `distrusted`: direction d may be in the middle of a body. */
 void framing_join(struct framing *f, uint8_t distrusted);
 

@@ -43,6 +43,13 @@ enum http2_state {
 	HTTP2_LOST = 3,	 /* to be found again at the beginning of a call */
 };
 
+/* Who may be the client, where no byte of the beginning was seen. */
+enum http2_end {
+	HTTP2_UNKNOWN_END = 0,
+	HTTP2_ACCEPTED = 1,
+	HTTP2_CONNECTED = 2,
+};
+
 /* One direction of a connection, between calls. */
 struct http2_direction {
 	u32 shown;  /* bytes of the frame under way that user space is shown … */
@@ -287,11 +294,64 @@ static __always_inline long http2_step(struct http2_view *h)
 	return 0;
 }
 
+/* May it, by what http1/framing.h has made of the call? Then the call is not finished yet, but for what lies before a frame. */
+static __always_inline bool http2_may_turn(struct http1_view *v)
+{
+	struct http1_walk *w = v->w;
+
+	if (w->preface)
+		return true;
+	if (v->connection->switched != 1)
+		return w->foreign && !v->connection->known && !w->carried && w->window == 0;
+	if (w->line_start >= w->total)
+		return false;
+	if (w->capture != HTTP1_NO_CAPTURE)
+		http1_emit(v, w->line_start);
+	return true;
+}
+
+/*
+ * Does the connection speak HTTP/2 from some byte of this call on, which http1/framing.h has gone over? By the client's preface or the
+ * server's first SETTINGS; behind an upgrade by the same; in the middle of a connection by frames. True: http2_step() goes on at w->offset.
+ * Nothing is handed over here.
+ */
+static __always_inline bool http2_turns(struct http2_view *h, u8 end)
+{
+	struct http1_connection *c = h->v.connection;
+	struct http1_walk *w = h->v.w;
+	u8 d = w->direction & 1;
+	int beginning;
+
+	if (w->preface) {
+		http2_begin(h, 1 + d, true);
+		h->d->shown = HTTP2_PREFACE - HTTP2_PREFACE_LINE;
+		w->offset = w->line_start;
+		return true;
+	}
+	if (c->switched == 1) {
+		c->switched = 2;
+		if (http1_load(&h->v, w->line_start) < 0)
+			return false;
+	}
+	beginning = http2_beginning((const struct http1_text *)h->v.data, w->window_end - w->window);
+	if (beginning && (w->at_start || c->switched))
+		http2_begin(h, beginning == 2 ? 1 + d : 2 - d, true);
+	else if (!c->switched && !w->at_start && http2_begins_frame((const struct http2_window *)h->v.data, w->window_end, w->total))
+		http2_begin(h, end == HTTP2_UNKNOWN_END ? 0 : end == HTTP2_ACCEPTED ? 1 + CLEW_INGRESS : 1 + CLEW_EGRESS, false);
+	else
+		return false;
+	w->capture = HTTP1_NO_CAPTURE;
+	w->offset = w->window;
+	return true;
+}
+
 /* A direction that was lost is found again, if this call begins with a frame. */
 static __always_inline void http2_find(struct http2_view *h)
 {
 	struct http1_walk *w = h->v.w;
 
+	if (h->d->state != HTTP2_LOST)
+		return;
 	if (w->offset == 0 && w->window_end == 0 && http1_load(&h->v, 0) < 0)
 		return;
 	if (w->window == 0 && http2_begins_frame((const struct http2_window *)h->v.data, w->window_end, w->total))

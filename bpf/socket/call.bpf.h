@@ -207,70 +207,20 @@ static long frame_step(u32 index, struct call *call)
 	return http2_step(&h);
 }
 
-/*
- * Does the connection speak HTTP/2 from some byte of this call on? By the client's preface or the server's first SETTINGS; after an upgrade
- * by the same; in the middle of a connection by frames. True: walk_frames() goes on at walk.offset.
- */
-static __noinline int turns_to_frames(struct call *call, u32 carried)
-{
-	struct http2_view h = frames_of(call);
-	struct connection *c = call->c;
-	struct http1_walk *w = &call->s->walk;
-	u8 d = w->direction & 1, requests;
-	int beginning;
+#define WALK_MAY_TURN (-1)
 
-	if (w->preface) {
-		http2_begin(&h, 1 + d, true);
-		h.d->shown = HTTP2_PREFACE - HTTP2_PREFACE_LINE;
-		w->offset = w->line_start;
-		return c->http2 = 1;
-	}
-	if (c->http.switched == 1) {
-		if (w->line_start >= w->total)
-			return 0;
-		c->http.switched = 2;
-		if (w->capture != HTTP1_NO_CAPTURE)
-			http1_emit(&h.v, w->line_start);
-		if (http1_load(&h.v, w->line_start) < 0)
-			return 0;
-	} else if (c->http.known || carried || w->window != 0) {
-		return 0;
-	}
-	beginning = http2_beginning((const struct http1_text *)h.v.data, w->window_end - w->window);
-	if (beginning && (w->at_start || c->http.switched)) {
-		http2_begin(&h, beginning == 2 ? 1 + d : 2 - d, true);
-	} else if (!c->http.switched && !w->at_start && http2_begins_frame((const struct http2_window *)h.v.data, w->window_end, w->total)) {
-		requests = c->accepted == 0 ? 0 : c->accepted == 1 ? 1 + CLEW_INGRESS : 1 + CLEW_EGRESS;
-		http2_begin(&h, requests, false);
-	} else {
-		return 0;
-	}
-	w->capture = HTTP1_NO_CAPTURE;
-	w->offset = w->window;
-	return c->http2 = 1;
-}
-
-/* Goes over the frames of the call, from walk.offset on. */
-static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk)
+/* After the last step of HTTP/1. */
+static __always_inline int finish(struct call *call, bool is_plain)
 {
-	struct call call = {.s = s, .c = c, .sk = sk};
-	struct http2_view h = frames_of(&call);
+	struct http1_view v = view_of(call);
+	struct scratch *s = call->s;
 	struct http1_walk *w = &s->walk;
 
-	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
-		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
-	if (!s->readable) {
-		if (http2_skip(&h, w->total))
-			lose(s, CLEW_LOSS_UNREADABLE, 1);
-		w->offset = w->total;
-	} else {
-		if (h.d->state == HTTP2_LOST)
-			http2_find(&h);
-		bpf_loop(HTTP1_STEPS_MAX, frame_step, &call, 0);
-	}
-	if ((w->foreign || s->hole > 0 || !s->readable) && c->announced)
+	v.is_plain = is_plain;
+	/* a connection that is followed is told at once of bytes that it is not shown: a body that goes on, or a hole */
+	if ((w->foreign || s->hole > 0 || !s->readable) && call->c->announced)
 		w->ended = 1;
-	if (http2_finish(&h))
+	if (http1_finish(&v))
 		lose(s, CLEW_LOSS_STEPS, 1);
 	if (w->foreign)
 		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
@@ -281,11 +231,10 @@ static __noinline int walk_frames(struct scratch *s, struct connection *c, struc
 static __always_inline int walk(struct call *call, bool is_plain)
 {
 	struct http1_view v = view_of(call);
-	struct connection *c = call->c;
 	struct scratch *s = call->s;
 	struct http1_walk *w = &s->walk;
-	u32 carried = v.d->line_length;
 
+	w->carried = v.d->line_length != 0;
 	if (s->hole > 0 && http1_skip(&v, (u64)s->hole))
 		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
 	if (!s->readable) {
@@ -295,12 +244,58 @@ static __always_inline int walk(struct call *call, bool is_plain)
 	} else {
 		bpf_loop(HTTP1_STEPS_MAX, is_plain ? plain_step : call_step, call, 0);
 	}
-	if ((w->foreign || w->preface || c->http.switched == 1) && s->readable && turns_to_frames(call, carried))
-		return 0;
-	/* a connection that is followed is told at once of bytes that it is not shown: a body that goes on, or a hole */
+	v.is_plain = is_plain;
+	if (s->readable && http2_may_turn(&v))
+		return WALK_MAY_TURN;
+	return finish(call, is_plain);
+}
+
+/*
+ * A call that HTTP/1 can make nothing of. Does the connection speak HTTP/2 from some byte of it on? Then walk_frames() goes on there. By itself,
+ * and not within the walk, for the stack.
+ */
+static __noinline int turn_to_frames(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct call call = {.s = s, .c = c, .sk = sk};
+	struct http2_view h = frames_of(&call);
+
+	u8 end = HTTP2_UNKNOWN_END;
+
+	if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX) /* who has called connect() has no backlog of a listener */
+		end = BPF_CORE_READ(sk, sk_max_ack_backlog) ? HTTP2_ACCEPTED : HTTP2_CONNECTED;
+	c->http2 = http2_turns(&h, end);
+	return c->http2;
+}
+
+static __noinline int finish_call(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct call call = {.s = s, .c = c, .sk = sk};
+
+	return finish(&call, true);
+}
+
+/* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
+static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct call call = {.s = s, .c = c, .sk = sk};
+	struct http2_view h = frames_of(&call);
+	struct http1_walk *w = &s->walk;
+
+	if (!c->http2 && !turn_to_frames(s, c, sk))
+		return finish_call(s, c, sk);
+	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
+		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
+	if (!s->readable) {
+		if (http2_skip(&h, w->total))
+			lose(s, CLEW_LOSS_UNREADABLE, 1);
+		w->offset = w->total;
+	} else {
+		http2_find(&h);
+		bpf_loop(HTTP1_STEPS_MAX, frame_step, &call, 0);
+	}
 	if ((w->foreign || s->hole > 0 || !s->readable) && c->announced)
 		w->ended = 1;
-	if (http1_finish(&v))
+	if (http2_finish(&h))
 		lose(s, CLEW_LOSS_STEPS, 1);
 	if (w->foreign)
 		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
@@ -400,11 +395,9 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
 	c->last_time_ns[d] = s->now_ns;
-	done = 0;
-	if (!c->http2)
-		done = is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
+	done = c->http2 ? WALK_MAY_TURN : is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
-	if (c->http2) {
+	if (done == WALK_MAY_TURN) {
 		done = walk_frames(s, c, sk);
 		asm volatile("" : : "r"(done));
 	} else if (!is_plain && injecting)

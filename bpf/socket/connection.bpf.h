@@ -59,12 +59,6 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 	e->peer_port = bpf_ntohs(e->peer_port);
 }
 
-struct tcp_positions {
-	u32 end[2];   /* sequence number behind the last byte that the application has moved, by direction */
-	u32 base[2];  /* sequence number of its first byte */
-	u32 accepted; /* has a listener's backlog: did not call connect() */
-};
-
 /* DESIGN 4, FEASIBILITY 8.1: both ends of every byte, at any age of the connection. */
 /* `fin`: the peer's has arrived. It counts as a byte, and a read of the last bytes passes over it. */
 #define READ_TCP_POSITIONS(p, get, fin)                                                                                                    \
@@ -94,7 +88,6 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 		c->position[0] = before[0];
 		c->position[1] = before[1] - (c->base[1] - tcp->base[1]);
 		c->has_base[0] = c->has_base[1] = 1;
-		c->accepted = tcp->accepted ? 1 : 2;
 	}
 	c->http.joined = !c->from_start;
 	if (c->from_start) /* its first bytes had arrived when it was found open, but nobody had read them */

@@ -110,7 +110,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 {
 	u64 nr = regs->orig_ax;
 	u32 tgid = (u32)(pid_tgid >> 32), flags, fd = (u32)regs->di;
-	struct tcp_positions tcp, *positions = NULL;
+	struct tcp_positions *positions = NULL;
 	struct socket_of_call socket;
 	struct clew_process *p;
 	struct connection *c;
@@ -151,8 +151,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	if (!c)
 		return 0;
 	if (!many && BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX) {
-		if (read_positions((struct tcp_sock *)sk, &tcp))
-			positions = &tcp;
+		if (read_positions((struct tcp_sock *)sk, &s->tcp))
+			positions = &s->tcp;
 	}
 	if (c->id == 0)
 		begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions, direction, (u32)moved);

@@ -152,10 +152,6 @@ static long gather_step(u32 index, struct gather *g)
 		s->gather_failed = 1;
 		return 1;
 	}
-	if (filled == 0) {
-		s->gather_index = s->iov_index;
-		s->gather_iov_offset = s->iov_offset;
-	}
 	s->gathered = filled + n;
 	/* a head that fills its iovecs: its body, in the next ones, need not be read */
 	return n >= 4 && *(u32 *)(s->bytes + SCRATCH_HEADROOM + filled + n - 4) == 0x0a0d0a0d;
@@ -182,9 +178,6 @@ static __noinline int read_buffer(struct scratch *s, u32 offset, u32 total)
 		bpf_loop(1024 + 1, gather_step, &g, 0); /* UIO_MAXIOV */
 		if (s->gather_failed || s->gathered == 0)
 			return -1;
-		/* the next window may begin within this one: in a frame's header that it cuts, in an iovec before its last */
-		s->iov_index = s->gather_index;
-		s->iov_offset = s->gather_iov_offset;
 		return (int)s->gathered;
 	}
 	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, n, (void *)(s->buffer + offset)))
