@@ -23,8 +23,7 @@ def traced(ctx, server, client_name, wishes, concurrency, *options, port=None):
 
 
 def between(ctx, server_name, client_name, concurrency, n):
-    # tonic's h2 ends its own connection (PROTOCOL_ERROR) now and then when calls are given up, traced or not.
-    given_up = client_name != "tonic"
+    given_up = stacks.may_give_up(server_name, client_name)
     wishes = [wish for pair in zip(plan.mixed(n // 2, given_up=given_up), plan.mixed(n // 2, fixed=True, given_up=given_up)) for wish in pair]
     server = stacks.serve(ctx, server_name, paths=[wish.path for wish in wishes])
     outcomes, result = traced(ctx, server, client_name, wishes, concurrency)

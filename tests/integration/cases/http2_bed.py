@@ -5,10 +5,11 @@ from http2 import plan, stacks
 
 
 def against_all(ctx, server_name, clients, make, http=False):
-    wishes = make(ctx.count(40, 160, 40))
-    server = stacks.serve(ctx, server_name, paths=[wish.path for wish in wishes])
+    n = ctx.count(40, 160, 40)
+    server = stacks.serve(ctx, server_name, paths=[wish.path for wish in make(n)])
     tried = []
     for name in clients:
+        wishes = make(n, given_up=stacks.may_give_up(server_name, name))
         for concurrency in (1, 8, 64):
             try:
                 outcomes = stacks.call(ctx, name, server.port, wishes, concurrency)

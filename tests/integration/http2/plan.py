@@ -68,7 +68,7 @@ class Outcome:
 
 def mixed(n: int, tag: str = "t", fixed: bool = False, failures: bool = True, given_up: bool = True) -> list[Wish]:
     """Calls of all kinds, lengths and ends. `fixed`: by the service's own four paths instead of a path for each call."""
-    out = []
+    out, every = [], max(40, n // 25)  # servers close a connection on which too many are given up
     for i in range(n):
         kind, many = KINDS[i % 4], 1 + i // 4 % 5
         path = f"/bed.Bed/{kind.capitalize()}" if fixed else f"/l.{kind}/{tag}{i}" if kind != "unary" else f"/l/{tag}{i}"
@@ -76,9 +76,9 @@ def mixed(n: int, tag: str = "t", fixed: bool = False, failures: bool = True, gi
                     size=40_000 if i % 50 == 17 else i * 37 % 3000)
         if failures and i % 7 == 3:
             wish.status = 1 + i // 7 % 16
-        elif given_up and i % 40 in (20, 21):
-            wish.delay, wish.size, wish.send = 300, 10, 1
-            wish.deadline, wish.cancel = (25, 0) if i % 40 == 20 else (0, 25)
+        elif given_up and i % every in (20, 21):
+            wish.delay, wish.size, wish.send = 1000, 10, 1
+            wish.deadline, wish.cancel = (25, 0) if i % every == 20 else (0, 25)
         out.append(wish)
     return out
 
@@ -91,7 +91,7 @@ def plain(n: int, tag: str = "t", given_up: bool = True) -> list[Wish]:
         status = (200, 200, 404, 200, 503, 201, 200, 400)[i % 8]
         wish = Wish(f"/l/{tag}{i}/b{size}" + (f"/s{status}" if status != 200 else ""), send=(0, 1, 0, 3)[i % 4], size=size, status=status)
         if given_up and i % 40 == 20:
-            wish.delay, wish.cancel = 300, 25
+            wish.delay, wish.cancel = 1000, 25
         out.append(wish)
     return out
 
