@@ -43,8 +43,8 @@ inline constexpr std::array<std::string_view, 14> kContextFieldNames = {
 
 /// What is known about one exchange when it is over; the input of Protocol::describe().
 struct ExchangeFacts {
-  const Head* request = nullptr;   // null: the request was not seen
-  const Head* response = nullptr;  // null: no response was seen
+  const Head* request = nullptr;        // null: the request was not seen
+  const Head* response = nullptr;       // null: no response was seen
   const Head* response_tail = nullptr;  // what followed its body (trailers), or null
   uint64_t request_body_bytes = 0;
   uint64_t response_body_bytes = 0;

@@ -121,8 +121,8 @@ class Connections final : public capture::Sink {
   std::deque<Held> held_;  // spans of servers that wait for the client of their request
   uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;
-  std::string_view counted_as_;  // what spans_by_kind_ is of
-  std::array<base::Counter*, 2> spans_by_kind_{};          // server, client
+  std::string_view counted_as_;                    // what spans_by_kind_ is of
+  std::array<base::Counter*, 2> spans_by_kind_{};  // server, client
 };
 
 }  // namespace clew::connection

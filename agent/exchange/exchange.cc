@@ -41,7 +41,8 @@ void ExchangeTable::erase(Exchange& exchange) {
   (node.later != nullptr ? node.later->earlier : last_) = node.earlier;
   --size_;
   if (exchange.stream_id != 0)
-    if (const auto found = by_stream_.find(exchange.stream_id); found != by_stream_.end() && found->second == &node) by_stream_.erase(found);
+    if (const auto found = by_stream_.find(exchange.stream_id); found != by_stream_.end() && found->second == &node)
+      by_stream_.erase(found);
   if (spares_ >= kSparesMax) {
     delete &node;
     return;

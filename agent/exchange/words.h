@@ -46,10 +46,9 @@ class Words {
  private:
   bool are_of(const Exchange& exchange, correlation::Evidence evidence) const {
     return exchange.request.head && exchange.request.head == request_ && exchange.response.head && exchange.response.head == response_ &&
-           exchange.response_tail == tail_ && !exchange.aborted &&
-           exchange.request.body_bytes == request_body_bytes_ && exchange.response.body_bytes == response_body_bytes_ &&
-           exchange.request.complete && exchange.response.complete && exchange.incomplete == 0 &&
-           exchange.injected == capture::Bytes::Injected::kNothing && evidence == evidence_ &&
+           exchange.response_tail == tail_ && !exchange.aborted && exchange.request.body_bytes == request_body_bytes_ &&
+           exchange.response.body_bytes == response_body_bytes_ && exchange.request.complete && exchange.response.complete &&
+           exchange.incomplete == 0 && exchange.injected == capture::Bytes::Injected::kNothing && evidence == evidence_ &&
            evidence != correlation::Evidence::kInferred;  // its confidence differs each time
   }
 

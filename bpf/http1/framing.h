@@ -112,12 +112,12 @@ struct http1_walk {
 	u32 capture;	 /* bytes to hand over: first, or HTTP1_NO_CAPTURE */
 	u32 capture_end; /* and behind the last */
 	u8 direction;
-	u8 ended;	/* a message ended in this call, and user space has not been told */
-	u8 foreign;	/* bytes at a message start were not HTTP */
-	u8 at_start;	/* the call holds the connection's first bytes in its direction */
-	u8 begins;	/* a frame of HTTP/2 does at `capture` */
-	u8 preface;	/* the first line of HTTP/2's preface was seen: it goes on at line_start */
-	u8 carried;	/* a line was unfinished before this call */
+	u8 ended;    /* a message ended in this call, and user space has not been told */
+	u8 foreign;  /* bytes at a message start were not HTTP */
+	u8 at_start; /* the call holds the connection's first bytes in its direction */
+	u8 begins;   /* a frame of HTTP/2 does at `capture` */
+	u8 preface;  /* the first line of HTTP/2's preface was seen: it goes on at line_start */
+	u8 carried;  /* a line was unfinished before this call */
 	u8 padding1;
 	u32 heads;	/* heads that ended in this call; interim responses have none */
 	u32 origin;	/* what `begins` counts from: the low bits of the position of the call's first byte */
@@ -319,9 +319,9 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 	} else {
 		if (n < 12 || !is_request || !(http1_class[p[0]] & 1))
 			return n == 14 && !c->known && first == HTTP1_WORD('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
-					       http1_u64(p + 6) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '2', '.', '0') ?
-				       HTTP1_PREFACE :
-				       HTTP1_NOT_HTTP;
+					       http1_u64(p + 6) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '2', '.', '0')
+				       ? HTTP1_PREFACE
+				       : HTTP1_NOT_HTTP;
 		if (c->request_direction == 2 - direction)
 			return HTTP1_NOT_HTTP;
 		c->request_direction = 1 + direction;

@@ -669,8 +669,8 @@ TEST(Http1Framing, WhatIsNotHttpIsNotShown)
 	using namespace std::string_literals;
 	for (const std::string &bytes :
 	     {"*2\r\n$3\r\nGET\r\n$1\r\na\r\n"s, "SET key value\r\n"s, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s,
-	      "\x00\x00\x00\x08\x04\xd2\x16\x2f"s, "GET / HTTP/0.9\r\n"s, "GET /\r\n"s, "SSH-2.0-OpenSSH_9.2\r\n"s,
-	      "{\"a\": 1}\n"s, "HTTP/1.1 OK\r\n"s, "HTTP/2 200\r\n"s, "\n\n\x01 secret"s, "\r\r\n"s}) {
+	      "\x00\x00\x00\x08\x04\xd2\x16\x2f"s, "GET / HTTP/0.9\r\n"s, "GET /\r\n"s, "SSH-2.0-OpenSSH_9.2\r\n"s, "{\"a\": 1}\n"s,
+	      "HTTP/1.1 OK\r\n"s, "HTTP/2 200\r\n"s, "\n\n\x01 secret"s, "\r\r\n"s}) {
 		Kernel kernel;
 		EXPECT_TRUE(kernel.call(Sender::kClient, bytes).foreign) << bytes;
 		const std::string shown = kernel.shown(Sender::kClient);

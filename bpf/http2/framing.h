@@ -52,10 +52,10 @@ enum http2_end {
 
 /* One direction of a connection, between calls. */
 struct http2_direction {
-	u32 shown;  /* bytes of the frame under way that user space is shown … */
-	u32 hidden; /* … and those behind them that it is not */
-	u8 state;   /* enum http2_state */
-	u8 ends;    /* it is the last of its stream */
+	u32 shown;	  /* bytes of the frame under way that user space is shown … */
+	u32 hidden;	  /* … and those behind them that it is not */
+	u8 state;	  /* enum http2_state */
+	u8 ends;	  /* it is the last of its stream */
 	u8 header_length; /* of an unfinished frame header */
 	u8 padding;
 	u8 header[2 * 16]; /* and room to append blindly */
@@ -179,7 +179,8 @@ HTTP1_GLOBAL int http2_clear(struct http1_text *t, u32 n)
 	return 0;
 }
 
-/* The connection speaks HTTP/2 from here on. `requests`: 1 + direction of the client's bytes, or 0; `d` at a frame, or before the preface. */
+/* The connection speaks HTTP/2 from here on. `requests`: 1 + direction of the client's bytes, or 0; `d` at a frame, or before the preface.
+ */
 static __always_inline void http2_begin(struct http2_view *h, u8 requests, bool from_start)
 {
 	struct http1_walk *w = h->v.w;
@@ -267,8 +268,8 @@ static __always_inline long http2_step(struct http2_view *h)
 		return 0;
 	}
 	/* a header that the window cuts is whole in the next one */
-	if (w->offset >= w->window_end ||
-	    (!d->shown && !d->header_length && w->offset + HTTP2_HEADER > w->window_end && w->window_end < w->total && w->offset > w->window)) {
+	if (w->offset >= w->window_end || (!d->shown && !d->header_length && w->offset + HTTP2_HEADER > w->window_end &&
+					   w->window_end < w->total && w->offset > w->window)) {
 		if (w->capture != HTTP1_NO_CAPTURE)
 			http1_emit(&h->v, w->offset);
 		if (http1_load(&h->v, w->offset) < 0) {

@@ -176,7 +176,8 @@ std::vector<Turn> conversation(std::mt19937 &random)
 				const bool has_body = roll(2);
 				bytes += request(next, !has_body);
 				if (has_body)
-					bytes += data(next, roll(3) ? roll(100) : roll(5000), false, roll(4) == 0) + data(next, roll(2), true);
+					bytes += data(next, roll(3) ? roll(100) : roll(5000), false, roll(4) == 0) +
+						 data(next, roll(2), true);
 				open.push_back(next);
 			}
 			if (roll(3) == 0)
@@ -191,7 +192,8 @@ std::vector<Turn> conversation(std::mt19937 &random)
 			bytes += roll(2) ? data(stream, roll(30), true)
 					 : frame(FrameType::kHeaders, kEndHeaders | kEndStream, stream, std::string("\0\1a\1b", 5));
 		}
-		bytes += frame(FrameType::kPing, 0, 0, "pingpong") + frame(static_cast<FrameType>(0x50), 0xff, 9, std::string(roll(200), kBody));
+		bytes += frame(FrameType::kPing, 0, 0, "pingpong") +
+			 frame(static_cast<FrameType>(0x50), 0xff, 9, std::string(roll(200), kBody));
 		turns.push_back({Sender::kServer, bytes});
 	}
 	return turns;
@@ -280,7 +282,8 @@ TEST(Http2Framing, ManySmallAnswersAreOneEvent)
 
 TEST(Http2Framing, AnUpgradeIsFollowedAndAnotherIsNot)
 {
-	const std::string ask = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+	const std::string ask =
+		"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
 	const std::string granted = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
 	const std::string settings = frame(FrameType::kSettings, 0, 0);
 	const std::string client = std::string(kPreface) + settings + request(3, true);

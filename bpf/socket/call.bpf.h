@@ -85,7 +85,8 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 	}
 	e = (void *)start;
 	e->type = CLEW_EVENT_DATA;
-	e->direction = s->walk.direction | (u8)s->blocking | (u8)s->injected | (executes ? CLEW_EXECUTION : 0) | (s->walk.begins ? CLEW_BEGINS : 0);
+	e->direction = s->walk.direction | (u8)s->blocking | (u8)s->injected | (executes ? CLEW_EXECUTION : 0) |
+		       (s->walk.begins ? CLEW_BEGINS : 0);
 	e->length = (u16)length;
 	e->tgid = s->tgid;
 	e->time_ns = s->now_ns;
@@ -251,8 +252,8 @@ static __always_inline int walk(struct call *call, bool is_plain)
 }
 
 /*
- * A call that HTTP/1 can make nothing of. Does the connection speak HTTP/2 from some byte of it on? Then walk_frames() goes on there. By itself,
- * and not within the walk, for the stack.
+ * A call that HTTP/1 can make nothing of. Does the connection speak HTTP/2 from some byte of it on? Then walk_frames() goes on there. By
+ * itself, and not within the walk, for the stack.
  */
 static __noinline int turn_to_frames(struct scratch *s, struct connection *c, struct sock *sk)
 {

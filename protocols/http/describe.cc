@@ -75,7 +75,7 @@ void append_query(std::string_view query, bool capture, std::string& out) { appe
 void add_server_attributes(const MessageHead& request, const Target& target, const ExchangeFacts& facts, base::Attributes& out) {
   const std::string_view scheme = find_scheme(request, target);
   out.add("url.scheme", scheme);
-  if (!target.path.empty()) out.add("url.path", target.path);  // else nobody knows it
+  if (!target.path.empty() || !request.is_partial()) out.add("url.path", target.path);
   if (!target.query.empty()) {
     std::string query;
     append_query(target.query, facts.capture_query, query);

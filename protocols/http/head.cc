@@ -29,8 +29,7 @@ HeadPointer MessageHead::make(const HeadParts& parts) {
 }
 
 HeadParts MessageHead::parts() const {
-  HeadParts parts{
-      .status = status_, .version = version_, .rpc = rpc_, .rpc_status = rpc_status_, .is_partial = is_partial_};
+  HeadParts parts{.status = status_, .version = version_, .rpc = rpc_, .rpc_status = rpc_status_, .is_partial = is_partial_};
   for (size_t i = 0; i < kFieldCount; ++i) parts.fields[i] = (*this)[static_cast<Field>(i)];
   return parts;
 }

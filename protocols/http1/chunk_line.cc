@@ -8,8 +8,8 @@
 
 namespace clew::protocols::http1 {
 
-using http::to_lower;
 using http::is_digit;
+using http::to_lower;
 using http::trim;
 
 namespace {

@@ -6,8 +6,8 @@
 #include <array>
 #include <cstring>
 
-#include "protocols/http1/body_fields.h"
 #include "protocols/http/characters.h"
+#include "protocols/http1/body_fields.h"
 
 namespace clew::protocols::http1 {
 namespace {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/http1/framing.h"
 #include "protocols/http/head.h"
+#include "protocols/http1/framing.h"
 #include "protocols/http1/start_line.h"
 
 namespace clew::protocols::http1 {
@@ -29,7 +29,7 @@ struct HeadScan {
   bool has_start_line = false;  // its line is whole and good, even if the head is not whole
   bool has_upgrade = false;
   bool upgrades_to_http2 = false;  // it names h2c
-  bool has_secret = false;  // cookies or credentials: no byte of it is to be kept
+  bool has_secret = false;         // cookies or credentials: no byte of it is to be kept
   /// A line that is no header field; nginx and CPython pass over such lines, and so does the scan. Looked for with `strict` only.
   bool has_malformed_line = false;
   size_t length = 0;        // kComplete: of the head with its empty line

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "protocols/http1/framing.h"
 #include "protocols/http/head.h"
+#include "protocols/http1/framing.h"
 
 namespace clew::protocols::http1 {
 

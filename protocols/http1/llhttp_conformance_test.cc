@@ -199,7 +199,8 @@ std::vector<Message> find_messages(const Case& c) {
     switch (step.kind) {
       case Step::Kind::kHead: {
         const auto& head = static_cast<const http::MessageHead&>(*step.head);
-        found.push_back({std::string(head[http::Field::kMethod]), std::string(head[http::Field::kTarget]), head.status(), step.is_interim, 0});
+        found.push_back(
+            {std::string(head[http::Field::kMethod]), std::string(head[http::Field::kTarget]), head.status(), step.is_interim, 0});
         found.back().is_complete |= step.is_whole;
         if (step.skip > bytes.size()) return found;
         bytes.remove_prefix(static_cast<size_t>(step.skip));

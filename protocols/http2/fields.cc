@@ -47,7 +47,8 @@ constexpr auto kFields = [] {
 constexpr auto kFirstOfLength = [] {
   std::array<uint8_t, kNameLengthMax + 2> first{};
   for (size_t length = 0; length < first.size(); ++length)
-    first[length] = static_cast<uint8_t>(std::count_if(kFields.begin(), kFields.end(), [&](const KnownField& f) { return f.name.size() < length; }));
+    first[length] =
+        static_cast<uint8_t>(std::count_if(kFields.begin(), kFields.end(), [&](const KnownField& f) { return f.name.size() < length; }));
   return first;
 }();
 
@@ -157,9 +158,11 @@ http::HeadParts BlockFields::parts() const {
   for (size_t i = 0; i < kept_.size(); ++i) parts.fields[i] = text(kept_[i]);
   if (std::string_view& host = parts.fields[static_cast<size_t>(Field::kHost)]; host.empty()) host = text(host_);
   if (parts.rpc == http::Rpc::kNone && is_connect_) parts.rpc = http::Rpc::kConnect;
-  // What is unknown may be one of those that are asked for, unless they are all there.
+  // What is unknown may be one of those that matter, unless they are all there: a content type tells calls from other requests.
   constexpr uint8_t kAll = kMethodSeen | kPathSeen | kSchemeSeen | kAuthoritySeen;
-  const bool is_whole = has_content_type_ && (has_status() || (seen_ & kAll) == kAll);
+  const std::string_view method = parts.fields[static_cast<size_t>(Field::kMethod)];
+  const bool has_body = method != "GET" && method != "HEAD";
+  const bool is_whole = has_status() || ((seen_ & kAll) == kAll && (has_content_type_ || !has_body));
   parts.is_partial = has_unknown_ && !is_whole;
   return parts;
 }

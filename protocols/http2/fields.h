@@ -36,7 +36,9 @@ class BlockFields final : public HpackDecoder::Visitor {
   bool has_status() const { return (seen_ & kStatusSeen) != 0; }
   bool has_unknown() const { return has_unknown_; }
   bool is_too_large() const { return is_too_large_; }
-  size_t memory_bytes() const { return text_.capacity() + contexts_.capacity() * sizeof(Context) + fields_.capacity() * sizeof(HeaderField); }
+  size_t memory_bytes() const {
+    return text_.capacity() + contexts_.capacity() * sizeof(Context) + fields_.capacity() * sizeof(HeaderField);
+  }
 
  private:
   enum Seen : uint8_t { kMethodSeen = 1, kPathSeen = 2, kSchemeSeen = 4, kAuthoritySeen = 8, kStatusSeen = 16 };

@@ -16,18 +16,18 @@ struct Shape {
   std::optional<uint32_t> length;  // if fixed
 };
 constexpr std::array<Shape, 10> kShapes = {{
-    {kEndStream | kPadded, Where::kStream, std::nullopt},                                 // DATA
-    {kEndStream | kEndHeaders | kPadded | kHasPriority, Where::kStream, std::nullopt},    // HEADERS
-    {0, Where::kStream, 5},                                                               // PRIORITY
-    {0, Where::kStream, 4},                                                               // RST_STREAM
-    {kAck, Where::kConnection, std::nullopt},                                             // SETTINGS
-    {kEndHeaders | kPadded, Where::kStream, std::nullopt},                                // PUSH_PROMISE
-    {kAck, Where::kConnection, 8},                                                        // PING
-    {0, Where::kConnection, std::nullopt},                                                // GOAWAY
-    {0, Where::kBoth, 4},                                                                 // WINDOW_UPDATE
-    {kEndHeaders, Where::kStream, std::nullopt},                                          // CONTINUATION
+    {kEndStream | kPadded, Where::kStream, std::nullopt},                               // DATA
+    {kEndStream | kEndHeaders | kPadded | kHasPriority, Where::kStream, std::nullopt},  // HEADERS
+    {0, Where::kStream, 5},                                                             // PRIORITY
+    {0, Where::kStream, 4},                                                             // RST_STREAM
+    {kAck, Where::kConnection, std::nullopt},                                           // SETTINGS
+    {kEndHeaders | kPadded, Where::kStream, std::nullopt},                              // PUSH_PROMISE
+    {kAck, Where::kConnection, 8},                                                      // PING
+    {0, Where::kConnection, std::nullopt},                                              // GOAWAY
+    {0, Where::kBoth, 4},                                                               // WINDOW_UPDATE
+    {kEndHeaders, Where::kStream, std::nullopt},                                        // CONTINUATION
 }};
-constexpr uint32_t kSettingsMax = 32;     // that anybody sends at once
+constexpr uint32_t kSettingsMax = 32;      // that anybody sends at once
 constexpr uint32_t kDebugBytesMax = 4096;  // behind a GOAWAY
 
 }  // namespace

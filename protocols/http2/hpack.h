@@ -19,8 +19,8 @@ struct HpackField {
   bool is_value_known = true;
 };
 
-/// One direction. Why not libnghttp2's inflater: it knows its table or has to give up. Here an entry that was not seen is unknown, and never
-/// another one: an index counts from the latest insertion, so what was inserted since is found whatever stands behind it.
+/// One direction. Why not libnghttp2's inflater: it knows its table or has to give up. Here an entry that was not seen is unknown, and
+/// never another one: an index counts from the latest insertion, so what was inserted since is found whatever stands behind it.
 class HpackDecoder {
  public:
   /// Most bytes of a table that are kept, whatever its size is said to be: entries beyond are unknown.
@@ -63,9 +63,7 @@ class HpackDecoder {
     bool is_wanted = false;
     bool is_name_known = false;
     uint32_t size = 0;  // as RFC 7541 §4.1 counts
-    HpackField field() const {
-      return {{text.get(), name_length}, {text.get() + name_length, value_length}, is_name_known, true};
-    }
+    HpackField field() const { return {{text.get(), name_length}, {text.get() + name_length, value_length}, is_name_known, true}; }
     size_t kept() const { return text ? name_length + value_length : 0; }
   };
 

@@ -39,8 +39,16 @@ TEST(Huffman, PaddingHasToBeTheBeginningOfEos) {
 }
 
 TEST(Hpack, WhatIsNoBlock) {
-  const std::string bad[] = {"\x80", "\xbe", std::string("\x00", 1), std::string("\x00\x01", 2), "\x7f\xff\xff\xff\xff\xff\x01", "\x40\x05" "abc", "\x82\x20",
-                             "\x3f\xff\xff\x7f", std::string("\x00\x81\x00\x00", 4)};
+  const std::string bad[] = {"\x80",
+                             "\xbe",
+                             std::string("\x00", 1),
+                             std::string("\x00\x01", 2),
+                             "\x7f\xff\xff\xff\xff\xff\x01",
+                             "\x40\x05"
+                             "abc",
+                             "\x82\x20",
+                             "\x3f\xff\xff\x7f",
+                             std::string("\x00\x81\x00\x00", 4)};
   for (const std::string& block : bad) {
     HpackDecoder decoder(true, every_name);
     EXPECT_EQ(decoded(decoder, block).substr(0, 1), "!") << ::testing::PrintToString(block);
@@ -66,7 +74,9 @@ TEST(Hpack, AfterAHoleNothingIsKnown) {
 TEST(Hpack, NamesThatNobodyAsksForLeaveNoText) {
   HpackDecoder decoder(true, is_wanted);
   const std::string secret(3000, 's');
-  std::string block = "\x40\x06" "cookie\x7f\xb9\x16";
+  std::string block =
+      "\x40\x06"
+      "cookie\x7f\xb9\x16";
   block += secret;
   EXPECT_EQ(decoded(decoder, block), "");
   EXPECT_EQ(decoded(decoder, "\xbe"), "");
@@ -77,7 +87,7 @@ TEST(Hpack, ABombCostsTimeByItsLengthAndNoMemory) {
   HpackDecoder decoder(true, every_name);
   decoder.allow(UINT32_MAX);
   std::string block = "\x3f\xe1\xff\x03";  // a table of 64 KiB
-  block += "\x40\x01x\x7f\xe1\xbb\x03";     // one entry of 57,000 bytes
+  block += "\x40\x01x\x7f\xe1\xbb\x03";    // one entry of 57,000 bytes
   block += std::string(128 + 57'024, 'b').substr(0, 127 + 0x61 + (0x3b << 7) + (3 << 14));
   Text first;
   ASSERT_EQ(decoder.decode(block, first), "");

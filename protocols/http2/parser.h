@@ -24,7 +24,7 @@ namespace clew::protocols::http2 {
 /// * After resync() of a direction its table is not known any more, and no stream is under way. The other direction goes on.
 class Http2Parser final : public Parser {
  public:
-  static constexpr size_t kStreamsMax = 16384;      // under way; more of them are counted, and give no spans
+  static constexpr size_t kStreamsMax = 16384;         // under way; more of them are counted, and give no spans
   static constexpr size_t kBlockBytesMax = 96 * 1024;  // of a header block with its frames
   static constexpr size_t kBlockFramesMax = 256;
   static constexpr unsigned kGoawaysMax = 32;  // that are looked at
@@ -56,10 +56,10 @@ class Http2Parser final : public Parser {
   struct Direction {
     explicit Direction(bool from_start) : hpack(from_start, is_wanted) {}
     State state = State::kHunting;
-    bool is_awaiting = false;       // kAwaitPeer was answered
-    bool is_aligned = false;        // what was invalid was not the framing …
-    bool is_rejected = false;       // … or it was
-    uint32_t ending = 0;            // kEnd: that stream
+    bool is_awaiting = false;  // kAwaitPeer was answered
+    bool is_aligned = false;   // what was invalid was not the framing …
+    bool is_rejected = false;  // … or it was
+    uint32_t ending = 0;       // kEnd: that stream
     uint32_t frame_length_max = kFrameLengthDefault;
     HpackDecoder hpack;
     HeadPointer known_head;
@@ -73,8 +73,8 @@ class Http2Parser final : public Parser {
   /// A header block with all its frames.
   struct Block {
     bool is_whole = false;
-    size_t length = 0;         // of the frames
-    std::string_view reason;   // why it is none
+    size_t length = 0;          // of the frames
+    std::string_view reason;    // why it is none
     std::string_view fragment;  // if it came in one frame, else in block_
     bool ends_stream = false;
   };
@@ -104,7 +104,7 @@ class Http2Parser final : public Parser {
   base::FlatMap<uint32_t, Stream, std::hash<uint32_t>> streams_;
   std::vector<uint32_t> refused_;  // by a GOAWAY: to be told
   BlockFields fields_;
-  std::string block_;             // fragments of the header block at hand
+  std::string block_;            // fragments of the header block at hand
   uint32_t latest_request_ = 0;  // highest stream that the client has opened
   uint32_t goaway_ = UINT32_MAX;
   unsigned goaways_ = 0;

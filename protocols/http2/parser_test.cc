@@ -25,7 +25,9 @@ std::string frame(FrameType type, uint8_t flags, uint32_t stream, std::string_vi
 }
 const std::string kSettings = frame(FrameType::kSettings, 0, 0);
 std::string get(uint32_t stream, std::string_view path = "/") {
-  std::string block = "\x82\x86\x41\x01" "h\x04";
+  std::string block =
+      "\x82\x86\x41\x01"
+      "h\x04";
   block.push_back(static_cast<char>(path.size()));
   return frame(FrameType::kHeaders, kEndHeaders | kEndStream, stream, block.append(path));
 }

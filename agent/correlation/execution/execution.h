@@ -83,8 +83,8 @@ class Execution {
 
   /// The thread has read something that belongs to none of the requests that this rule is told of.
   virtual void interrupted(const Caller& /*caller*/) {}
-  /// Does it hold where nobody knows which execution has read a request, or sends it (a caller without thread)? Connections with many streams
-  /// are read and written by whoever comes, for all of them; rules that go by who it was are not told of those.
+  /// Does it hold where nobody knows which execution has read a request, or sends it (a caller without thread)? Connections with many
+  /// streams are read and written by whoever comes, for all of them; rules that go by who it was are not told of those.
   virtual bool takes_anonymous() const { return false; }
 
   /// Nothing is under way: what is kept can be forgotten where room is needed.

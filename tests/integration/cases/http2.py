@@ -1,135 +1,117 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain HTTP/2 without TLS: Go, Node, nghttpd, nginx, Apache as servers; Go, Node, h2load, curl as clients."""
+"""HTTP/2 in clear text with nghttp2's server and clients, curl and Apache: from the start, by an upgrade, from the middle on."""
+import collections
+import re
+import subprocess
 import time
 
-from harness import env, truth
 from harness.case import case, check, need
-from harness.process import Process, run
+from harness.env import seconds, tool
+from harness.process import Process, free_port
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
-from http2 import check as compare
-from http2 import plan, stacks
-from http2.servers import apache, nghttpd, nginx
-
-from cases.grpc import traced
 
 
-def between(ctx, server_name, client_name, concurrency, n):
-    wishes = plan.plain(n)
-    server = stacks.serve(ctx, server_name)
-    outcomes, result = traced(ctx, server, client_name, wishes, concurrency)
-    wrong = plan.untrue(wishes, outcomes, http=True)
-    check(not wrong, f"the stacks themselves: {'; '.join(wrong)}")
-    at_client = {s.pid for s in result.spans if s.kind == CLIENT} - {server.pid}
-    check(len(at_client) <= 1, f"CLIENT spans of {len(at_client)} processes")
-    for kind, pids in ((SERVER, {server.pid}), (CLIENT, at_client)):
-        seen = compare.requests(wishes, outcomes)
-        for r in seen:
-            if r.optional:  # given up: the server may go on longer than the client waits
-                r.start = r.end = 0
-        truth.expect(seen, result.spans, kind, pids=pids, losses=result.summary(), incomplete_ok=False)
+def nghttpd(ctx):
+    need(tool("nghttpd") and tool("h2load"), "no nghttp2-server, nghttp2-client")
+    root, port = ctx.dir("root"), free_port()
+    (root / "small").write_text("12345")
+    (root / "large").write_text("x" * 300_000)
+    server = Process(ctx, "nghttpd", ["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", root, port])
+    server.wait_port(port)
+    return server, port
 
 
-for server_name, client_name in (("go-h2c", "node-http2"), ("node-http2", "go-h2c")):
-    for concurrency in (1, 8, 64):
-        @case(f"http2/{server_name}/{client_name}/c{concurrency}", quick=concurrency == 64)
-        def one(ctx, server_name=server_name, client_name=client_name, concurrency=concurrency):
-            between(ctx, server_name, client_name, concurrency, ctx.count(320, 10_000, 60))
+def h2load(port, *arguments, path="small"):
+    out = subprocess.run(["h2load", *map(str, arguments), f"http://127.0.0.1:{port}/{path}"], capture_output=True, text=True, timeout=seconds(30))
+    return int(re.search(r"(\d+) succeeded", out.stdout).group(1))
 
 
-def under_h2load(ctx, start, streams, n):
-    """Every request has a path of its own, and a fixed answer."""
-    need(env.tool("h2load"), "h2load is not installed")
-    paths = [f"/f/{i}" for i in range(n)]
-    server = start(ctx, paths)
-    uris = ctx.work / "uris"
-    uris.write_text("".join(f"http://127.0.0.1:{server.port}{path}\n" for path in paths))
-    pids = sorted(server.process.tree())
-    clew = Clew(ctx, *(x for pid in pids for x in ("--pid", pid)), command=["h2load", "-n", n, "-c", 1, "-m", streams, "-i", uris])
-    result = clew.wait(300)
-    check(f"{n} succeeded, 0 failed" in result.stdout, f"h2load: {result.stdout[-400:]}{result.stderr[-200:]}")
-    for kind in (SERVER, CLIENT):
-        seen = [truth.Request("GET", path, 200, 0, server.size, version="2") for path in paths]
-        truth.expect(seen, result.spans, kind, pids=set(pids) if kind == SERVER else None, losses=result.summary())
+def said(spans, kind):
+    """How often each (method, path, status, size of the response, marks)."""
+    return collections.Counter((s.attributes.get("http.request.method"), s.path, s.attributes.get("http.response.status_code"),
+                                s.attributes.get("http.response.body.size"), *s.incomplete) for s in spans if s.kind == kind)
 
 
-for name, start in (("nghttpd", nghttpd), ("nginx", nginx)):
-    @case(f"http2/{name}/h2load/m100")
-    def load(ctx, start=start):
-        under_h2load(ctx, start, 100, ctx.count(2000, 10_000, 100))
-
-
-@case("http2/nginx-proxy/grpc")
-def proxy(ctx):
-    """grpc_pass: each call is four spans, of the client, of nginx as both, of the server."""
-    wishes = plan.mixed(ctx.count(200, 10_000, 40), given_up=False)
-    back = stacks.serve(ctx, "grpc-c++-callback")
-    front = nginx(ctx, [], upstream=back.port)
-    pids = front.process.tree()
-    outcomes, result = traced(ctx, back, "grpc-go", wishes, 64, *(x for pid in sorted(pids) for x in ("--pid", pid)), port=front.port)
-    wrong = plan.untrue(wishes, outcomes)
-    check(not wrong, f"the stacks themselves: {'; '.join(wrong)}")
-    at_front = [s for s in result.spans if s.pid in pids]
-    rest = [s for s in result.spans if s.pid not in pids]
-    client = {s.pid for s in rest if s.kind == CLIENT}
-    for spans, kind, who in ((at_front, SERVER, pids), (at_front, CLIENT, pids), (rest, SERVER, {back.pid}), (rest, CLIENT, client)):
-        compare.expect(wishes, outcomes, spans, kind, who, result.summary())
-
-
-def by_curl(ctx, server, paths, option):
-    """One curl for each: curl 7.88 cannot use a connection of HTTP/2 without TLS again."""
-    need("HTTP2" in run(ctx, ["curl", "-V"]).stdout, "this curl has no HTTP/2")
-    lines = [f"curl -s --fail -o /dev/null {option} http://127.0.0.1:{server.port}{path} || exit 1" for path in paths]
-    clew = Clew(ctx, *(x for pid in sorted(server.process.tree()) for x in ("--pid", pid)), command=["sh", "-c", "\n".join(lines)])
-    result = clew.wait(60)
-    check(result.status == 0, f"curl ended with {result.status}: {result.stderr[-300:]}")
-    return result
-
-
-@case("http2/curl/prior-knowledge")
-def curl(ctx):
-    paths = [f"/f/{i}" for i in range(ctx.count(8, 100, 4))]
-    server = nghttpd(ctx, paths)
-    result = by_curl(ctx, server, paths, "--http2-prior-knowledge")
-    for kind in (SERVER, CLIENT):
-        truth.expect([truth.Request("GET", path, 200, 0, server.size, version="2") for path in paths], result.spans, kind, losses=result.summary())
-
-
-@case("http2/curl/upgrade")
-def upgrade(ctx):
-    """The request is HTTP/1.1 and asks for HTTP/2: it is answered as stream 1."""
-    paths = [f"/f/{i}" for i in range(ctx.count(8, 100, 4))]
-    server = apache(ctx, paths)
-    result = by_curl(ctx, server, paths, "--http2")
-    check("h2c" in run(ctx, ["curl", "-s", "-o", "/dev/null", "-D", "-", "--http2", f"http://127.0.0.1:{server.port}/f/0"]).stdout, "Apache did not upgrade")
-    for kind in (SERVER, CLIENT):
-        truth.expect([truth.Request("GET", path, 200, 0, server.size) for path in paths], result.spans, kind, losses=result.summary())
-
-
-@case("grpc/attach-in-mid-stream")
-def attach(ctx):
-    """clew comes to a connection that is busy: spans of new calls, none with a wrong path; a path that is not known is not guessed."""
-    wishes = plan.mixed(ctx.count(4000, 20_000, 400), given_up=False)
-    for wish in wishes:
-        wish.delay = 8
-    server = stacks.serve(ctx, "grpc-c++-callback")
-    client = Process(ctx, "client", stacks.client_command(ctx, "grpc-go", server.port, wishes, 16), env=stacks.ALL["grpc-go"].env)
-    time.sleep(env.seconds(0.3))
-    clew = Clew(ctx, "--pid", server.pid, "--pid", client.pid).ready()
-    attached = time.time_ns()
-    client.wait(120)
-    outcomes = stacks.read(client.text(), wishes)
+@case("http2/h2load-64-streams", matrix=True)
+def many_streams(ctx):
+    server, port = nghttpd(ctx)
+    count = ctx.count(2000, 100_000, 200)
+    clew = Clew(ctx, "--pid", server.pid).ready()
+    sent = h2load(port, "-n", count, "-c", 1, "-m", 64) + h2load(port, "-n", count // 100, "-c", 2, "-m", 8, path="large")
+    time.sleep(seconds(1))
     result = clew.stop()
-    check(not plan.untrue(wishes, outcomes), "the stacks themselves")
-    check(outcomes[-1].end > attached, "the client was done before clew was ready")
+    check(said(result.spans, SERVER) == {("GET", "/small", 200, 5): count, ("GET", "/large", 200, 300_000): count // 100},
+          f"{said(result.spans, SERVER)} of {sent} {result.summary()}")
+    check(all(s.attributes["network.protocol.version"] == "2" for s in result.spans), "not version 2")
+
+
+@case("http2/both-ends-by-the-connection")
+def both_ends(ctx):
+    server, port = nghttpd(ctx)
+    count = ctx.count(2000, 100_000, 200)
+    clew = Clew(ctx, "--pid", server.pid, command=["h2load", "-n", count, "-c", 4, "-m", 64, f"http://127.0.0.1:{port}/small"])
+    result = clew.wait(60)
     for kind in (SERVER, CLIENT):
-        ends = {wish.path: o for wish, o in zip(wishes, outcomes)}
-        mine = [s for s in result.spans if s.kind == kind]
-        known = [s for s in mine if "rpc.method" in s.attributes and s.attributes["rpc.method"] != "_OTHER"]
-        wrong = [s for s in known if s.path not in ends or not ends[s.path].start - truth.WORST_NS < s.start < ends[s.path].end + truth.WORST_NS]
-        check(not wrong, f"{len(wrong)} wrong paths, e.g. {wrong[:1]}")
-        check(len({s.path for s in known}) == len(known), "a call has two spans")
-        late = [wish.path for wish, o in zip(wishes, outcomes) if o.start > attached + 5e8]
-        missing = set(late) - {s.path for s in known}
-        check(len(missing) <= len(mine) - len(known), f"{len(missing)} of {len(late)} calls that began after clew was ready have no span, e.g. {sorted(missing)[:2]}")
-        ctx.note(f"{'server' if kind == SERVER else 'client'}: {len(late)} later calls, {len(late) - len(missing)} by name, {len(mine) - len(known)} spans with an unknown path")
+        check(said(result.spans, kind) == {("GET", "/small", 200, 5): count}, f"{kind}: {said(result.spans, kind)} {result.summary()}")
+    clients = {s.span_id: s for s in result.spans if s.kind == CLIENT}
+    servers = [s for s in result.spans if s.kind == SERVER]
+    joined = [s for s in servers if s.parent_id]
+    check(len(joined) == count, f"{count - len(joined)} without a parent")
+    check({s.attributes["clew.parent.evidence"] for s in joined} == {"connection"}, "another evidence")
+    check(len({s.parent_id for s in joined}) == count and all(s.parent_id in clients for s in joined), "a parent twice, or none of the clients")
+    late = [s for s in joined if s.start < clients[s.parent_id].start - 5_000_000 or s.end > clients[s.parent_id].end + 5_000_000]
+    check(len(late) < count / 100, f"{len(late)} outside of their parents")
+
+
+@case("http2/from-the-middle-on")
+def middle(ctx):
+    server, port = nghttpd(ctx)
+    load = Process(ctx, "h2load", ["h2load", "-D", str(int(seconds(6))), "-c", 3, "-m", 8, "--rps", 100, f"http://127.0.0.1:{port}/small"])
+    time.sleep(seconds(1))
+    clew = Clew(ctx, "--pid", server.pid).ready()
+    time.sleep(seconds(2))
+    result = clew.stop()
+    seen = said(result.spans, SERVER)
+    check({key[:4] for key in seen} <= {("GET", "/small", 200, 5), ("GET", "", 200, 5)}, f"{seen} {result.summary()}")
+    check(sum(seen.values()) > 300, f"only {seen}")
+    ctx.note(f"{sum(seen.values())} spans")
+    load.popen.wait(seconds(20))
+
+
+APACHE = """ServerRoot /usr/lib/apache2
+LoadModule mpm_event_module modules/mod_mpm_event.so
+LoadModule authz_core_module modules/mod_authz_core.so
+LoadModule http2_module modules/mod_http2.so
+User nobody
+Group nogroup
+Listen 127.0.0.1:{port}
+ServerName test
+PidFile {work}/pid
+ErrorLog {work}/error.log
+DocumentRoot {root}
+Protocols h2c http/1.1
+H2Upgrade on
+<Directory />
+Require all granted
+</Directory>
+"""
+
+
+@case("http2/upgrade")
+def upgrade(ctx):
+    need(tool("apache2") and tool("curl"), "no apache2, curl")
+    root, work, port = ctx.dir("root"), ctx.dir("apache"), free_port()
+    (root / "small").write_text("12345")
+    for directory in (ctx.work, root):
+        directory.chmod(0o755)
+    (work / "conf").write_text(APACHE.format(port=port, work=work, root=root))
+    server = Process(ctx, "apache2", ["apache2", "-f", work / "conf", "-DFOREGROUND"])
+    server.wait_port(port)
+    clew = Clew(ctx, "--port", port).ready()
+    for path in ("small", "missing", "small"):
+        subprocess.run(["curl", "-s", "--http2", "-o", "/dev/null", f"http://127.0.0.1:{port}/{path}"], check=True, timeout=seconds(10))
+    time.sleep(seconds(1))
+    result = clew.stop()
+    found = collections.Counter((s.path, s.attributes.get("http.response.status_code")) for s in result.spans)
+    check(found == {("/small", 200): 2, ("/missing", 404): 1}, f"{found} {result.summary()}")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 SERVER, CLIENT = 2, 3
 CLEW_ATTRIBUTES = {"clew.parent.evidence", "clew.parent.confidence", "clew.injected", "clew.incomplete"}
 EVIDENCE = {"header", "tcp_option", "connection", "execution", "causal", "inferred"}
-NAMESPACES = ("http.", "url.", "server.", "client.", "network.", "user_agent.", "rpc.", "error.type")
+NAMESPACES = ("http.", "url.", "server.", "client.", "network.", "user_agent.", "error.type")
+RPC_NAMESPACES = ("rpc.", "http.request.body.size", "http.response.body.size", "server.", "network.peer.", "error.type")
+SERVERS_FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 RESOURCE_NAMESPACES = ("service.", "process.", "host.", "container.", "k8s.", "telemetry.", "os.", "deployment.")
 TYPES = {
     "http.request.method": str, "http.request.method_original": str, "http.response.status_code": int, "url.path": str,
@@ -18,8 +20,6 @@ TYPES = {
     "clew.injected": bool, "service.name": str, "service.instance.id": str, "process.pid": int, "telemetry.distro.name": str,
     "rpc.system.name": str, "rpc.method": str, "rpc.response.status_code": str, "host.name": str, "process.executable.path": str, "process.executable.name": str,
 }
-# By the conventions these are errors of the server; to a client everything but OK is one.
-SERVER_ERRORS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"}
 
 
@@ -140,49 +140,48 @@ def of_attributes(s: Span) -> list[str]:
         if key.startswith("clew."):
             if key not in CLEW_ATTRIBUTES:
                 out.append(f"{key} is not an attribute of INTERFACE.md")
-        elif not key.startswith(NAMESPACES):
-            out.append(f"{key} is not an attribute of HTTP or RPC spans")
-    out += of_rpc(s) if s.is_rpc else of_http(s)
+        elif not key.startswith(RPC_NAMESPACES if "rpc.system.name" in a else NAMESPACES):
+            out.append(f"{key} is not an attribute of {'RPC' if 'rpc.system.name' in a else 'HTTP'} spans")
     if ("clew.parent.evidence" in a) != bool(s.parent_id):
         out.append("clew.parent.evidence and a parent must come together")
     if a.get("clew.parent.evidence", "header") not in EVIDENCE:
         out.append(f"evidence {a['clew.parent.evidence']!r}")
     if "clew.incomplete" in a and not a["clew.incomplete"]:
         out.append("clew.incomplete is empty")
+    return out + (of_call(s) if "rpc.system.name" in a else of_http(s))
+
+
+def of_call(s: Span) -> list[str]:
+    a, out = s.attributes, []
+    method, code = a.get("rpc.method"), a.get("rpc.response.status_code")
+    if s.name != (method if method and method != "_OTHER" else a["rpc.system.name"]):
+        out.append(f"name {s.name!r} with the method {method!r}")
+    if "server.address" not in a:
+        out.append("server.address is missing")
+    if a["rpc.system.name"] == "grpc" and code is not None:
+        bad = code in SERVERS_FAULTS if s.kind == SERVER else code != "OK"
+        if (s.status == 2) != bad or (a.get("error.type") == code) != bad:
+            out.append(f"status of the span is {s.status}, error.type {a.get('error.type')!r} for {code}")
     return out
 
 
 def of_http(s: Span) -> list[str]:
     a, out = s.attributes, []
     required = ["http.request.method"] + (["url.path", "url.scheme"] if s.kind == SERVER else ["url.full", "server.address"])
-    out += [f"{key} is missing" for key in required if key not in a]
+    for key in required:
+        if key not in a and "attached_mid_stream" not in s.incomplete:
+            out.append(f"{key} is missing")
     method = a.get("http.request.method")
     if method == "_OTHER":
         if "http.request.method_original" not in a or s.name != "HTTP":
             out.append(f"method _OTHER with name {s.name!r} and original {a.get('http.request.method_original')!r}")
+    elif method is None:
+        pass  # not known
     elif method not in METHODS:
         out.append(f"method {method!r} is neither known nor _OTHER")
     elif s.name != method:
         out.append(f"name {s.name!r}, not {method!r}")
     return out + of_status(s)
-
-
-def of_rpc(s: Span) -> list[str]:
-    a, out = s.attributes, []
-    out += [f"{key} is on an RPC span" for key in ("http.request.method", "url.path", "url.full") if key in a]
-    if s.kind != SERVER and "server.address" not in a:
-        out.append("server.address is missing")
-    method, code = a.get("rpc.method"), a.get("rpc.response.status_code")
-    if s.name != (a["rpc.system.name"] if method in (None, "_OTHER") else method):
-        out.append(f"name {s.name!r} of the method {method!r}")
-    if code is None:
-        if "error.type" not in a and not s.incomplete:
-            out.append("neither a status code nor an error")
-        return out
-    bad = code in SERVER_ERRORS if s.kind == SERVER else code != "OK"
-    if bad != (s.status == 2) or bad != ("error.type" in a):
-        out.append(f"status of the span is {s.status}, error.type {a.get('error.type')!r} for {code}")
-    return out
 
 
 def of_status(s: Span) -> list[str]:
