@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """gRPC between two languages over one connection, both ends traced: each call is one SERVER and one CLIENT span with all that the bed knows of it."""
-from harness.case import case, check
+import json
+from collections import Counter
+
+from harness.case import case, check, need
+from harness.env import tool
+from harness.process import run
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from http2 import check as compare
@@ -42,3 +47,23 @@ for server_name, client_name in PAIRS.items():
         @case(f"grpc/{server_name}/{client_name}/c{concurrency}", quick=concurrency == 64)
         def one(ctx, server_name=server_name, client_name=client_name, concurrency=concurrency):
             between(ctx, server_name, client_name, concurrency, ctx.count(320, 10_000, 60))
+
+
+@case("grpc/ghz/grpc-c++-sync", quick=False)
+def ghz(ctx):
+    """A load program that others use. It tells no call from another: their number, ends and sizes must be right."""
+    need(tool("go"), "go is not installed")
+    program, n = stacks.BUILT / "tools" / "ghz", 10_000
+    if not program.exists():  # 30 s, so not in `prepare`
+        run(ctx, ["go", "install", "github.com/bojand/ghz/cmd/ghz@v0.93.0"], limit=300, env={"GOBIN": str(program.parent)})
+    server = stacks.serve(ctx, "grpc-c++-sync")
+    clew = Clew(ctx, "--pid", server.pid, command=[program, "--insecure", "--proto", stacks.HERE / "bed.proto", "--call", "bed.Bed.Unary", "-d", '{"size": 16}',
+                                                   "-n", n, "-c", 64, "--connections", 1, "-O", "json", f"127.0.0.1:{server.port}"])
+    result = clew.wait(120)
+    check(result.status == 0, f"ghz ended with {result.status}: {result.stderr[-300:]}")
+    check(json.loads(result.stdout)["statusCodeDistribution"] == {"OK": n}, f"ghz: {result.stdout[:300]}")
+    told = compare.told_bytes(plan.Wish("/bed.Bed/Unary", size=16), 1, [])
+    for kind in (SERVER, CLIENT):
+        seen = Counter((s.path, s.attributes.get("rpc.response.status_code"), s.attributes.get("http.request.body.size"), s.attributes.get("http.response.body.size"))
+                       for s in result.spans if s.kind == kind)
+        check(seen == {("/bed.Bed/Unary", "OK", 7, told): n}, f"{n} calls gave {seen.most_common(3)} [{result.summary()}]")
