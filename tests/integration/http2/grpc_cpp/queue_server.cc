@@ -4,6 +4,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <mutex>
@@ -88,15 +89,14 @@ class Call {
     onward->reader = bed_.next.PrepareUnaryCall(&onward->context, onward_[i], ask, bed_.queue.get());
     onward->reader->StartCall();
     onward->reader->Finish(&onward->told, &onward->status, new Done([this, onward, i](bool) {
-      bool last;
-      {
+      if (!onward->status.ok()) {
         const std::lock_guard hold(lock_);
-        if (!onward->status.ok()) failure_ = onward->status;
-        last = bed_.options.parallel ? --under_way_ == 0 : i + 1 == onward_.size();
+        failure_ = onward->status;
       }
       delete onward;
-      if (!bed_.options.parallel && !last) return one(i + 1);
-      if (last) failure_.ok() ? answer() : finish(failure_);
+      if (!bed_.options.parallel && i + 1 < onward_.size()) return one(i + 1);
+      if (--under_way_ > 0) return;  // from here on the call may be no more
+      failure_.ok() ? answer() : finish(failure_);
     }));
   }
 
@@ -139,7 +139,7 @@ class Call {
   std::vector<std::string> onward_;
   ByteBuffer in_;
   unsigned left_ = 0;
-  size_t under_way_ = 0;
+  std::atomic<size_t> under_way_{0};
   std::mutex lock_;
   Status failure_;
   grpc::Alarm alarm_;
