@@ -18,7 +18,7 @@ TYPES = {
     "network.protocol.name": str, "tls.protocol.version": str, "user_agent.original": str, "error.type": str, "http.request.body.size": int,
     "http.response.body.size": int, "clew.incomplete": list, "clew.parent.evidence": str, "clew.parent.confidence": float,
     "clew.injected": bool, "service.name": str, "service.instance.id": str, "process.pid": int, "telemetry.distro.name": str,
-    "host.name": str, "process.executable.path": str, "process.executable.name": str,
+    "rpc.system.name": str, "rpc.method": str, "rpc.response.status_code": str, "host.name": str, "process.executable.path": str, "process.executable.name": str,
 }
 METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"}
 
@@ -43,9 +43,15 @@ class Span:
         """The path of the request, of a server span as well as of a client span."""
         if "url.path" in self.attributes:
             return self.attributes["url.path"]
+        if "rpc.method" in self.attributes:
+            return "/" + self.attributes["rpc.method"]
         full = self.attributes.get("url.full", "")
         match = re.match(r"[a-z][a-z0-9+.-]*://[^/?#]*([^?#]*)", full)
         return (match.group(1) if match else full).split("?")[0]
+
+    @property
+    def is_rpc(self) -> bool:
+        return "rpc.system.name" in self.attributes
 
     @property
     def incomplete(self) -> list:
@@ -57,8 +63,8 @@ class Span:
 
     def __str__(self):
         a = self.attributes
-        return (f"{'SERVER' if self.kind == SERVER else 'CLIENT' if self.kind == CLIENT else self.kind} {a.get('http.request.method')} "
-                f"{self.path[:80]} {a.get('http.response.status_code')} pid={self.pid}"
+        method, status = (a.get("rpc.system.name"), a.get("rpc.response.status_code")) if self.is_rpc else (a.get("http.request.method"), a.get("http.response.status_code"))
+        return (f"{'SERVER' if self.kind == SERVER else 'CLIENT' if self.kind == CLIENT else self.kind} {method} {self.path[:80]} {status} pid={self.pid}"
                 + (f" incomplete={self.incomplete}" if self.incomplete else ""))
 
 
