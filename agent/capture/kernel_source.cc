@@ -124,7 +124,7 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   source->many_at_once_ = attaches_many_at_once();
   if (source->many_at_once_)
     for (bpf_program* program : {skeleton->progs.uprobe__tls_call, skeleton->progs.uretprobe__tls_call, skeleton->progs.uprobe__tls_free,
-                                 skeleton->progs.uprobe__tls_bio_write, skeleton->progs.uprobe__go_tls_read, skeleton->progs.uprobe__go_tls_write})
+                                 skeleton->progs.uprobe__tls_bio_write, skeleton->progs.uprobe__go_tls})
       bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
   if (settings.inject && !socket_tracepoints)

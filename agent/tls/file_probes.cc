@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "agent/discovery/elf_file.h"
 #include "agent/tls/go_probes.h"
@@ -47,7 +48,9 @@ void add_symbols(const ElfFile& file, const ElfFile::Section& section, std::vect
     if (symbol.st_shndx == SHN_UNDEF || GELF_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
     const auto* function = std::ranges::find(kLibraryFunctions, file.text(section, symbol.st_name), &LibraryFunction::name);
     if (function == kLibraryFunctions.end() || std::ranges::find(found, function, &Found::function) != found.end()) continue;
-    found.push_back({.function = function, .address = symbol.st_value, .code = code_at(file, symbol.st_value, symbol.st_size)});
+    std::vector<uint8_t> code = code_at(file, symbol.st_value, symbol.st_size);
+    if (code.empty()) continue;  // not in the file, whatever the symbol says
+    found.push_back({.function = function, .address = symbol.st_value, .code = std::move(code)});
   }
 }
 
@@ -167,11 +170,7 @@ FileCache::Entry FileCache::look(const std::string& path) {
     return entry;
   }
   auto probes = find_file_probes(path);
-  if (!probes) {
-    FileProbes none;
-    none.description.push_back(probes.error().message);
-    probes = std::move(none);
-  }
+  if (!probes) probes = FileProbes();  // most are data that is mapped; `clew explain` reads those that are called like a TLS library again
   if (files_.size() >= kFilesMax) files_.clear();
   entry.probes = files_[entry.key] = std::make_shared<const FileProbes>(std::move(*probes));
   return entry;

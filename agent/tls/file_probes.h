@@ -37,7 +37,7 @@ class FileCache {
     std::string key;  // device, inode and time of change
     std::shared_ptr<const FileProbes> probes;
   };
-  /// A file that cannot be read has no probes, and says so in its description.
+  /// A file that cannot be read has no probes.
   Entry look(const std::string& path);
   /// What a program needs, once it was found out: paths below the root of whoever runs it.
   std::unordered_map<std::string, std::vector<std::string>>& needs() { return needs_; }

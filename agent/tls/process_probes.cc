@@ -31,7 +31,7 @@ std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t pro
   for (const runtime::Module& module : image->modules()) {
     if (is_other(module.path)) continue;
     FileCache::Entry entry = cache.look(module.file);
-    if (entry.probes == nullptr || entry.probes->probes.empty()) continue;
+    if (entry.probes == nullptr || (entry.probes->probes.empty() && entry.probes->description.empty())) continue;
     files.push_back({.path = module.path, .file = module.file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
   }
   return files;

@@ -17,7 +17,7 @@ struct MappedFile {
   std::string path;  // as the process names it
   std::string file;  // to open it by: also if it lies in another mount namespace, or was deleted
   std::string key;   // the same for the same file
-  std::shared_ptr<const FileProbes> probes;
+  std::shared_ptr<const FileProbes> probes;  // perhaps none, but a description why
 };
 
 /// Is the program one of those whose TLS works in memory, while it moves the encrypted bytes, now or later, by calls of its own?

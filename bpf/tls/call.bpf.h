@@ -66,26 +66,30 @@ static __always_inline struct tls_session *tls_find(struct scratch *s, struct tl
 	return NULL;
 }
 
-/* Looks at the bytes of the call behind those that were looked at before. */
-static __always_inline void tls_walk(struct scratch *s, const struct tls_call *call, u64 pid_tgid)
+/* Looks at the bytes of the call behind those that were looked at before. Returns the address of its socket, 0: not known. */
+static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *call, u64 pid_tgid)
 {
 	struct tls_key key = {.session = call->session, .tgid = (u32)(pid_tgid >> 32)};
 	struct tls_session *session = tls_find(s, &key, call);
 	struct clew_process *p;
 	u32 moved, ahead;
+	u64 sk;
 
-	if (!session || call->moved <= 0 || call->moved > 0x7fffffff)
-		return;
+	if (!session)
+		return 0;
+	sk = session->sk;
+	if (call->moved <= 0 || call->moved > 0x7fffffff)
+		return sk;
 	moved = (u32)call->moved;
 	ahead = call->flags & CLEW_TLS_EGRESS ? session->ahead : 0;
 	if (moved <= ahead)
-		return;
+		return sk;
 	if (call->flags & CLEW_TLS_EGRESS)
 		session->ahead = moved;
 	if (session->c.epoch != selection_epoch) {
 		p = bpf_map_lookup_elem(&processes, &key.tgid);
 		if (!p)
-			return;
+			return sk;
 		session->c.runtime = (u8)p->runtime;
 		session->c.epoch = selection_epoch;
 	}
@@ -99,6 +103,7 @@ static __always_inline void tls_walk(struct scratch *s, const struct tls_call *c
 	s->iov_count = 0;
 	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0,
 		    true, NULL, pid_tgid, NULL, true);
+	return sk;
 }
 
 /*

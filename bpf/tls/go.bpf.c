@@ -32,38 +32,31 @@ static __noinline int go_tls_socket(u64 session, struct tls_socket *socket)
 	return socket->id != 0;
 }
 
-static __always_inline int go_tls_moved(u64 session, u64 buffer, u64 size, u32 flags)
+/* One program for both, for the verifier's time: the cookie says which. */
+SEC("uprobe")
+int uprobe__go_tls(struct pt_regs *regs)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct tls_socket socket = {};
-	struct tls_call call = {.session = session, .buffer = buffer, .moved = (s64)size, .flags = flags, .inside = &socket};
-	struct scratch *s = tls_take_scratch();
+	struct tls_call call = {.buffer = regs->bx, .moved = (s64)regs->cx, .inside = &socket};
+	struct scratch *s;
 
+	call.flags = (u32)bpf_get_attach_cookie(regs);
+	/* The receiver: of Write in its register; of Read where its caller has left room for it, above the saved frame pointer and the return
+	 * address. */
+	if (call.flags & CLEW_TLS_EGRESS)
+		call.session = regs->ax;
+	else if (bpf_probe_read_user(&call.session, sizeof(call.session), (void *)(regs->bp + 16)))
+		return 0;
+	s = tls_take_scratch();
 	if (!s)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
-	if (!go_tls_socket(session, &socket))
+	if (!go_tls_socket(call.session, &socket))
 		call.inside = NULL;
 	tls_walk(s, &call, pid_tgid);
-	if (flags & CLEW_TLS_EGRESS)
-		tls_taken(session, pid_tgid, (s64)size);
+	if (call.flags & CLEW_TLS_EGRESS)
+		tls_taken(call.session, pid_tgid, call.moved);
 	tls_give_back(s);
 	return 0;
-}
-
-SEC("uprobe")
-int uprobe__go_tls_write(struct pt_regs *regs)
-{
-	return go_tls_moved(regs->ax, regs->bx, regs->cx, CLEW_TLS_EGRESS);
-}
-
-/* The receiver of Read lies where its caller has left room for it: above the saved frame pointer and the return address. */
-SEC("uprobe")
-int uprobe__go_tls_read(struct pt_regs *regs)
-{
-	u64 session = 0;
-
-	if (bpf_probe_read_user(&session, sizeof(session), (void *)(regs->bp + 16)))
-		return 0;
-	return go_tls_moved(session, regs->bx, regs->cx, 0);
 }

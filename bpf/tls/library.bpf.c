@@ -50,8 +50,9 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct tls_call call;
 	struct scratch *s;
+	u64 sk = 0;
 
-	if (!t || !t->session) /* of the outer of two calls the inner one has been taken: TLS in TLS */
+	if (!t || !t->session) /* of two calls, one within the other, the inner one was taken: TLS in TLS, a write by what a read has called */
 		return 0;
 	call.flags = t->flags;
 	call.session = t->session;
@@ -65,10 +66,10 @@ int uretprobe__tls_call(struct pt_regs *regs)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
 	if (!t->is_walked)
-		tls_walk(s, &call, pid_tgid);
+		sk = tls_walk(s, &call, pid_tgid);
 	if (call.flags & CLEW_TLS_EGRESS)
 		tls_taken(call.session, pid_tgid, call.moved);
-	if (!t->inside.sk && !(call.flags & CLEW_TLS_EGRESS)) {
+	if (!t->inside.sk && (!(call.flags & CLEW_TLS_EGRESS) || sk == t->received.sk)) { /* it has read that */
 		t->received.sk = 0;
 		t->received_more = 0;
 	}

@@ -312,6 +312,7 @@ class Load {
       for (int i = 0; i < n; ++i) ready(events[static_cast<size_t>(i)].data.u32);
     }
     const double s = static_cast<double>(now_ns() - began_) / 1e9;
+    std::fflush(stdout);  // both may go to one file
     std::fprintf(stderr, "load: %ld requests in %.2f s, %.0f/s, %ld errors\n", next_id_, s, static_cast<double>(next_id_) / s, errors_);
     return errors_ == 0 ? 0 : 1;
   }
