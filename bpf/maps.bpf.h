@@ -171,6 +171,7 @@ struct tls_session {
 	u32 ahead; /* bytes that were looked at, but not taken yet: the next write begins with them */
 	u8 blocking;
 	u8 padding[3];
+	u64 served[24]; /* struct served */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

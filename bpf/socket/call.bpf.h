@@ -373,42 +373,53 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 	w->body = HTTP1_NO_CAPTURE;
 }
 
-/* Which request its worker serves from here on. `state`: of the requests' direction, before the call. */
-static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state, struct injection *i)
+/*
+ * Which request its worker serves from here on. `state`: of the requests' direction, before the call; `sk`: NULL for a TLS session, whose
+ * `v` is its own.
+ */
+static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, struct served *v, u8 d, u8 state,
+					    struct injection *i)
 {
 	struct http1_direction *requests = &c->direction[CLEW_INGRESS], *responses = &c->direction[CLEW_EGRESS];
 	int done;
 
 	if (c->http.request_direction == 1 + CLEW_INGRESS) {
+		if (sk)
+			v = bpf_sk_storage_get(&served, sk, 0, d == CLEW_INGRESS && s->walk.heads ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+		if (!v)
+			return;
 		if (d == CLEW_EGRESS && s->walk.heads) {
-			done = response_sent(s, sk);
+			done = response_sent(s, v);
 			asm volatile("" : : "r"(done));
 		}
 		if (d == CLEW_INGRESS && s->walk.heads) {
-			done = request_read(s, c, sk);
+			done = request_read(s, c, sk, v);
 			asm volatile("" : : "r"(done));
 		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START &&
 			   c->http.responses != c->http.requests) {
-			done = request_complete(s, sk);
+			done = request_complete(s, v);
 			asm volatile("" : : "r"(done));
 		} else if (d == CLEW_EGRESS && responses->state == HTTP1_UNTIL_CLOSE) {
-			request_uncertain(sk); /* until when, the kernel sees too late */
+			request_uncertain(v); /* until when, the kernel sees too late */
 		} else if (d == CLEW_EGRESS && (responses->state == HTTP1_OPAQUE ||
 						(responses->state == HTTP1_START && c->http.responses == c->http.requests))) {
-			request_over(sk, c->id);
+			request_over(v, c->id);
 		}
 	} else if (d == CLEW_INGRESS && s->walk.heads) {
+		if (!sk)
+			return;
 		done = response_read(s, sk);
 		asm volatile("" : : "r"(done));
-	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && c->has_base[CLEW_EGRESS]) {
+	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && (c->has_base[CLEW_EGRESS] || c->tls)) {
 		done = sent_uninjected(s, c, i, (u64)sk);
 		asm volatile("" : : "r"(done));
 	}
 }
 
-/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected. */
+/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected; `v`: of a TLS session. */
 static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, u32 added,
-					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i, bool is_plain)
+					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i, bool is_plain,
+					struct served *v)
 {
 	u8 d = direction & 1, state = c->direction[0].state;
 	struct http1_walk *w = &s->walk;
@@ -437,8 +448,15 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	if (done == WALK_MAY_TURN) {
 		done = walk_frames(s, c, sk);
 		asm volatile("" : : "r"(done));
-	} else if (!is_plain && injecting)
-		follow_requests(s, c, sk, d, state, i);
+	}
+	if (!injecting || (is_plain && !v))
+		return;
+	if (!c->http2) {
+		follow_requests(s, c, v ? NULL : sk, v, d, state, i);
+	} else if (d == CLEW_INGRESS && c->http.request_direction == 1 + CLEW_INGRESS) {
+		done = serves(s);
+		asm volatile("" : : "r"(done));
+	}
 }
 
 #endif

@@ -152,7 +152,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	}
 	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable)
 		tls_received(s, c, sk, (u32)moved);
-	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false);
+	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false, NULL);
 	return 0;
 }
 

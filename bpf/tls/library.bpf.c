@@ -92,6 +92,8 @@ int uprobe__tls_free(struct pt_regs *regs)
 	if (s) {
 		s->counters.figures[CLEW_FIGURE_PROBES]++;
 		emit_end(s, &session->c, CLEW_END_CLOSED, CLEW_EGRESS);
+		if (injecting)
+			request_over((struct served *)session->served, session->c.id);
 		tls_give_back(s);
 	}
 	tls_forget(&key, session->sk);
