@@ -383,6 +383,7 @@ struct scratch {
 	struct http1_walk walk;
 	u64 now_ns;
 	u64 position; /* of its first byte in the direction */
+	u64 sk;	      /* address of its socket */
 	u64 address;
 	s64 hole; /* bytes before it that no hook has shown */
 	u32 readable;

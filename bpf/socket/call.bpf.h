@@ -217,11 +217,12 @@ static __noinline int tell_of_tls(struct call *call)
 	struct scratch *s = call->s;
 	const u8 *record = s->bytes + SCRATCH_HEADROOM;
 	struct clew_event_process *e = &s->event.process;
+	u32 tgid = s->tgid; /* as in read_execution() */
 	struct clew_process *p;
 
 	if (record[0] != 22 || record[1] != 3 || call->c->tls)
 		return 0;
-	p = bpf_map_lookup_elem(&processes, &s->tgid);
+	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (!p || s->now_ns - p->tls_told_ns < TLS_TOLD_NS << (p->tls_told & 7))
 		return 0;
 	p->tls_told_ns = s->now_ns;
@@ -309,13 +310,24 @@ static __noinline int finish_call(struct scratch *s, struct connection *c, struc
 	return finish(&call, true);
 }
 
-/* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
-static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk)
-{
-	struct call call = {.s = s, .c = c, .sk = sk};
-	struct http2_view h = frames_of(&call);
-	struct http1_walk *w = &s->walk;
+/*
+ * Functions that are not static are verified once each, whatever leads to them, not once per path; they take no kernel pointers, so the
+ * socket is handed over by its address, in s->sk.
+ */
 
+/* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
+__noinline int walk_frames(struct scratch *s, struct connection *c)
+{
+	struct call call = {.s = s, .c = c};
+	struct http2_view h;
+	struct http1_walk *w;
+	struct sock *sk;
+
+	if (!s || !c)
+		return 0;
+	call.sk = sk = (struct sock *)s->sk;
+	h = frames_of(&call);
+	w = &s->walk;
 	if (!c->http2 && !turn_to_frames(s, c, sk))
 		return finish_call(s, c, sk);
 	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
@@ -345,10 +357,13 @@ static __noinline int walk_call(struct scratch *s, struct connection *c, struct 
 	return walk(&call, false);
 }
 
-static __noinline int walk_plain_call(struct scratch *s, struct connection *c, struct sock *sk)
+__noinline int walk_plain_call(struct scratch *s, struct connection *c)
 {
-	struct call call = {.s = s, .c = c, .sk = sk};
+	struct call call = {.s = s, .c = c};
 
+	if (!s || !c)
+		return 0;
+	call.sk = (struct sock *)s->sk;
 	return walk(&call, true);
 }
 
@@ -416,7 +431,8 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 	}
 }
 
-/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected; `v`: of a TLS session. */
+/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected; `v`:
+ * of a TLS session. */
 static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, u32 added,
 					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i, bool is_plain,
 					struct served *v)
@@ -434,6 +450,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->tid = (u32)pid_tgid;
 	s->hole = (s64)(before - c->position[d]);
 	s->readable = readable;
+	s->sk = (u64)sk;
 	s->turn = 0;
 	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS && !c->tls) /* a turn is the socket's */
 		begin_node_turn(s, c->id, s->tgid, c->http.request_direction == 1 + CLEW_INGRESS);
@@ -443,10 +460,10 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
 	c->last_time_ns[d] = s->now_ns;
-	done = c->http2 ? WALK_MAY_TURN : is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
+	done = c->http2 ? WALK_MAY_TURN : is_plain || !injecting ? walk_plain_call(s, c) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	if (done == WALK_MAY_TURN) {
-		done = walk_frames(s, c, sk);
+		done = walk_frames(s, c);
 		asm volatile("" : : "r"(done));
 	}
 	if (!injecting || (is_plain && !v))
