@@ -30,6 +30,15 @@ def python_threads(ctx, following):
     return process, port
 
 
+def python_over_tls(ctx, following):
+    """Both what it serves and what it asks for."""
+    port = free_port()
+    process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "pooled", *ctx.tls.files])
+    process.wait_port(port)
+    ctx.load_options = ctx.tls.load
+    return process, port
+
+
 def python_behind_tls(ctx, following):
     port, certificate = free_port(), Certificate(ctx)
     process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "plain", *certificate.files])
@@ -79,7 +88,8 @@ def nginx(keepalive):
 
 def two_nodes(ctx, start, way="header"):
     """A program that passes requests on, seen with injection, and its server, seen by a clew that sees nothing else."""
-    back = python_http.start(ctx)
+    ctx.tls = Certificate(ctx) if start is python_over_tls else None
+    back = python_http.start(ctx, tls=ctx.tls)
     hop, port = start(ctx, back.port)
     here = Clew(ctx, f"--inject={way}", *(x for pid in sorted(hop.tree()) for x in ("--pid", pid))).ready()
     there = Clew(ctx, *([] if way == "header" else [f"--inject={way}"]), *back.select).ready()
@@ -134,6 +144,7 @@ register("java-pool", java_pool, concurrency=4, least=lambda count: count - 40)
 register("nginx-new-connections", nginx(""), concurrency=1, least=lambda count: count - 1)
 register("nginx-kept-connections", nginx("keepalive 8;"), concurrency=1, least=lambda count: 0)
 register("python-threads", python_threads, way="tcp-option")
+register("python-over-tls", python_over_tls, way="tcp-option")
 register("go", go_sequence, calls=3, way="tcp-option")
 register("nginx-new-connections", nginx(""), concurrency=1, least=lambda count: count - 1, way="tcp-option")
 
