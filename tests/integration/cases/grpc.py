@@ -44,7 +44,7 @@ def between(ctx, server_name, client_name, concurrency, n):
 
 for server_name, client_name in PAIRS.items():
     for concurrency in (1, 8, 64):
-        @case(f"grpc/{server_name}/{client_name}/c{concurrency}", quick=concurrency == 64)
+        @case(f"grpc/{server_name}/{client_name}/c{concurrency}", quick=concurrency == 64, matrix=concurrency == 8 and server_name == "grpc-c++-sync")
         def one(ctx, server_name=server_name, client_name=client_name, concurrency=concurrency):
             between(ctx, server_name, client_name, concurrency, ctx.count(320, 10_000, 60))
 

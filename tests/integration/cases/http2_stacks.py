@@ -54,7 +54,7 @@ def under_h2load(ctx, start, streams, n):
 
 
 for name, start in (("nghttpd", nghttpd), ("nginx", nginx)):
-    @case(f"http2/{name}/h2load/m100")
+    @case(f"http2/{name}/h2load/m100", matrix=name == "nghttpd")
     def load(ctx, start=start):
         under_h2load(ctx, start, 100, ctx.count(2000, 10_000, 100))
 
