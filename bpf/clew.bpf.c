@@ -8,7 +8,9 @@
 #include <bpf/bpf_tracing.h>
 
 #include "events.h"
-const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/propagation) */
+const volatile clew_u8 injecting = 0;	     /* requests are given trace contexts (bpf/propagation) … */
+const volatile clew_u8 injecting_header = 1; /* … in a header … */
+const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
 #define HTTP1_GLOBAL __noinline
 #define HTTP1_FIELDS injecting
 #include "http1/framing.h"
@@ -21,6 +23,9 @@ const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/
 #include "propagation/working.bpf.h"
 #include "propagation/injection.bpf.h"
 #include "socket/call.bpf.h"
+#include "tls/session.bpf.h"
+#include "tls/thread.bpf.h"
+#include "tls/call.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/sys_exit.bpf.c"
 #include "socket/state.bpf.c"
@@ -30,5 +35,7 @@ const volatile clew_u8 injecting = 0; /* requests are given trace contexts (bpf/
 #include "execution/go_round_trip.bpf.c"
 #include "execution/cpython.bpf.c"
 #include "execution/tokio_spawn.bpf.c"
+#include "tls/library.bpf.c"
+#include "tls/go.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -27,6 +27,7 @@ enum clew_event_type {
 	CLEW_EVENT_CONNECT = 5,	   /* struct clew_event_connect; before the connection's own, which comes with its first bytes */
 	CLEW_EVENT_RUNTIME = 6,	   /* struct clew_event_runtime */
 	CLEW_EVENT_RELEASE = 7,	   /* struct clew_event_release */
+	CLEW_EVENT_CARRIED = 8,	   /* struct clew_event_carried; before the request's bytes */
 };
 
 enum clew_direction {
@@ -98,7 +99,7 @@ struct clew_event_runtime {
 
 /* Value of the map `runtimes`: where its data lie in that process. */
 struct clew_runtime_layout {
-	clew_u64 values[12]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
+	clew_u64 values[16]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
 };
 
 #define CLEW_FAMILY_UNIX 1
@@ -113,11 +114,20 @@ enum clew_role {
 
 #define CLEW_PATH_SIZE 108
 
+/* Of the id of a connection that is the plaintext of a TLS session; the rest of it is the id of the socket's own. */
+#define CLEW_TLS_CONNECTION (1ull << 63)
+
+enum clew_connection_flag {
+	CLEW_CONNECTION_FROM_START = 1,
+	CLEW_CONNECTION_TLS = 2,	   /* plaintext of a TLS session */
+	CLEW_CONNECTION_VERSION_SHIFT = 4, /* its version: 1 to 4 are TLS 1.0 to 1.3, 0: not known */
+};
+
 struct clew_event_connection {
 	clew_u8 type;
 	clew_u8 family; /* CLEW_FAMILY_* */
 	clew_u8 role;	/* enum clew_role */
-	clew_u8 from_start;
+	clew_u8 flags;	/* enum clew_connection_flag */
 	clew_u32 tgid;
 	clew_u64 time_ns;
 	clew_u64 connection;
@@ -125,7 +135,7 @@ struct clew_event_connection {
 	clew_u16 peer_port;
 	clew_u16 local_path_length; /* Unix sockets: bytes of the name, abstract names begin with NUL */
 	clew_u16 peer_path_length;
-	/* By direction, TCP: sequence number of byte 0. Unix sockets: a number for the socket that sends there, 0 where byte 0 was not
+	/* By direction, TCP: sequence number of byte 0; TLS: that of the socket's, if seen from the start. Unix sockets: a number for the socket that sends there, 0 where byte 0 was not
 	 * seen. Both ends know both: together they name the connection. */
 	clew_u32 base[2];
 	clew_u8 local_address[16];
@@ -152,6 +162,19 @@ struct clew_event_release {
 	clew_u64 connection;
 };
 
+/* A request's trace context in a TCP option: sent with it, or come with it. */
+struct clew_event_carried {
+	clew_u8 type;
+	clew_u8 direction;
+	clew_u8 sampled;
+	clew_u8 padding;
+	clew_u32 sequence; /* number of the request's first byte */
+	clew_u64 connection;
+	clew_u64 time_ns;
+	clew_u8 trace_id[16];
+	clew_u8 span_id[8];
+};
+
 enum clew_end_kind {
 	CLEW_END_DIRECTION = 1, /* `direction` carries no more bytes */
 	CLEW_END_CLOSED = 2,
@@ -176,6 +199,7 @@ enum clew_process_change {
 	CLEW_PROCESS_EXIT = 3,
 	CLEW_PROCESS_LISTEN = 4,
 	CLEW_PROCESS_CGROUP = 5,
+	CLEW_PROCESS_TLS = 6, /* it speaks TLS; again at growing intervals, for its libraries may come later */
 };
 
 struct clew_event_process {
@@ -204,6 +228,9 @@ enum clew_loss {
 	CLEW_LOSS_CONNECTION_MAP = 9,  /* sys_exit backend: the table of connections is full */
 	CLEW_LOSS_PROCESS_EVENT = 10,  /* fork/exec/exit events that did not fit into the ring buffer */
 	CLEW_LOSS_GO_CALLERS = 11,     /* who makes a request could not be kept until it is sent: map full */
+	CLEW_LOSS_TLS_SOCKET = 12,     /* sessions with bytes before it was known which socket is theirs */
+	CLEW_LOSS_TLS_SESSIONS = 13,   /* TLS sessions that could not be entered: map full */
+	CLEW_LOSS_TLS_BUSY = 14,       /* calls of TLS libraries while the CPU's work spaces were all in use */
 	CLEW_LOSS_MAX
 };
 
@@ -216,6 +243,9 @@ enum clew_figure {
 	CLEW_FIGURE_PROBES = 4,	     /* hits of probes inside of runtimes */
 	CLEW_FIGURE_INJECTED = 5,    /* requests that were given a traceparent */
 	CLEW_FIGURE_UPDATED = 6,     /* requests whose forwarded traceparent was given clew's own parent id */
+	CLEW_FIGURE_CARRIED_OUT = 7, /* requests whose trace context was to go in a TCP option */
+	CLEW_FIGURE_CARRIED_IN = 8,  /* requests whose trace context came in one */
+	CLEW_FIGURE_TLS_CALLS = 9,   /* calls of TLS libraries that moved plaintext */
 	CLEW_FIGURE_MAX
 };
 
@@ -244,12 +274,15 @@ enum clew_rule {
 	CLEW_RULE_LOOP = 1,    /* what a thread sends in the turn in which it has read something */
 	CLEW_RULE_UNKNOWN = 2, /* not in the kernel */
 	CLEW_RULE_LEAVE = 3,   /* its sockets must not be touched */
+	CLEW_RULE_POOLS = 4,   /* as threads, once CLEW_OWN_ANSWERS_MIN requests were answered by who had read them */
 };
+
+#define CLEW_OWN_ANSWERS_MIN 16
 
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {
 	clew_u64 losses[16];	 /* by enum clew_loss */
-	clew_u64 figures[8];	 /* by enum clew_figure */
+	clew_u64 figures[16];	 /* by enum clew_figure */
 	clew_u64 left_alone[16]; /* by enum clew_left_alone */
 };
 
@@ -267,11 +300,25 @@ enum clew_selected_by {
 };
 struct clew_process {
 	clew_u32 selected_by;
-	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
-	clew_u32 rule;	  /* enum clew_rule */
-	clew_u32 serves;  /* enum clew_serving, written by the kernel */
-	clew_u32 once;	  /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 runtime;      /* enum clew_runtime; not none: has an entry in `runtimes` */
+	clew_u32 rule;	       /* enum clew_rule */
+	clew_u32 serves;       /* enum clew_serving, written by the kernel */
+	clew_u32 once;	       /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 own_answers;  /* CLEW_RULE_POOLS, written by the kernel */
+	clew_u32 tls_told;     /* how often user space was told that it speaks TLS, written by the kernel … */
 	clew_u32 padding;
+	clew_u64 tls_told_ns;  /* … and when */
+	clew_u64 tls_since_ns; /* its TLS libraries have probes since then, 0: they have none */
+};
+
+/* What a probe's cookie says of a TLS library's function. */
+enum clew_tls_flag {
+	CLEW_TLS_EGRESS = 1,
+	CLEW_TLS_BY_POINTER = 2, /* how much was moved stands where the fourth argument points, if the result is above 0; … */
+	CLEW_TLS_LONG = 4,	 /* … else it is the result, of 64 bits instead of 32 */
+	CLEW_TLS_OPENSSL = 8,	 /* the session has its version where OpenSSL has it */
+	CLEW_TLS_NO_DATA = 16,	 /* a handshake: moves no plaintext, but shows which socket is the session's */
+	CLEW_TLS_BY_BIO = 32,	 /* the program moves the encrypted bytes by BIO_write, which has a probe */
 };
 
 /* Keys of the maps of executables that select a process at its exec. */
@@ -304,6 +351,7 @@ CLEW_STATIC_ASSERT(sizeof(struct clew_event_connect) == 32, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_execution) == 32, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_runtime) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_release) == 16, "layout");
+CLEW_STATIC_ASSERT(sizeof(struct clew_event_carried) == 48, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_end) == 56, "layout");
 CLEW_STATIC_ASSERT(sizeof(struct clew_event_process) == 40, "layout");
 #endif

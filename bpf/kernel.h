@@ -40,12 +40,15 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_SOCKHASH = 18,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
+	BPF_F_CLONE = 512,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
@@ -67,10 +70,18 @@ enum sk_action {
 };
 enum {
 	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
+	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
 	BPF_SOCK_OPS_RETRANS_CB = 9,
 	BPF_SOCK_OPS_RTT_CB = 12,
+	BPF_SOCK_OPS_PARSE_HDR_OPT_CB = 13,
+	BPF_SOCK_OPS_HDR_OPT_LEN_CB = 14,
+	BPF_SOCK_OPS_WRITE_HDR_OPT_CB = 15,
 	BPF_SOCK_OPS_RETRANS_CB_FLAG = 2,
 	BPF_SOCK_OPS_RTT_CB_FLAG = 8,
+	BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG = 32,
+	BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG = 64,
+	BPF_WRITE_HDR_TCP_CURRENT_MSS = 1,
+	TCP_BPF_SOCK_OPS_CB_FLAGS = 1008, /* since 6.12 */
 };
 /* Program contexts: not relocated, the verifier knows these. */
 struct bpf_sock;
@@ -124,6 +135,10 @@ struct bpf_sock_ops {
 	u64 bytes_received;
 	u64 bytes_acked;
 	struct bpf_sock *sk;
+	void *skb_data;
+	void *skb_data_end;
+	u32 skb_len;
+	u32 skb_tcp_flags;
 } __attribute__((aligned(8)));
 /* include/net/tcp_states.h */
 #define TCP_ESTABLISHED 1
@@ -153,9 +168,12 @@ struct list_head {
 
 struct pt_regs {
 	unsigned long r14;
+	unsigned long bp;
+	unsigned long bx;
 	unsigned long r10;
 	unsigned long r8;
 	unsigned long ax;
+	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;

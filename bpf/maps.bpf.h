@@ -18,6 +18,7 @@ const volatile clew_u8 reads_traceparent = 2;	/* propagators: 0 not that one, 1 
 clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
 clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
 clew_u32 leave_new_programs;	/* what a process executes is looked at by user space before its sockets are touched */
+clew_u32 tls_probed;		/* a process has probes in its TLS libraries */
 clew_u32 go_probed;		/* a Go process has a probe: callers have to be forgotten with their sockets */
 clew_u64 selected_filter[1024]; /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
 clew_u64 wanted_ports[1024];	/* bit port: who begins to listen there is selected */
@@ -86,6 +87,12 @@ struct connection {
 	u8 has_base[2];
 	u8 reset;	 /* ended by a reset or an error, while bytes were still to be read */
 	u8 runtime;	 /* enum clew_runtime, of the process */
+	u8 tls;		 /* plaintext of a TLS session */
+	u8 tls_version;	 /* 1 to 4: TLS 1.0 to 1.3 */
+	u8 http2;	 /* it speaks that: `frames` counts, not `direction` */
+	u8 padding[5];
+	u64 began_ns;
+	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
 	u32 base[2];	 /* TCP: sequence number of byte 0 */
 	u64 position[2]; /* bytes so far */
 	u64 last_time_ns[2];
@@ -93,8 +100,6 @@ struct connection {
 	u32 mmsg_next[2];
 	struct http1_connection http;
 	struct http1_direction direction[2];
-	u8 http2; /* it speaks that: `frames` counts, not `direction` */
-	u8 padding[7];
 	struct http2_direction frames[2];
 };
 
@@ -119,6 +124,102 @@ struct {
 	__uint(max_entries, 8 << 20);
 } events SEC(".maps");
 
+/* A socket, for a session of TLS. */
+struct tls_socket {
+	u64 sk; /* its address, 0: none */
+	u64 id; /* of its connection */
+	u32 base[2];
+	u8 from_start; /* all its plaintext was, or will be, seen */
+	u8 blocking;   /* CLEW_BLOCKING or 0, of the call */
+	u8 under_way;  /* bit of the direction that had moved before the call */
+	u8 is_inside;  /* the call was made inside of one of the library */
+	u8 padding[4];
+};
+
+/* thread → its call of a TLS library under way, and what it has received last. Freed by the kernel with the thread. */
+struct tls_thread {
+	u64 session; /* 0: no call is under way */
+	u64 buffer;
+	u64 size;
+	u64 moved_at; /* address of the number of bytes that were moved */
+	u32 flags;    /* enum clew_tls_flag */
+	u32 is_walked;
+	struct tls_socket inside;   /* of a socket call within that call */
+	struct tls_socket received; /* of the latest receive, until the library reads … */
+	u32 received_more;	    /* … and of another one before that */
+	u32 padding;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tls_thread);
+} tls_threads SEC(".maps");
+
+/*
+ * A session of a TLS library → the stream of its plaintext. Made when its socket is known, or by bytes before that (then without a socket);
+ * deleted when it is freed and when the socket is closed. As many as user space has connections.
+ */
+struct tls_key {
+	u64 session;
+	u32 tgid;
+	u32 padding;
+};
+struct tls_session {
+	struct connection c;
+	u64 sk;	   /* 0: not known, and bytes were missed */
+	u32 ahead; /* bytes that were looked at, but not taken yet: the next write begins with them */
+	u8 blocking;
+	u8 padding[3];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tls_key);
+	__type(value, struct tls_session);
+} tls_sessions SEC(".maps");
+
+/* Address of a TCP socket → the session whose encrypted bytes it carries. Made and deleted with that one's entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct tls_key);
+} tls_sockets SEC(".maps");
+
+/*
+ * The first bytes of what a process has received, mixed → from which socket. Written at a receive, read when the program hands the same bytes
+ * to the library; the oldest are forgotten.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, struct tls_socket);
+} tls_records SEC(".maps");
+
+/* A memory BIO → the socket whose bytes were written to it. Deleted with its session; the oldest are forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tls_key);
+	__type(value, struct tls_socket);
+} tls_bios SEC(".maps");
+
+/*
+ * Address of a TCP socket of a Go process → what its first bytes have shown of it. There another thread may be the one that writes. Written by
+ * the socket's first call, deleted with the socket.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct tls_socket);
+} tls_go_sockets SEC(".maps");
+
 #define SCRATCH_HEADROOM 96 /* a data event and an execution */
 #define INSERTION_AT (CLEW_WINDOW + 2 * HTTP1_LINE + SCRATCH_HEADROOM)
 
@@ -132,28 +233,24 @@ enum scratch_user {
 	SCRATCH_PROBE = 6,
 	SCRATCH_MESSAGE = 7,
 	SCRATCH_DESTROY = 8,
-	SCRATCH_USERS
+	SCRATCH_OPTION = 9,
+	SCRATCH_TLS = 10, /* as many as can interrupt one another */
+	SCRATCH_TLS_USERS = 4,
+	SCRATCH_USERS = SCRATCH_TLS + SCRATCH_TLS_USERS
 };
+
+#define GO_IDS_WORDS 20
 
 /* What execution/go.bpf.h reads on its way: not on the stack, of which there are 512 bytes for all frames before 6.13. */
 struct go_work {
 	u64 g;
-	u64 stack[2];
-	struct { /* of runtime.g, from goid on: the same in all versions */
-		u64 goid;
-		u64 schedlink;
-		u64 waitsince;
-		u8 waitreason;
-		u8 not_read[7];
-	} ids;
-	struct { /* of runtime.g, from parentGoid on: the same in all versions that have it */
-		u64 parent_goid;
-		u64 gopc;
-		u64 ancestors;
-		u64 startpc;
-	} origin;
+	struct { /* of runtime.g, its beginning: the same in all versions */
+		u64 stack[2];
+		u64 not_used[4]; /* two guards, _panic, _defer */
+		u64 m;
+	} start;
+	u64 ids[GO_IDS_WORDS]; /* of runtime.g, from goid on */
 	u64 generated;
-	u64 m;
 	u64 p[3]; /* p, nextp, oldp of runtime.m */
 	u64 cache[2];
 };
@@ -302,12 +399,12 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
-	u32 shown; /* an insertion, in this call */
-	u32 padding0;
+	u32 shown;	     /* an insertion, in this call */
+	u32 turn;	     /* of Node's loop, began with this call: its execution has been read */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
 	u32 padding2;
 	u8 local_client[64]; /* struct local_client */
-	u32 busy;	     /* SCRATCH_MESSAGE: in use by a task that was interrupted */
+	u32 busy;	     /* SCRATCH_MESSAGE, SCRATCH_TLS: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */
 	u32 insertions;
 	u32 insert_at[4]; /* offsets, ascending */
@@ -324,6 +421,7 @@ struct scratch {
 	struct haproxy_work haproxy;
 	struct tokio_work tokio;
 	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
+	struct tls_session fresh_session;
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
 	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];
 	union {
@@ -333,6 +431,7 @@ struct scratch {
 		struct clew_event_connect connect;
 		struct clew_event_runtime runtime;
 		struct clew_event_release release;
+		struct clew_event_carried carried;
 	} event;
 };
 

@@ -61,6 +61,7 @@ struct ExchangeFacts {
   uint16_t server_port = 0;         // 0: none
   std::string_view client_address;
   uint16_t client_port = 0;
+  bool is_encrypted = false;   // on the wire
   bool capture_query = false;  // the user asked for query strings as they are
 };
 

@@ -2,6 +2,7 @@
 #include "agent/capture/event_decoder.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "bpf/events.h"
@@ -37,16 +38,28 @@ Endpoint endpoint(uint8_t family, uint16_t port, const clew_u8 (&address)[16], c
   return e;
 }
 
+// Of a connection that is a TLS session's plaintext? All these events have its id at the same place but one.
+bool is_tls(std::span<const std::byte> event) {
+  uint64_t connection = 0;
+  static_assert(offsetof(clew_event_data, connection) == offsetof(clew_event_connection, connection) &&
+                offsetof(clew_event_data, connection) == offsetof(clew_event_end, connection));
+  const auto type = static_cast<uint8_t>(event[0]);
+  if (type != CLEW_EVENT_DATA && type != CLEW_EVENT_CONNECTION && type != CLEW_EVENT_END) return false;
+  if (event.size() < offsetof(clew_event_data, connection) + sizeof connection) return false;
+  std::memcpy(&connection, event.data() + offsetof(clew_event_data, connection), sizeof connection);
+  return (connection & CLEW_TLS_CONNECTION) != 0;
+}
+
 Execution execution_of(const clew_execution& e) { return {.runtime = e.runtime, .words = {e.words[0], e.words[1], e.words[2]}}; }
 
 }  // namespace
 
 EventDecoder::EventDecoder(Sink& sink, ProcessSink& processes, base::Counters& counters)
-    : sink_(sink), processes_(processes), events_(counters.get("clew_events_total", "source=\"socket\"")) {}
+    : sink_(sink), processes_(processes), events_(counters.get("clew_events_total", "source=\"socket\"")), tls_events_(counters.get("clew_events_total", "source=\"tls\"")) {}
 
 bool EventDecoder::decode(std::span<const std::byte> event) {
   if (event.empty()) return false;
-  events_.add();
+  (is_tls(event) ? tls_events_ : events_).add();
   switch (static_cast<uint8_t>(event[0])) {
     case CLEW_EVENT_DATA: return data(event);
     case CLEW_EVENT_CONNECTION: return connection(event);
@@ -54,6 +67,7 @@ bool EventDecoder::decode(std::span<const std::byte> event) {
     case CLEW_EVENT_PROCESS: return process(event);
     case CLEW_EVENT_CONNECT: return connect(event);
     case CLEW_EVENT_RUNTIME: return runtime(event);
+    case CLEW_EVENT_CARRIED: return carried(event);
     default: return false;
   }
 }
@@ -95,9 +109,16 @@ bool EventDecoder::connection(std::span<const std::byte> event) {
   c.local = endpoint(e.family, e.local_port, e.local_address, e.local_path, e.local_path_length);
   c.peer = endpoint(e.family, e.peer_port, e.peer_address, e.peer_path, e.peer_path_length);
   c.role = e.role <= CLEW_ROLE_SERVER ? static_cast<Role>(e.role) : Role::kUnknown;
-  c.from_start = e.from_start != 0;
-  c.has_base = e.family != CLEW_FAMILY_UNIX || (e.base[0] != 0 && e.base[1] != 0);
+  c.from_start = (e.flags & CLEW_CONNECTION_FROM_START) != 0;
+  c.is_tls = (e.flags & CLEW_CONNECTION_TLS) != 0;
+  c.tls_version = e.flags >> CLEW_CONNECTION_VERSION_SHIFT;
+  if (c.is_tls)  // positions of plaintext are those of the other end only if both have seen all of it
+    c.has_base = c.from_start;
+  else
+    c.has_base = e.family != CLEW_FAMILY_UNIX || (e.base[0] != 0 && e.base[1] != 0);
   std::copy(std::begin(e.base), std::end(e.base), c.base.begin());
+  if (c.is_tls)  // another stream than that of the socket, which may have begun in plain text (CONNECT)
+    for (uint32_t& base : c.base) base = ~base;
   c.time_ns = unix_time(e.time_ns);
   sink_.connection(c);
   return true;
@@ -146,9 +167,24 @@ bool EventDecoder::runtime(std::span<const std::byte> event) {
   return true;
 }
 
+bool EventDecoder::carried(std::span<const std::byte> event) {
+  clew_event_carried e;
+  if (!load(event, e) || e.direction > 1) return false;
+  Carried c;
+  c.connection = e.connection;
+  c.direction = static_cast<Direction>(e.direction);
+  c.sequence = e.sequence;
+  c.sampled = e.sampled != 0;
+  std::ranges::copy(e.trace_id, c.trace_id.begin());
+  std::ranges::copy(e.span_id, c.span_id.begin());
+  c.time_ns = unix_time(e.time_ns);
+  sink_.carried(c);
+  return true;
+}
+
 bool EventDecoder::process(std::span<const std::byte> event) {
   clew_event_process e;
-  if (!load(event, e) || e.change < CLEW_PROCESS_FORK || e.change > CLEW_PROCESS_CGROUP) return false;
+  if (!load(event, e) || e.change < CLEW_PROCESS_FORK || e.change > CLEW_PROCESS_TLS) return false;
   ProcessChange change;
   change.kind = static_cast<ProcessChange::Kind>(e.change);
   change.process_id = e.tgid;

@@ -13,7 +13,7 @@
 namespace clew::capture {
 
 struct ProcessChange {
-  enum class Kind : uint8_t { kFork = 1, kExec = 2, kExit = 3, kListen = 4, kCgroup = 5 };
+  enum class Kind : uint8_t { kFork = 1, kExec = 2, kExit = 3, kListen = 4, kCgroup = 5, kTls = 6 };
   Kind kind = Kind::kFork;
   uint32_t process_id = 0;
   uint32_t parent_process_id = 0;  // kFork
@@ -46,10 +46,12 @@ class EventDecoder {
   bool process(std::span<const std::byte> event);
   bool connect(std::span<const std::byte> event);
   bool runtime(std::span<const std::byte> event);
+  bool carried(std::span<const std::byte> event);
 
   Sink& sink_;
   ProcessSink& processes_;
   base::Counter& events_;
+  base::Counter& tls_events_;
   uint64_t offset_ns_ = 0;
 };
 

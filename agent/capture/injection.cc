@@ -86,8 +86,12 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
   for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients,
                        skeleton.maps.http_servers, skeleton.maps.injected_sockets})
     bpf_map__set_autocreate(map, wanted);
+  const bool beside = wanted && settings->tcp_option;
+  for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.listeners}) bpf_map__set_autocreate(map, beside);
+  skeleton.rodata->carrying = beside;
   skeleton.rodata->injecting = wanted;
   if (!wanted) return;
+  skeleton.rodata->injecting_header = settings->header;
   skeleton.rodata->seed[0] = settings->seed[0];
   skeleton.rodata->seed[1] = settings->seed[1];
   skeleton.rodata->sampling_threshold = settings->sampling_threshold;

@@ -15,6 +15,8 @@ namespace clew::capture {
 
 /// What the kernel side has to know to give a request the context that its span will have.
 struct InjectionSettings {
+  bool header = true;               // in a traceparent …
+  bool tcp_option = false;          // … else beside the request's bytes
   std::array<uint64_t, 2> seed{};   // correlation::Seed
   uint64_t sampling_threshold = 0;  // of roots: sampling::threshold_of; 0 keeps all, 2^56 none
   bool sampling_by_parent = true;

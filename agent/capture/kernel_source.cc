@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -47,7 +48,10 @@ constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "unseen_bytes",
                                                                  "connection_map_full",
                                                                  "process_event_ring_full",
-                                                                 "go_caller_map_full"};
+                                                                 "go_caller_map_full",
+                                                                 "tls_socket_unknown",
+                                                                 "tls_session_map_full",
+                                                                 "tls_busy"};
 
 int no_log(libbpf_print_level, const char*, va_list) { return 0; }
 
@@ -63,6 +67,14 @@ bool has_tracepoint(const char* name) {
 bool tracepoints_can_be_preempted() {
   utsname name{};
   return uname(&name) == 0 && std::atoi(name.release) >= 7;
+}
+
+// Since 6.6, but until 6.10 with a process it saw nothing but that one's main thread.
+bool attaches_many_at_once() {
+  utsname name{};
+  int major = 0;
+  int minor = 0;
+  return uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 10));
 }
 
 void set_port(clew_bpf& skeleton, uint32_t port) { skeleton.bss->wanted_ports[port >> 6] |= uint64_t{1} << (port & 63); }
@@ -109,6 +121,11 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   getrandom(&skeleton->rodata->unix_secret, sizeof skeleton->rodata->unix_secret, 0);  // zero will do
   skeleton->rodata->watch_exec = settings.watch_exec;
   skeleton->rodata->watch_cgroup = settings.watch_cgroup;
+  source->many_at_once_ = attaches_many_at_once();
+  if (source->many_at_once_)
+    for (bpf_program* program : {skeleton->progs.uprobe__tls_call, skeleton->progs.uretprobe__tls_call, skeleton->progs.uprobe__tls_free,
+                                 skeleton->progs.uprobe__tls_bio_write, skeleton->progs.uprobe__go_tls})
+      bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
   if (settings.inject && !socket_tracepoints)
     return base::fail("injection needs the kernel's socket tracepoints (Linux 6.3 and later), which are not there");
@@ -153,6 +170,7 @@ base::Result<void> KernelSource::attach() {
 void KernelSource::detach() {
   injection_.detach();
   probes_.clear();
+  tls_probes_.clear();
   for (bpf_link* link : links_) bpf_link__destroy(link);
   links_.clear();
 }
@@ -170,6 +188,7 @@ base::Result<void> KernelSource::select(uint32_t process_id, SelectedBy by) {
 
 void KernelSource::deselect(uint32_t process_id) {
   probes_.detach(process_id);
+  tls_probes_.detach(process_id);
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.processes), &process_id);
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
 }
@@ -205,6 +224,41 @@ base::Result<void> KernelSource::attach_probe(uint32_t process_id, const std::st
   bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, program.c_str());
   if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", program));
   return probes_.attach(found, process_id, file, offset, at_return);
+}
+
+base::Result<void> KernelSource::attach_tls_probes(uint32_t process_id, const std::string& file, std::span<const TlsProbe> probes) {
+  skeleton_->bss->tls_probed = 1;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton_->obj) {
+    std::vector<uint64_t> offsets;
+    std::vector<uint64_t> cookies;
+    bool at_return = false;
+    for (const TlsProbe& probe : probes) {
+      if (std::strcmp(probe.program, bpf_program__name(program)) != 0) continue;
+      offsets.push_back(probe.offset);
+      cookies.push_back(probe.cookie);
+      at_return = probe.at_return;
+    }
+    if (offsets.empty()) continue;
+    if (many_at_once_) {
+      if (auto done = tls_probes_.attach_all(program, process_id, file, offsets, cookies, at_return); !done) return done;
+      continue;
+    }
+    for (size_t i = 0; i < offsets.size(); ++i)
+      if (auto done = tls_probes_.attach(program, process_id, file, offsets[i], at_return, cookies[i]); !done) return done;
+  }
+  return {};
+}
+
+base::Result<void> KernelSource::set_tls(uint32_t process_id, uint64_t since_ns) {
+  clew_process process{};
+  const int processes = bpf_map__fd(skeleton_->maps.processes);
+  if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
+  process.tls_since_ns = since_ns;
+  if (bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
+    return base::fail(fmt::format("cannot follow the TLS of process {}: {}", process_id, std::strerror(errno)));
+  __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);
+  return {};
 }
 
 bool KernelSource::selected_by_tree(uint32_t process_id) const {
@@ -292,6 +346,8 @@ void KernelSource::update_counters() {
   if (injection_settings_) {
     counters_.get("clew_injected_total", "how=\"added\"").set(figures[CLEW_FIGURE_INJECTED]);
     counters_.get("clew_injected_total", "how=\"updated\"").set(figures[CLEW_FIGURE_UPDATED]);
+    counters_.get("clew_injected_total", "how=\"tcp_option\"").set(figures[CLEW_FIGURE_CARRIED_OUT]);
+    counters_.get("clew_propagation_tcp_option_total").set(figures[CLEW_FIGURE_CARRIED_IN]);
     for (size_t i = 0; i < left_alone.size(); ++i)
       if (left_alone[i] != 0) counters_.get("clew_left_alone_total", fmt::format("reason=\"{}\"", kAloneReasons[i])).set(left_alone[i]);
   }
@@ -299,6 +355,7 @@ void KernelSource::update_counters() {
   counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);
   counters_.get("clew_kernel_foreign_calls_total").set(figures[CLEW_FIGURE_FOREIGN]);
   counters_.get("clew_kernel_probe_hits_total").set(figures[CLEW_FIGURE_PROBES]);
+  counters_.get("clew_kernel_tls_calls_total").set(figures[CLEW_FIGURE_TLS_CALLS]);
 
   uint64_t missed = 0;
   bpf_program* program = nullptr;

@@ -74,6 +74,17 @@ class KernelSource {
   void release(uint64_t connection) { injection_.release(connection); }
   const Injection& injection() const { return injection_; }
 
+  struct TlsProbe {
+    const char* program;
+    uint64_t offset;
+    bool at_return;
+    uint64_t cookie;
+  };
+  /// Runs the kernel side's programs at those places of a TLS library. Before set_tls, which makes them count.
+  base::Result<void> attach_tls_probes(uint32_t process_id, const std::string& file, std::span<const TlsProbe> probes);
+  /// The plaintext of connections that the process has begun since then (CLOCK_MONOTONIC) is seen from their start.
+  base::Result<void> set_tls(uint32_t process_id, uint64_t since_ns);
+  void forget_tls_probes(uint32_t process_id) { tls_probes_.detach(process_id); }
   /// The process has ended, or executes another program.
   void forget_probes(uint32_t process_id) { probes_.detach(process_id); }
   /// By --pid or COMMAND, itself or an ancestor: whatever it executes.
@@ -99,6 +110,8 @@ class KernelSource {
   ring_buffer* ring_ = nullptr;
   std::vector<bpf_link*> links_;
   ProcessProbes probes_;
+  ProcessProbes tls_probes_;
+  bool many_at_once_ = false;  // probes of one file
   std::optional<InjectionSettings> injection_settings_;
   Injection injection_;
   Backend backend_ = Backend::kSocketTracepoints;

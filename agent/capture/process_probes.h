@@ -25,13 +25,19 @@ class ProcessProbes {
   ProcessProbes& operator=(const ProcessProbes&) = delete;
   ~ProcessProbes() { clear(); }
 
-  /// `offset`: of the instruction in `file`. All threads of the process, not its children.
-  base::Result<void> attach(bpf_program* program, uint32_t process_id, const std::string& file, uint64_t offset, bool at_return);
+  /// `offset`: of the instruction in `file`. All threads of the process, not its children. `cookie`: what the program is told of the probe.
+  base::Result<void> attach(bpf_program* program, uint32_t process_id, const std::string& file, uint64_t offset, bool at_return,
+                            uint64_t cookie = 0);
+  /// Many of one program at once, since Linux 6.10; `program` was loaded for that (BPF_TRACE_UPROBE_MULTI).
+  base::Result<void> attach_all(bpf_program* program, uint32_t process_id, const std::string& file, const std::vector<uint64_t>& offsets,
+                                const std::vector<uint64_t>& cookies, bool at_return);
   /// At once for the caller: the kernel waits for all CPUs, tens of milliseconds, in a thread of its own.
   void detach(uint32_t process_id);
   void clear();
 
  private:
+  base::Result<void> keep(bpf_link* link, uint32_t process_id);
+
   std::unordered_map<uint32_t, std::vector<bpf_link*>> links_;
   std::vector<bpf_link*> old_;    // to be destroyed, when …
   std::future<void> destroying_;  // … the thread is done with those before

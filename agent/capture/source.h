@@ -35,6 +35,8 @@ struct Connection {
   /// other way round.
   std::array<uint32_t, 2> base{};
   bool has_base = false;
+  bool is_tls = false;      // the plaintext of a TLS session; the socket has another connection, which may be told of, too
+  uint8_t tls_version = 0;  // 1 to 4: TLS 1.0 to 1.3, 0: not known
   bool passive = false;  // a packet capture: no process; every exchange gives one SERVER span
   uint64_t time_ns = 0;
 };
@@ -82,6 +84,17 @@ struct Connecting {
   uint64_t time_ns = 0;
 };
 
+/// A request's trace context that goes beside its bytes, in a TCP option. Told before them.
+struct Carried {
+  uint64_t connection = 0;
+  Direction direction = Direction::kIngress;  // kEgress: clew has sent it
+  uint32_t sequence = 0;                      // number of the request's first byte
+  bool sampled = false;
+  std::array<uint8_t, 16> trace_id{};
+  std::array<uint8_t, 8> span_id{};  // of the client's span
+  uint64_t time_ns = 0;
+};
+
 /// Something happened inside a runtime, told by a probe.
 struct RuntimeNote {
   uint8_t what = 0;  // the runtime's
@@ -114,6 +127,7 @@ class Sink {
   virtual void end(const End& end) = 0;
   virtual void connecting(const Connecting& /*connecting*/) {}
   virtual void noted(const RuntimeNote& /*note*/) {}
+  virtual void carried(const Carried& /*carried*/) {}
 };
 
 }  // namespace clew::capture

@@ -206,7 +206,7 @@ Finding check_sockops(const MachineFacts& facts) {
                         "without it no trace context can be injected (--inject)");
 }
 Finding check_uprobe(const MachineFacts& facts) {
-  return check_optional(facts, "uprobe", TrialKind::kUprobe, "optional: uprobe programs", "a later version could not read TLS");
+  return check_optional(facts, "uprobe", TrialKind::kUprobe, "optional: uprobe programs", "what is encrypted gives no spans");
 }
 Finding check_fentry(const MachineFacts& facts) {
   return check_optional(facts, "fentry", TrialKind::kFunctionEntry, "optional: fentry programs", "none now: clew does not use them");

@@ -40,6 +40,9 @@ Other options
   --inject            put a traceparent into HTTP/1 requests that traced
                       processes send, so that a trace goes on beyond this
                       machine; never beside a context of the program's own
+  --inject=tcp-option the same beside the bytes, for another clew to read: no
+                      byte of a request changes; lost where something between
+                      the machines removes options it does not know
   --capture-query     keep query strings (they are redacted by default)
   -v, -vv, -q         say more, everything, only warnings and errors
 

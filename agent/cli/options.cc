@@ -291,13 +291,16 @@ Status Parser::take_select(const GivenOption& given, SelectOptions& select) {
 Status Parser::take_inject(const GivenOption& given) {
   constexpr std::array<std::string_view, 2> kWays = {"header", "tcp-option"};
   options_.trace.inject = true;
-  if (!given.has_value) return {};
+  if (!given.has_value) {
+    options_.trace.inject_header = true;
+    return {};
+  }
   auto list = parse_list(given.value);
   if (!list) return bad_value(given, list.error().message);
   for (const std::string_view way : *list) {
     const auto found = parse_choice(way, kWays);
     if (!found) return bad_value(given, found.error().message);
-    if (*found == 1) return bad_value(given, "tcp-option comes later; this version injects a header: --inject");
+    (*found == 0 ? options_.trace.inject_header : options_.trace.inject_tcp_option) = true;
   }
   return {};
 }

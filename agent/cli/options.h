@@ -73,7 +73,9 @@ struct TraceOptions {
   OutputOptions output;
   std::optional<std::chrono::nanoseconds> duration;  // > 0
   std::optional<uint64_t> count;                     // spans, > 0
-  bool inject = false;                               // a traceparent into requests that have none
+  bool inject = false;                               // requests that have no trace context are given one …
+  bool inject_header = false;                        // … in a traceparent …
+  bool inject_tcp_option = false;                    // … or beside their bytes
 };
 
 struct ReplayOptions {

@@ -188,9 +188,11 @@ TEST(Options, AStrayArgumentIsExplained) {
 TEST(Options, InjectionIsAskedForByName) {
   EXPECT_FALSE(good({"trace", "--pid", "1"}).trace.inject);
   EXPECT_TRUE(good({"trace", "--pid", "1", "--inject"}).trace.inject);
-  EXPECT_TRUE(good({"trace", "--pid", "1", "--inject=header"}).trace.inject);
+  EXPECT_TRUE(good({"trace", "--pid", "1", "--inject"}).trace.inject_header);
+  EXPECT_TRUE(good({"trace", "--pid", "1", "--inject=header"}).trace.inject_header);
+  EXPECT_FALSE(good({"trace", "--pid", "1", "--inject=tcp-option"}).trace.inject_header);
+  EXPECT_TRUE(good({"trace", "--pid", "1", "--inject=header,tcp-option"}).trace.inject_tcp_option);
   EXPECT_THAT(wrong({"trace", "--pid", "1", "--inject=headr"}), HasSubstr("header"));
-  EXPECT_THAT(wrong({"trace", "--pid", "1", "--inject=header,tcp-option"}), HasSubstr("comes later"));
   EXPECT_THAT(wrong({"replay", "x.pcap", "--inject"}), HasSubstr("a replay reads"));
 }
 

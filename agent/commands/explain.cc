@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "agent/correlation/execution_model.h"
@@ -16,6 +17,7 @@
 #include "agent/runtime/layout.h"
 #include "agent/telemetry/status_client.h"
 #include "agent/telemetry/status_directory.h"
+#include "agent/tls/process_probes.h"
 
 namespace clew::commands {
 namespace {
@@ -26,10 +28,6 @@ using discovery::ProcessInfo;
 constexpr size_t kProcessesMax = 20;  // shown for one pattern
 
 void line(std::string_view label, std::string_view text) { fmt::print("  {:<12}{}\n", label, text); }
-
-std::string joined(const std::vector<std::string>& words, std::string_view separator) {
-  return fmt::format("{}", fmt::join(words, separator));
-}
 
 void explain_executable(const std::string& path) {
   const auto executable = discovery::inspect_executable(path);
@@ -43,8 +41,6 @@ void explain_executable(const std::string& path) {
   if (executable->stripped) text += ", stripped";
   line("runtime", text);
   if (executable->machine != "amd64") line("!", fmt::format("built for {}: this version traces amd64 programs only", executable->machine));
-  if (!executable->static_tls.empty())
-    line("TLS inside", joined(executable->static_tls, ", ") + ": what it encrypts gives no spans in this version");
 }
 
 void explain_sockets(const discovery::ProcFs& proc, uint32_t process_id) {
@@ -71,13 +67,30 @@ void explain_sockets(const discovery::ProcFs& proc, uint32_t process_id) {
     line("!", "it has an io_uring: what goes through that cannot be read, such calls are counted in clew_lost_total; plain calls are");
 }
 
+bool is_tls(std::string_view kind) {
+  static constexpr std::array<std::string_view, 7> kKinds = {"openssl", "boringssl", "gnutls", "nss", "mbedtls", "wolfssl", "s2n"};
+  return std::ranges::find(kKinds, kind) != kKinds.end();
+}
+
+// Where the plaintext of its TLS is seen, and where not.
 void explain_tls(const discovery::ProcFs& proc, uint32_t process_id) {
-  const auto libraries = discovery::mapped_libraries(proc, process_id);
-  if (!libraries) return;
-  std::vector<std::string> tls;
-  for (const discovery::MappedLibrary& library : *libraries)
-    if (library.kind.find("ssl") != std::string::npos || library.kind == "gnutls" || library.kind == "nss") tls.push_back(library.path);
-  if (!tls.empty()) line("TLS library", joined(tls, ", ") + ": what it encrypts gives no spans in this version");
+  tls::FileCache cache;
+  std::vector<std::string> known;
+  for (const tls::MappedFile& file : tls::mapped_files(proc, process_id, cache)) {
+    line("TLS", file.path);
+    for (const std::string& text : file.probes->description) line("", text);
+    known.push_back(file.path);
+  }
+  if (const auto libraries = discovery::mapped_libraries(proc, process_id))
+    for (const discovery::MappedLibrary& library : *libraries)
+      if (is_tls(library.kind) && std::ranges::find(known, library.path) == known.end())
+        line("TLS", fmt::format("{}: no function in it that clew knows: what it encrypts gives no spans", library.path));
+  const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
+  if (!executable) return;
+  if (std::ranges::find(executable->static_tls, "rustls") != executable->static_tls.end())
+    line("TLS", "rustls, whose functions have no names that stay: what it encrypts gives no spans");
+  if (executable->runtime == Executable::Runtime::kJvm)
+    line("TLS", "Java's own (JSSE) is compiled while it runs: what it encrypts gives no spans");
 }
 
 // How a request that it makes finds the one that it was made for.
@@ -135,7 +148,7 @@ void explain_process(const discovery::ProcFs& proc, const ProcessInfo& process, 
   explain_parents(proc, process);
   explain_injection(process.process_id, clews);
   if (explain_tracing(process.process_id, clews))
-    line("spans", "every HTTP/1.0 and HTTP/1.1 exchange in plain text over TCP and Unix sockets; see: clew status");
+    line("spans", "every HTTP/1.0 and HTTP/1.1 exchange over TCP and Unix sockets, in plain text or by a TLS library that is named above; see: clew status");
 }
 
 }  // namespace

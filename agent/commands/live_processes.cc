@@ -28,6 +28,7 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   selected_.insert(process_id);
   set_rule(process_id);
   read_runtime(process_id);
+  tls_.look(process_id, true);
 }
 
 // What the kernel may say of the process's requests without user space.
@@ -37,6 +38,7 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
   switch (correlation::model_of(*table_.resource_of(process_id, {}, 0))) {
     case correlation::ExecutionModel::kThreads: rule = CLEW_RULE_THREADS; break;
     case correlation::ExecutionModel::kEventLoop: rule = CLEW_RULE_LOOP; break;
+    case correlation::ExecutionModel::kPools: rule = CLEW_RULE_POOLS; break;
     default: break;
   }
   const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id, just_begun);
@@ -119,9 +121,12 @@ base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) 
   return {};
 }
 
-base::Result<void> LiveProcesses::select_command(uint32_t process_id) {
+base::Result<void> LiveProcesses::select_command(uint32_t process_id, const std::string& program) {
   auto done = source_->select(process_id, SelectedBy::kTree);
-  if (done) selected_.insert(process_id);
+  if (done) {
+    selected_.insert(process_id);
+    tls_.expect(process_id, program);
+  }
   return done;
 }
 
@@ -130,7 +135,10 @@ void LiveProcesses::decide(uint32_t process_id, bool already_selected) {
   const discovery::Verdict verdict = table_.decide(selection_, process_id);
   const bool in_tree = already_selected && source_->selected_by_tree(process_id);
   if (verdict.outcome == discovery::Verdict::Outcome::kExcluded || (already_selected && !in_tree && !verdict.selected())) {
-    if (already_selected) source_->deselect(process_id);
+    if (already_selected) {
+      tls_.forget(process_id);
+      source_->deselect(process_id);
+    }
     selected_.erase(process_id);
     return;
   }
@@ -148,10 +156,12 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (change.selected) {
         selected_.insert(id);
         set_rule(id);  // its parent may have had none yet
+        tls_.look(id, true);
       }
       if (change.selected && probed_.contains(change.parent_process_id)) looks_[id] = {.ticks = 1};
       break;
     case ProcessChange::Kind::kExec:
+      if (change.selected) tls_.begin(id);  // first of all: it is loading its libraries
       forget_runtime(id);
       table_.on_exec(id, change.time_ns);
       if (change.selected && selected_.insert(id).second &&
@@ -176,8 +186,10 @@ void LiveProcesses::process(const ProcessChange& change) {
         set_rule(id);
       }
       if (source_ != nullptr && !read_.contains(id)) read_runtime(id);  // chosen by the kernel, or not started when it was looked at
+      tls_.look(id, true);
       table_.resource_of(id, change.comm, change.time_ns);
       break;
+    case ProcessChange::Kind::kTls: tls_.look(id); break;
     case ProcessChange::Kind::kCgroup:
       if (source_ != nullptr) decide(id, selected_.contains(id));
       break;
@@ -185,6 +197,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       table_.on_exit(id, change.time_ns);
       selected_.erase(id);
       forget_runtime(id);
+      tls_.forget(id);
       if (new_program_) new_program_(id);
       break;
   }

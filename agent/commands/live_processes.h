@@ -9,6 +9,7 @@
 
 #include "agent/capture/event_decoder.h"
 #include "agent/capture/kernel_source.h"
+#include "agent/commands/live_tls.h"
 #include "agent/commands/log.h"
 #include "agent/discovery/process_table.h"
 #include "agent/discovery/scan.h"
@@ -21,19 +22,23 @@ namespace clew::commands {
 class LiveProcesses final : public capture::ProcessSink {
  public:
   LiveProcesses(discovery::Selection& selection, discovery::ProcessTable& table, const Messages& messages)
-      : selection_(selection), table_(table), messages_(messages) {}
+      : selection_(selection), table_(table), messages_(messages), tls_(messages) {}
 
-  void set_source(capture::KernelSource* source) { source_ = source; }
+  void set_source(capture::KernelSource* source) {
+    source_ = source;
+    tls_.set_source(source);
+  }
   /// Called with each process whose program changed, so that a recording can say so.
   void on_new_program(std::function<void(uint32_t)> callback) { new_program_ = std::move(callback); }
 
   /// Selects what matches now. An Error is for the user.
   base::Result<void> select_running(const discovery::ProcFs& proc);
-  base::Result<void> select_command(uint32_t process_id);
+  base::Result<void> select_command(uint32_t process_id, const std::string& program);
 
   void process(const capture::ProcessChange& change) override;
   /// Now and then: looks again at programs whose runtime had not started yet.
   void tick();
+  LiveTls& tls() { return tls_; }
   size_t count() const { return selected_.size(); }
   std::vector<uint32_t> selected() const { return {selected_.begin(), selected_.end()}; }
 
@@ -48,6 +53,7 @@ class LiveProcesses final : public capture::ProcessSink {
   discovery::Selection& selection_;
   discovery::ProcessTable& table_;
   const Messages& messages_;
+  LiveTls tls_;
   discovery::ProcFs proc_ = discovery::ProcFs::of_this_machine();
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;

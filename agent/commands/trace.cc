@@ -251,6 +251,8 @@ base::Result<capture::InjectionSettings> Trace::injection_settings(const discove
   const auto w3c = std::ranges::find(propagators, correlation::propagation::Propagator::kTraceContext);
   capture::InjectionSettings settings;
   settings.seed = seed_.key;
+  settings.header = options_.trace.inject_header;
+  settings.tcp_option = options_.trace.inject_tcp_option;
   settings.sampling_threshold =
       sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
   settings.sampling_by_parent = sampler.parent_based;
@@ -267,7 +269,7 @@ std::optional<int> Trace::start_child() {
     return static_cast<int>(cli::ExitCode::kFailed);
   }
   child_.emplace(std::move(*child));
-  if (const auto selected = processes_->select_command(static_cast<uint32_t>(child_->process_id())); !selected) {
+  if (const auto selected = processes_->select_command(static_cast<uint32_t>(child_->process_id()), options_.trace.select.command[0]); !selected) {
     messages_.always(selected.error().message);
     return static_cast<int>(cli::ExitCode::kFailed);
   }
@@ -332,8 +334,10 @@ void Trace::loop() {
       const auto left = std::chrono::ceil<milliseconds>(*options_.trace.duration - (steady_clock::now() - ready));
       patience = std::clamp(left, milliseconds(1), patience);
     }
+    if (processes_->tls().is_waiting()) patience = std::min(patience, LiveTls::kLookInterval);
     source_->drain(patience);
     flush();
+    processes_->tls().tick();
     tick();
   }
 }

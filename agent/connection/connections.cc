@@ -40,7 +40,8 @@ Connections::Connections(const protocols::ProtocolList& protocols, const exchang
       propagators_(std::move(propagators)),
       counters_(counters),
       unsampled_(counters.get("clew_spans_not_sampled_total")),
-      limits_(limits) {}
+      limits_(limits),
+      carried_(counters) {}
 
 Connections::~Connections() = default;
 
@@ -88,6 +89,7 @@ Connections::Entry* Connections::find(const capture::Bytes& bytes) {
 }
 
 void Connections::forget(uint64_t id) {
+  carried_.forget(id);
   const auto it = by_id_.find(id);
   if (it == by_id_.end()) return;
   Entry* entry = it->second.get();
@@ -157,8 +159,12 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
     case stream::Stream::Arrival::kNothingNew: return;
     case stream::Stream::Arrival::kHole: {
       const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
+      // Behind a request for another protocol, whose answer is not known yet: these bytes may be that one's, and no message is lost.
+      const bool may_be_foreign = half.awaits_peer && bytes.direction == entry.client_direction;
       // With several requests under way nobody knows which of them the next response answers.
-      if (half.aligned || entry.info.from_start || entry.exchanges.size() > 1 || is_multiplexed(entry))
+      if (may_be_foreign)
+        counters_.get("clew_stream_hole_bytes_total").add(missing);
+      else if (half.aligned || entry.info.from_start || entry.exchanges.size() > 1 || is_multiplexed(entry))
         on_hole(entry, bytes.direction, missing);
       else if (entry.parser != nullptr)
         entry.parser->restart(entry.sender(bytes.direction));
@@ -241,6 +247,8 @@ bool Connections::classify(Entry& entry, Direction direction) {
   const bool outgoing = entry.client_direction == Direction::kEgress;
   entry.place.connection = entry.info.id;
   entry.place.is_client = outgoing && !entry.info.passive;
+  entry.place.is_tls = entry.info.is_tls;
+  entry.place.tls_version = entry.info.tls_version;
   entry.place.server = exchange::address_of(outgoing ? entry.info.peer : entry.info.local);
   entry.place.client = exchange::address_of(outgoing ? entry.info.local : entry.info.peer);
   return true;

@@ -16,6 +16,7 @@
 #include "agent/base/counters.h"
 #include "agent/base/flat_map.h"
 #include "agent/capture/source.h"
+#include "agent/connection/carried_contexts.h"
 #include "agent/correlation/correlator.h"
 #include "agent/correlation/propagation/propagator.h"
 #include "agent/exchange/exchange.h"
@@ -50,6 +51,7 @@ class Connections final : public capture::Sink {
   void end(const capture::End& end) override;
   void connecting(const capture::Connecting& connecting) override;
   void noted(const capture::RuntimeNote& note) override;
+  void carried(const capture::Carried& carried) override { carried_.add(carried); }
 
   /// Another program runs in the process now, or under its number.
   void new_program(uint32_t process_id) { correlator_.new_program(process_id); }
@@ -83,7 +85,7 @@ class Connections final : public capture::Sink {
                const correlation::RemoteContext* remote);
   std::optional<correlation::RemoteContext> remote_context(const protocols::Step& step, bool injected);
   correlation::Caller caller_of(Entry& entry, Direction direction);
-  void correlate(Entry& entry, Direction direction, const exchange::Exchange& exchange, const correlation::RemoteContext* remote);
+  void correlate(Entry& entry, Direction direction, exchange::Exchange& exchange, const correlation::RemoteContext* remote);
   void drop(Entry& entry, const exchange::Exchange& exchange);
   void on_end(Entry& entry, Direction direction, protocols::Step& step, uint64_t body_bytes);
   void on_abort(Entry& entry, Direction direction, protocols::Step& step);
@@ -121,6 +123,7 @@ class Connections final : public capture::Sink {
   std::deque<Held> held_;  // spans of servers that wait for the client of their request
   uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;
+  CarriedContexts carried_;
   std::string_view counted_as_;                    // what spans_by_kind_ is of
   std::array<base::Counter*, 2> spans_by_kind_{};  // server, client
 };

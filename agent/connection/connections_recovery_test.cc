@@ -95,6 +95,26 @@ TEST_F(ConnectionsTest, AConnectionJoinedWithinAResponseFindsTheNextExchange) {
   EXPECT_EQ(spans(), Texts{"server GET /a 200 out=2"});
 }
 
+TEST_F(ConnectionsTest, WhatFollowsARequestForAnotherProtocolMayHaveHoles) {
+  for (const bool refused : {false, true}) {
+    Played c = open();
+    c.client("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    c.lose(Sender::kClient, 20);
+    c.client(request("/decoy"));
+    c.lose(Sender::kClient, 20);
+    c.client(request("/decoy"));
+    c.server(refused ? response(400) : "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n");
+    if (refused) {
+      c.client(request("/a"));
+      c.server(response(200));
+      c.server(response(200));
+      EXPECT_EQ(spans(), (Texts{"server GET /ws 400", "server GET /decoy 200", "server GET /a 200"}));
+    } else {
+      EXPECT_EQ(spans(), Texts{"server GET /ws 101"});
+    }
+  }
+}
+
 // ---------------------------------------------------------------------------------------------- holes
 
 TEST_F(ConnectionsTest, AHoleEndsWhatIsUnderWayAndTheNextExchangeIsWhole) {

@@ -49,7 +49,17 @@ correlation::Caller Connections::caller_of(Entry& entry, Direction direction) {
           .time_ns = half.stream.time_latest()};
 }
 
-void Connections::correlate(Entry& entry, Direction direction, const Exchange& exchange, const correlation::RemoteContext* remote) {
+void Connections::correlate(Entry& entry, Direction direction, Exchange& exchange, const correlation::RemoteContext* remote) {
+  std::optional<correlation::RemoteContext> beside;
+  if (carried_.size() != 0 && entry.info.has_base) {
+    beside =
+        carried_.take(entry.info.id, direction, entry.info.base[static_cast<size_t>(direction)] + static_cast<uint32_t>(exchange.position));
+    if (remote != nullptr) beside.reset();  // what the program says itself comes first
+  }
+  if (beside) {
+    remote = &*beside;
+    if (entry.place.is_client) exchange.injected = capture::Bytes::Injected::kAdded;
+  }
   std::optional<correlation::WireKey> wire;
   if (entry.info.has_base)
     wire = {.request_base = entry.info.base[static_cast<size_t>(direction)],

@@ -15,6 +15,7 @@ namespace clew::correlation {
 enum class Evidence : uint8_t {
   kNone,        // a root, as far as anybody can say
   kHeader,      // the request carries a trace context
+  kTcpOption,   // the segment of its first byte does
   kConnection,  // both ends were seen on this node: the same byte of the same connection
   kExecution,   // the thread was busy with the parent and with nothing else
   kCausal,      // an event loop acted right after it had read the parent
@@ -39,12 +40,17 @@ struct Context {
   std::vector<Candidate> candidates{};
 };
 
+/// The plaintext of a TLS session is a connection of its own, whose id is that of its socket's with this bit (bpf/tls).
+inline constexpr uint64_t kTlsConnection = uint64_t{1} << 63;
+
 /// Which request: unique in a run.
 struct RequestKey {
   uint64_t connection = 0;
   uint64_t position = 0;  // its first byte in its direction
   uint64_t stream_id = 0;
   bool operator==(const RequestKey&) const = default;
+  /// The connection of its socket: what is told of connect(), of reads and of proxied streams is told of that one.
+  uint64_t socket() const { return connection & ~kTlsConnection; }
 };
 
 /// The same request as both ends of its connection name it: the sequence numbers of the first bytes of both directions, and its

@@ -15,6 +15,7 @@ std::string_view name_of(Evidence evidence) {
   switch (evidence) {
     case Evidence::kNone: break;
     case Evidence::kHeader: return "header";
+    case Evidence::kTcpOption: return "tcp_option";
     case Evidence::kConnection: return "connection";
     case Evidence::kExecution: return "execution";
     case Evidence::kCausal: return "causal";
@@ -95,7 +96,7 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
     node.header_span_id = header->span_id;
     node.context.trace_id = header->trace_id;
     node.context.parent_span_id = header->span_id;
-    node.context.evidence = Evidence::kHeader;
+    node.context.evidence = header->in_tcp_option ? Evidence::kTcpOption : Evidence::kHeader;
     node.context.trace_state = header->trace_state;
     const bool sampled = header->sampled == propagation::Sampled::kDeferred
                              ? sampler_.root(header->trace_id, node.context.trace_state)

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <vector>
 
 namespace clew::exchange {
@@ -78,6 +80,7 @@ void SpanBuilder::describe(const protocols::Protocol& protocol, const Place& pla
       .server_port = place.server.port,
       .client_address = place.client.text,
       .client_port = place.client.port,
+      .is_encrypted = place.is_tls,
       .capture_query = capture_query_,
   };
   protocols::Description description = protocol.describe(facts);
@@ -87,6 +90,10 @@ void SpanBuilder::describe(const protocols::Protocol& protocol, const Place& pla
   const Address& peer = place.is_client ? place.server : place.client;
   if (!peer.text.empty()) span.attributes.add("network.peer.address", peer.text);
   if (peer.port != 0) span.attributes.add("network.peer.port", static_cast<int64_t>(peer.port));
+  if (place.tls_version != 0) {
+    static constexpr std::array kVersions = std::to_array<std::string_view>({"1.0", "1.1", "1.2", "1.3"});
+    span.attributes.add("tls.protocol.version", kVersions[(place.tls_version - 1) & 3]);
+  }
   add_evidence(span, context);
   if (exchange.injected != capture::Bytes::Injected::kNothing) span.attributes.add("clew.injected", true);
   add_incomplete(span.attributes, exchange.incomplete);

@@ -24,6 +24,8 @@ Address address_of(const capture::Endpoint& endpoint);
 struct Place {
   uint64_t connection = 0;
   bool is_client = false;  // the traced process sent the requests
+  bool is_tls = false;
+  uint8_t tls_version = 0;  // 1 to 4: TLS 1.0 to 1.3, 0: not known
   Address server;
   Address client;
 };

@@ -13,12 +13,24 @@
 #include "execution/haproxy.bpf.h"
 #include "execution/tokio.bpf.h"
 
-/* Fills s->execution. False: nothing there, and then no rule of that runtime holds for the call. */
+/* Who sends a response says nothing where the rule goes by who has read the request. */
+static __always_inline bool asks_who_responds(u8 runtime)
+{
+	return runtime == CLEW_RUNTIME_CPYTHON || runtime == CLEW_RUNTIME_JVM || runtime == CLEW_RUNTIME_NODE;
+}
+
+/* Fills s->execution. False: nothing there, or nothing that is asked for, and then no rule of that runtime holds for the call. */
 static __always_inline bool read_execution(struct scratch *s, const struct connection *c)
 {
+	bool responds = s->walk.direction == CLEW_EGRESS && c->http.request_direction == 1 + CLEW_INGRESS;
 	struct clew_execution *e = &s->execution;
-	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
+	struct clew_runtime_layout *layout;
 
+	if (responds && !asks_who_responds(c->runtime))
+		return false;
+	if (s->turn)
+		return true;
+	layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
 	if (!layout)
 		return false;
 	e->runtime = c->runtime;
@@ -31,7 +43,7 @@ static __always_inline bool read_execution(struct scratch *s, const struct conne
 	case CLEW_RUNTIME_JVM:
 		return read_jvm(e, layout, s->tid);
 	case CLEW_RUNTIME_NODE:
-		return read_node(s, e, layout);
+		return !(responds && layout->values[NODE_READ_REQUESTS]) && read_node(s, e, layout);
 	case CLEW_RUNTIME_HAPROXY: /* asked for below, where the connection is known */
 		__builtin_memset(e->words, 0, sizeof(e->words));
 		return true;

@@ -24,13 +24,14 @@ enum go_layout {
 	GO_CHAN_RECEIVE = 6, /* runtime.waitReasonChanReceive */
 };
 
-#define GO_G_M 48     /* offset of m in runtime.g, all versions: behind stack, two guards, _panic, _defer */
 #define GO_TLS_G (-8) /* of the word that holds g, from the thread's base; other places exist with cgo, hence R14 */
 #define GO_STACK_MIN 2048
 #define GO_STACK_MAX (1ull << 30)
 #define GO_ID_MAX (1ull << 44)
 #define GO_ID_BATCH 16 /* _GoidCacheBatch: a P takes so many ids at once */
 #define GO_HANDED (1ull << 63)
+#define GO_IDS_WAIT_REASON 3 /* a byte: behind schedlink and waitsince */
+#define GO_IDS_START_PC 3    /* behind parentGoid, gopc and ancestors */
 #define GO_AHEAD_UNKNOWN ((1ull << 27) - 1)
 
 static __always_inline bool go_get(void *into, u32 bytes, u64 address)
@@ -44,7 +45,7 @@ static __always_inline u64 go_free_ids(struct go_work *w, const struct clew_runt
 {
 	u64 ahead = GO_AHEAD_UNKNOWN, p;
 
-	if (!go_get(&w->m, sizeof(w->m), w->g + GO_G_M) || !go_get(w->p, sizeof(w->p), w->m + layout->values[GO_M_P]))
+	if (!go_get(w->p, sizeof(w->p), w->start.m + layout->values[GO_M_P]))
 		return 0;
 	p = w->p[0] ? w->p[0] : w->p[2]; /* oldp: in a system call */
 	if (!p || !go_get(w->cache, sizeof(w->cache), p + layout->values[GO_GOID_CACHE]))
@@ -60,10 +61,10 @@ static __always_inline bool go_is_on_stack(struct go_work *w, u64 sp)
 {
 	u64 size;
 
-	if (!w->g || !go_get(w->stack, sizeof(w->stack), w->g))
+	if (!w->g || !go_get(&w->start, sizeof(w->start), w->g))
 		return false;
-	size = w->stack[1] - w->stack[0];
-	return size >= GO_STACK_MIN && size <= GO_STACK_MAX && sp - w->stack[0] <= size;
+	size = w->start.stack[1] - w->start.stack[0];
+	return size >= GO_STACK_MIN && size <= GO_STACK_MAX && sp - w->start.stack[0] <= size;
 }
 
 /* Fills e->words, the last one only where it is wanted. 0: nothing there, or nothing that is certain. */
@@ -72,24 +73,32 @@ __noinline int go_read(struct clew_execution *e, struct clew_runtime_layout *lay
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
+	u64 goid, parent = 0, start_pc = 0;
+	u32 at;
+
 	if (!e || !layout || !w)
 		return 0;
-	__builtin_memset(w, 0, sizeof(*w));
 	w->g = regs->r14;
 	if (!go_is_on_stack(w, regs->sp)) {
 		if (!go_get(&w->g, sizeof(w->g), task->thread.fsbase + GO_TLS_G) || !go_is_on_stack(w, regs->sp))
 			return 0;
 	}
-	if (!go_get(&w->ids, sizeof(w->ids), w->g + layout->values[GO_GOID]))
+	if (!go_get(w->ids, sizeof(w->ids), w->g + layout->values[GO_GOID]) ||
+	    !go_get(&w->generated, sizeof(w->generated), layout->values[GO_GOID_GEN]))
 		return 0;
-	if (layout->values[GO_PARENT_GOID])
-		go_get(&w->origin, sizeof(w->origin), w->g + layout->values[GO_PARENT_GOID]);
-	go_get(&w->generated, sizeof(w->generated), layout->values[GO_GOID_GEN]);
-	if (!w->ids.goid || w->ids.goid > w->generated || w->origin.parent_goid > w->generated || w->generated >= GO_ID_MAX)
+	goid = w->ids[0];
+	if (layout->values[GO_PARENT_GOID]) {
+		at = (u32)(layout->values[GO_PARENT_GOID] - layout->values[GO_GOID]) / sizeof(u64);
+		if (at + GO_IDS_START_PC >= GO_IDS_WORDS)
+			return 0;
+		parent = w->ids[at];
+		start_pc = w->ids[at + GO_IDS_START_PC];
+	}
+	if (!goid || goid > w->generated || parent > w->generated || w->generated >= GO_ID_MAX)
 		return 0;
-	e->words[0] = w->ids.goid;
-	e->words[1] = w->origin.parent_goid | (w->origin.startpc * 0x9e3779b97f4a7c15ull) >> 45 << 44;
-	if (w->ids.waitreason == layout->values[GO_CHAN_RECEIVE])
+	e->words[0] = goid;
+	e->words[1] = parent | (start_pc * 0x9e3779b97f4a7c15ull) >> 45 << 44;
+	if ((u8)w->ids[GO_IDS_WAIT_REASON] == layout->values[GO_CHAN_RECEIVE])
 		e->words[1] |= GO_HANDED;
 	e->words[2] = free_ids ? go_free_ids(w, layout) : 0;
 	return 1;

@@ -31,12 +31,12 @@ static __always_inline bool go_descriptor(u64 net_fd, u32 *descriptor)
 
 /* conn is an interface: a type and a *net.TCPConn, whose one member is a *netFD; or a pointer to a struct that begins with such an
  * interface. */
-static __always_inline bool go_socket_of(u64 persist_conn, const struct clew_runtime_layout *layout, struct socket_of_call *found)
+static __always_inline bool go_socket_of(u64 interface, struct socket_of_call *found)
 {
 	u64 conn[2] = {}, inside[2] = {}, net_fd = 0;
 	u32 descriptor = 0;
 
-	if (bpf_probe_read_user(conn, sizeof(conn), (void *)(persist_conn + layout->values[GO_PERSIST_CONN])) || !conn[1] ||
+	if (bpf_probe_read_user(conn, sizeof(conn), (void *)interface) || !conn[1] ||
 	    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)conn[1]))
 		return false;
 	if (!go_descriptor(net_fd, &descriptor)) {
@@ -63,7 +63,7 @@ int uprobe__go_round_trip(struct pt_regs *regs)
 	if (!layout || !s)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
-	if (!go_socket_of(regs->ax, layout, &socket))
+	if (!go_socket_of(regs->ax + layout->values[GO_PERSIST_CONN], &socket))
 		return 0;
 	sk = (struct sock *)socket.sk;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);

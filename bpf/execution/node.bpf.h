@@ -10,18 +10,22 @@
 #define CLEW_BPF_NODE_H
 
 enum node_layout {
-	NODE_IDS = 0,	      /* address of the ids */
-	NODE_POLL_SLOT = 1,   /* address of what uv_run calls last on the main thread's stack: a return address … */
-	NODE_POLL = 2,	      /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
-	NODE_LOOP = 3,	      /* uv_loop_t */
-	NODE_IMMEDIATES = 4,  /* address of the number of immediates that wait */
-	NODE_TICKS = 5,	      /* address of whether ticks wait or run; 0: not known */
-	NODE_HOOKS = 6,	      /* address of the counts of hooks */
-	NODE_READ_STACK = 7,  /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
-	NODE_READ_FRAMES = 8, /* … sum over the frames there; … */
-	NODE_READ_NUMBER = 9, /* … how many there were; … */
-	NODE_READ_LOOP = 10,  /* … as of the latest: turns of the loop, … */
-	NODE_READ_READS = 11, /* … the thread's calls of read(2) */
+	NODE_IDS = 0,		 /* address of the ids */
+	NODE_POLL_SLOT = 1,	 /* address of what uv_run calls last on the main thread's stack: a return address … */
+	NODE_POLL = 2,		 /* … and the function that it returns from while libuv hands on what it has polled, uv__io_poll */
+	NODE_LOOP = 3,		 /* uv_loop_t */
+	NODE_IMMEDIATES = 4,	 /* address of the number of immediates that wait */
+	NODE_TICKS = 5,		 /* address of whether ticks wait or run; 0: not known */
+	NODE_HOOKS = 6,		 /* address of the counts of hooks */
+	NODE_READ_STACK = 7,	 /* from here on kernel's own: stack pointer of the latest read, 0: none; … */
+	NODE_READ_FRAMES = 8,	 /* … sum over the frames there; … */
+	NODE_READ_NUMBER = 9,	 /* … how many there were; … */
+	NODE_READ_LOOP = 10,	 /* … as of the latest: turns of the loop, … */
+	NODE_READ_READS = 11,	 /* … the thread's calls of read(2), */
+	NODE_READ_REQUESTS = 12, /* … and whether it was from a client's connection; */
+	NODE_READ_FIRST = 14,	 /* the counter then; */
+	NODE_IMMEDIATE = 15,	 /* of the latest that has sent something: its id; */
+	NODE_POLL_PROVEN = 13,	 /* the word at the slot that was last found to be right */
 };
 
 enum node_note {
@@ -88,7 +92,7 @@ static __always_inline u64 sum_of_frames(struct scratch *s, u64 stack)
 }
 
 /* In front of the return address stands the direct call: uv_run may have several of the same function. x86-64. */
-static __always_inline bool in_poll(const struct clew_runtime_layout *layout)
+static __always_inline bool in_poll(struct clew_runtime_layout *layout)
 {
 	u64 address = 0;
 	struct {
@@ -96,9 +100,15 @@ static __always_inline bool in_poll(const struct clew_runtime_layout *layout)
 		s32 distance;
 	} __attribute__((packed)) call = {};
 
-	return bpf_probe_read_user(&address, sizeof(address), (void *)layout->values[NODE_POLL_SLOT]) == 0 &&
-	       bpf_probe_read_user(&call, sizeof(call), (void *)(address - sizeof(call))) == 0 && call.opcode == 0xe8 &&
-	       address + (s64)call.distance == layout->values[NODE_POLL];
+	if (bpf_probe_read_user(&address, sizeof(address), (void *)layout->values[NODE_POLL_SLOT]))
+		return false;
+	if (address && address == layout->values[NODE_POLL_PROVEN])
+		return true;
+	if (bpf_probe_read_user(&call, sizeof(call), (void *)(address - sizeof(call))) || call.opcode != 0xe8 ||
+	    address + (s64)call.distance != layout->values[NODE_POLL])
+		return false;
+	layout->values[NODE_POLL_PROVEN] = address;
+	return true;
 }
 
 static __always_inline bool is_main_thread(void)
@@ -169,6 +179,23 @@ static __noinline int read_node(struct scratch *s, struct clew_execution *e, str
 	return valid;
 }
 
+/* Does the main thread act for what the latest read has brought? As class Node of agent/correlation/execution, where that is plain. */
+static __noinline int node_acts_for_latest(struct scratch *s, struct clew_execution *e, struct clew_runtime_layout *layout)
+{
+	u64 id;
+
+	if (!s || !e || !layout || !read_node(s, e, layout))
+		return false;
+	if (e->words[0] & NODE_IN_TURN)
+		return true;
+	id = e->words[0] & ((1ull << NODE_NUMBER_SHIFT) - 1);
+	if (!(e->words[0] & NODE_BEHIND_TURN) || !(e->words[0] & NODE_ALONE) || id <= layout->values[NODE_READ_FIRST] ||
+	    id == layout->values[NODE_IMMEDIATE])
+		return false;
+	layout->values[NODE_IMMEDIATE] = id;
+	return true;
+}
+
 static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
 {
 	struct clew_event_runtime *e = &s->event.runtime;
@@ -183,9 +210,11 @@ static __always_inline void note_node(struct scratch *s, u8 what, u32 tgid)
 	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
 }
 
-/* The main thread has read: a turn begins. User space is told of each, for what is sent in a turn, or connects in it, names it by number.
+/*
+ * The main thread has read: a turn begins. User space is told of each, for what is sent in a turn, or connects in it, names it by number.
+ * s->execution is then what read_node() would find. `requests`: it reads as a server.
  */
-static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgid)
+static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgid, u32 requests)
 {
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -206,6 +235,12 @@ static __noinline int begin_node_turn(struct scratch *s, u64 connection, u32 tgi
 	layout->values[NODE_READ_NUMBER]++;
 	layout->values[NODE_READ_LOOP] = turns_of_loop(&s->node, layout);
 	layout->values[NODE_READ_READS] = reads_of(task);
+	layout->values[NODE_READ_REQUESTS] = requests;
+	layout->values[NODE_READ_FIRST] = e->words[2];
+	s->execution = *e;
+	s->execution.words[0] |= layout->values[NODE_READ_STACK] ? NODE_IN_TURN : 0;
+	s->execution.words[1] = (e->words[1] & ((1ull << NODE_NUMBER_SHIFT) - 1)) | layout->values[NODE_READ_NUMBER] << NODE_NUMBER_SHIFT;
+	s->turn = 1;
 	e->words[0] = connection;
 	e->words[1] = e->words[2] | (layout->values[NODE_READ_LOOP] & NODE_LOOP_MASK) << NODE_NUMBER_SHIFT;
 	/* read in one piece each: what is not readable makes a difference where there may be none */

@@ -64,6 +64,13 @@ static __always_inline bool is_between_messages(struct connection *c, u32 sequen
 	       c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS] == sequence;
 }
 
+/* The request that asked for another protocol was followed by capture, too, is answered, and HTTP/1 goes on. */
+static __always_inline bool was_not_upgraded(struct connection *c, struct http1_direction *d)
+{
+	return c && c->http.requests == c->http.responses && !c->http.distrusted && c->direction[CLEW_INGRESS].state == HTTP1_START &&
+	       c->base[CLEW_EGRESS] + c->direction[CLEW_EGRESS].begins == d->begins;
+}
+
 /* Writes what was decided into the message. Returns how many bytes were added. */
 static __always_inline u32 insert(struct sk_msg_md *m, struct scratch *s, struct injection *i, u32 sequence)
 {
@@ -189,7 +196,7 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	}
 	i->has_body = 0;
 	if (i->upgrading && d->state == HTTP1_START) {
-		if (!c || c->http.requests != c->http.responses || c->direction[CLEW_INGRESS].state != HTTP1_START) {
+		if (!was_not_upgraded(c, d)) {
 			leave_alone(s, CLEW_ALONE_UPGRADE);
 			return false;
 		}
@@ -309,6 +316,12 @@ int sockops__connected(struct bpf_sock_ops *ops)
 	struct scratch *s;
 	u32 op = ops->op;
 
+	if (carrying && (op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB || op >= BPF_SOCK_OPS_PARSE_HDR_OPT_CB)) {
+		sk = ops->sk;
+		if (sk)
+			on_segment(ops, sk);
+		return 1;
+	}
 	if (op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_RTT_CB && op != BPF_SOCK_OPS_RETRANS_CB)
 		return 1;
 	sk = ops->sk;
@@ -328,6 +341,8 @@ int sockops__connected(struct bpf_sock_ops *ops)
 	i->base = i->expected = tp->write_seq;
 	local_client_connects(tp->write_seq, tp->rcv_nxt);
 	i->state = take_in(ops, i, tp) ? INJECTION_ON : INJECTION_LEAVES;
+	if (carrying && i->state == INJECTION_ON && bpf_sk_storage_get(&carried_out, sk, 0, BPF_SK_STORAGE_GET_F_CREATE))
+		bpf_sock_ops_cb_flags_set(ops, ops->cb_flags | CARRIES_OUT);
 	s = scratch_of(SCRATCH_MESSAGE);
 	if (s && i->state == INJECTION_LEAVES && !i->once)
 		leave_alone(s, is_zero_copy(tp) ? CLEW_ALONE_ZERO_COPY : CLEW_ALONE_SOCKET);
@@ -348,10 +363,14 @@ int iter__inject_open(struct bpf_iter__tcp *ctx)
 	if (!common || common->skc_state != TCP_ESTABLISHED)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(common);
-	if (!tp || tp->inet_conn.icsk_inet.sk.sk_max_ack_backlog)
+	if (!tp)
 		return 0;
 	c = bpf_sk_storage_get(&connections, tp, 0, 0);
 	if (!c)
+		return 0;
+	if (carrying)
+		carry_on_open(tp);
+	if (tp->inet_conn.icsk_inet.sk.sk_max_ack_backlog) /* it was accepted */
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &c->tgid);
 	if (!p || p->once || p->rule == CLEW_RULE_LEAVE)
@@ -361,6 +380,8 @@ int iter__inject_open(struct bpf_iter__tcp *ctx)
 		return 0;
 	i->id = key = bpf_get_socket_cookie(tp);
 	i->state = INJECTION_WAITS;
+	if (carrying)
+		bpf_sk_storage_get(&carried_out, tp, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (bpf_map_update_elem(&injected_sockets, &key, common, BPF_NOEXIST))
 		i->state = INJECTION_LEAVES;
 	return 0;

@@ -36,6 +36,18 @@ static __always_inline bool take_turn(struct work *w, u64 now_ns)
 	return true;
 }
 
+/* Node.js: what the main thread does now is done for the request that the latest read has brought, if it has brought one alone. */
+static __noinline int node_serves(struct scratch *s, struct worker *worker, struct work *w)
+{
+	struct clew_runtime_layout *layout;
+
+	if (!s || !worker || !w)
+		return false;
+	layout = bpf_map_lookup_elem(&runtimes, &worker->tgid);
+	return layout && w->known && w->turn && w->turn == layout->values[NODE_READ_NUMBER] &&
+	       node_acts_for_latest(s, &s->execution, layout);
+}
+
 /* For which request is this one sent? As class Execution of agent/correlation/execution will say. */
 static __noinline int find_cause(struct scratch *s, struct injection *i, u64 socket)
 {
@@ -64,6 +76,10 @@ static __noinline int find_cause(struct scratch *s, struct injection *i, u64 soc
 			       ? CAUSE_NONE
 			       : CAUSE_UNKNOWN;
 	if (p->rule == CLEW_RULE_LOOP && !take_turn(w, s->now_ns))
+		return CAUSE_UNKNOWN;
+	if (p->rule == CLEW_RULE_POOLS && p->own_answers < CLEW_OWN_ANSWERS_MIN)
+		return CAUSE_UNKNOWN;
+	if (p->runtime == CLEW_RUNTIME_NODE && !node_serves(s, &worker, w))
 		return CAUSE_UNKNOWN;
 	if (!w->known || w->ambiguous)
 		return CAUSE_UNKNOWN;
@@ -103,25 +119,22 @@ static __noinline int sent_uninjected(struct scratch *s, struct connection *c, s
 }
 
 /* A selected process connects: what it sends there first belongs to what its thread does now, if that is a loop. */
-static __noinline int begin_injection(struct clew_process *p, struct sock *sk, u64 pid_tgid)
+static __noinline int begin_injection(struct scratch *s, struct clew_process *p, struct sock *sk, u64 pid_tgid)
 {
 	struct injection *i = bpf_sk_storage_get(&injections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	struct worker worker = {.id = (u32)pid_tgid, .tgid = (u32)(pid_tgid >> 32)};
 	struct work *w;
 
 	if (!i) {
-		struct scratch *s = scratch_of(SCRATCH_STATE);
-
-		if (s)
-			leave_alone(s, CLEW_ALONE_SOCKET);
+		leave_alone(s, CLEW_ALONE_SOCKET);
 		return 0;
 	}
 	i->id = bpf_get_socket_cookie(sk);
 	i->once = p->once != 0;
-	if (p->rule != CLEW_RULE_LOOP)
+	if (p->rule != CLEW_RULE_LOOP && p->runtime != CLEW_RUNTIME_NODE)
 		return 0;
 	w = bpf_map_lookup_elem(&working, &worker);
-	if (!w || !take_turn(w, bpf_ktime_get_ns()))
+	if (!w || !(p->runtime == CLEW_RUNTIME_NODE ? node_serves(s, &worker, w) : take_turn(w, bpf_ktime_get_ns())))
 		return 0;
 	i->cause = *w;
 	i->has_cause = 1;
@@ -187,6 +200,36 @@ static __noinline int consider_update(struct scratch *s, struct injection *i, in
 	return 0;
 }
 
+/* The request's context goes beside its first byte, which is among those that are sent now; else it is left alone. */
+static __noinline int consider_option(struct scratch *s, struct injection *i, struct sock *sk, int found)
+{
+	struct http1_direction *d = &i->direction[1];
+	struct work *cause = &i->cause;
+	u64 position = s->position + (s32)(d->begins - s->walk.origin);
+
+	if (d->seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT)) {
+		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);
+		return 0;
+	}
+	if (found == CAUSE_UNKNOWN) {
+		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
+		return 0;
+	}
+	if (d->begins - s->walk.origin >= s->walk.total) {
+		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
+		return 0;
+	}
+	if (found != CAUSE_FOUND) {
+		put_trace_id(&cause->context, new_id(i->id, position, 1), new_id(i->id, position, 2));
+		cause->sampled = trace_is_kept(&cause->context);
+	}
+	if (carry_context(s, sk, i->id, d->begins, &cause->context, cause->sampled, new_id(i->id, position, CLIENT_SPAN_ID)))
+		s->counters.figures[CLEW_FIGURE_CARRIED_OUT]++;
+	else
+		leave_alone(s, CLEW_ALONE_SOCKET);
+	return 0;
+}
+
 /* Will capture be able to read this call? Else no span would have the id that is sent. */
 static __always_inline bool is_readable_call(struct sock *sk)
 {
@@ -239,6 +282,8 @@ static __noinline int message_head_ended(struct http1_view *v)
 		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
 		return 0;
 	}
+	if (!injecting_header)
+		return consider_option(s, i, call->sk, found);
 	if (w->offset < 2 || w->offset - w->line_start != 2) {
 		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
 		return 0;

@@ -26,10 +26,12 @@ struct work {
 	u8 received_context; /* `context` came with the request, and its parent id, too */
 	u8 sampled;
 	u8 padding[7];
+	u64 turn; /* Node.js: number of the read that has brought it */
 	struct traceparent context;
 };
 
 #include "propagation/local_client.bpf.h"
+#include "propagation/tcp_option.bpf.h"
 
 /*
  * worker → its work. Written when a request has been read; deleted when it is answered and with its connection. Evicted: a
@@ -55,16 +57,38 @@ struct {
 	__type(value, struct served);
 } served SEC(".maps");
 
+#define VIRTUAL_THREAD (1ull << 63) /* in front of the number of one of Java's */
+
+/* Java's virtual thread that makes this call, or 0. */
+static __always_inline u64 virtual_thread(struct scratch *s, const struct clew_process *p)
+{
+	struct clew_runtime_layout *layout;
+
+	if (p->runtime != CLEW_RUNTIME_JVM)
+		return 0;
+	layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
+	return layout && read_jvm(&s->execution, layout, s->tid) ? s->execution.words[0] | VIRTUAL_THREAD : 0;
+}
+
 /* Who makes this call: false where it cannot be told. */
 static __always_inline bool worker_of(struct scratch *s, const struct clew_process *p, bool waits, struct worker *w)
 {
+	u64 virtual;
+
 	w->tgid = s->tgid;
 	w->is_goroutine = 0;
 	w->id = s->tid;
 	if (p->rule == CLEW_RULE_UNKNOWN || (p->serves & CLEW_HANDS_ON))
 		return false;
-	if (p->runtime != CLEW_RUNTIME_NONE && p->runtime != CLEW_RUNTIME_GO && p->runtime != CLEW_RUNTIME_CPYTHON)
+	if (p->runtime == CLEW_RUNTIME_NODE)
+		return is_main_thread();
+	if (p->runtime == CLEW_RUNTIME_HAPROXY || p->runtime == CLEW_RUNTIME_TOKIO)
 		return false; /* known to user space alone */
+	virtual = virtual_thread(s, p);
+	if (virtual) {
+		w->id = virtual;
+		return true;
+	}
 	if (p->runtime == CLEW_RUNTIME_GO) {
 		struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
 
@@ -94,7 +118,7 @@ static __always_inline void stop_counting(struct served *v)
 }
 
 /* The context that a server's request has brought, or begins. */
-static __noinline int read_context(struct scratch *s, struct connection *c, struct work *w, u64 position)
+static __noinline int read_context(struct scratch *s, struct connection *c, struct sock *sk, struct work *w, u64 position)
 {
 	u8 seen = c->direction[CLEW_INGRESS].seen;
 	struct traceparent *t = &w->context;
@@ -115,6 +139,8 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 		w->sampled = sampling_by_parent ? hex_value(t->text[FLAGS_AT + 1]) & 1 : trace_is_kept(t);
 		return 0;
 	}
+	if (carrying && w->known && c->has_base[CLEW_INGRESS] && carried_context(sk, w, c->base[CLEW_INGRESS] + (u32)position))
+		return 0;
 	if (local_context(c, w, (u32)position))
 		return 0;
 	put_trace_id(t, new_id(c->id, position, 1), new_id(c->id, position, 2));
@@ -128,6 +154,15 @@ static __always_inline void begin_turn(struct scratch *s, struct worker *worker,
 	w->time_ns = s->now_ns;
 	w->used = 0;
 	bpf_map_update_elem(&working, worker, w, BPF_ANY);
+}
+
+/* Node.js: the main thread acts for that request in the turn that the call has begun. */
+static __always_inline void begin_node_work(struct scratch *s, struct served *v)
+{
+	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
+
+	v->work.turn = layout ? layout->values[NODE_READ_NUMBER] : 0;
+	bpf_map_update_elem(&working, &v->worker, &v->work, BPF_ANY);
 }
 
 /* What its worker sends may be for another request, or for none. */
@@ -155,16 +190,23 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 	if (!(p->serves & CLEW_SERVES))
 		p->serves |= CLEW_SERVES;
 	told = worker_of(s, p, waits, &worker);
-	if (waits && !worker.is_goroutine && !(p->serves & CLEW_WAITS))
+	if (waits && !worker.is_goroutine && p->runtime != CLEW_RUNTIME_NODE && !(p->serves & CLEW_WAITS))
 		p->serves |= CLEW_WAITS;
 	if (!told) {
 		stop_counting(v);
 		return 0;
 	}
+	if (p->runtime == CLEW_RUNTIME_NODE) {
+		v->worker = worker;
+		v->work.connection = c->id;
+		read_context(s, c, sk, &v->work, s->position + (s32)(begins - (u32)s->position));
+		begin_node_work(s, v);
+		return 0;
+	}
 	if (p->rule == CLEW_RULE_LOOP) {
 		v->worker = worker;
 		v->work.connection = c->id;
-		read_context(s, c, &v->work, s->position + (s32)(begins - (u32)s->position));
+		read_context(s, c, sk, &v->work, s->position + (s32)(begins - (u32)s->position));
 		begin_turn(s, &worker, &v->work);
 		return 0;
 	}
@@ -184,20 +226,24 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 	v->work.connection = c->id;
 	v->work.open = 1;
 	v->work.ambiguous = 0;
-	read_context(s, c, &v->work, s->position + (s32)(begins - (u32)s->position));
+	read_context(s, c, sk, &v->work, s->position + (s32)(begins - (u32)s->position));
 	if (bpf_map_update_elem(&working, &worker, &v->work, BPF_ANY))
 		v->counted = 0;
 	return 0;
 }
 
-/* CLEW_RULE_LOOP: its body is there as well. */
+/* CLEW_RULE_LOOP, Node.js: its body is there as well, and it is not answered yet. */
 static __noinline int request_complete(struct scratch *s, struct sock *sk)
 {
 	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
 	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
 
-	if (p && v && p->rule == CLEW_RULE_LOOP && v->work.connection)
+	if (!p || !v || !v->work.connection)
+		return 0;
+	if (p->rule == CLEW_RULE_LOOP)
 		begin_turn(s, &v->worker, &v->work);
+	else if (p->runtime == CLEW_RUNTIME_NODE)
+		begin_node_work(s, v);
 	return 0;
 }
 
@@ -207,8 +253,19 @@ static __noinline int response_sent(struct scratch *s, struct sock *sk)
 	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
 	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
 
-	if (p && v && v->counted && !v->worker.is_goroutine && v->worker.id != s->tid)
+	u64 id = s->tid;
+
+	if (!p || !v || !v->counted || v->worker.is_goroutine)
+		return 0;
+	if (v->worker.id & VIRTUAL_THREAD) {
+		id = virtual_thread(s, p);
+		if (!id) /* it hands on where it ends; or its number could not be read this time */
+			return 0;
+	}
+	if (v->worker.id != id)
 		p->serves |= CLEW_HANDS_ON;
+	else if (p->rule == CLEW_RULE_POOLS && p->own_answers < CLEW_OWN_ANSWERS_MIN)
+		p->own_answers++;
 	return 0;
 }
 

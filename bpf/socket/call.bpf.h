@@ -208,6 +208,37 @@ static long frame_step(u32 index, struct call *call)
 	return http2_step(&h);
 }
 
+#define TLS_TOLD_NS 1000000000ull
+#define TLS_TOLD_MAX 6 /* then the interval grows no more */
+
+/* A connection begins with the handshake of TLS: user space looks for libraries that have come since it did so last. */
+static __noinline int tell_of_tls(struct call *call)
+{
+	struct scratch *s = call->s;
+	const u8 *record = s->bytes + SCRATCH_HEADROOM;
+	struct clew_event_process *e = &s->event.process;
+	struct clew_process *p;
+
+	if (record[0] != 22 || record[1] != 3 || call->c->tls)
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &s->tgid);
+	if (!p || s->now_ns - p->tls_told_ns < TLS_TOLD_NS << (p->tls_told & 7))
+		return 0;
+	p->tls_told_ns = s->now_ns;
+	if (p->tls_told < TLS_TOLD_MAX)
+		p->tls_told++;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = CLEW_EVENT_PROCESS;
+	e->change = CLEW_PROCESS_TLS;
+	e->tgid = s->tgid;
+	e->time_ns = s->now_ns;
+	e->selected = 1;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	if (bpf_ringbuf_output(&events, e, sizeof(*e), BPF_RB_FORCE_WAKEUP))
+		lose(s, CLEW_LOSS_PROCESS_EVENT, 1);
+	return 0;
+}
+
 #define WALK_MAY_TURN (-1)
 
 /* After the last step of HTTP/1. */
@@ -223,8 +254,11 @@ static __always_inline int finish(struct call *call, bool is_plain)
 		w->ended = 1;
 	if (http1_finish(&v))
 		lose(s, CLEW_LOSS_STEPS, 1);
-	if (w->foreign)
+	if (w->foreign) {
 		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
+		if (w->at_start)
+			tell_of_tls(call);
+	}
 	return (int)w->offset;
 }
 
@@ -353,7 +387,8 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 		if (d == CLEW_INGRESS && s->walk.heads) {
 			done = request_read(s, c, sk);
 			asm volatile("" : : "r"(done));
-		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START) {
+		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START &&
+			   c->http.responses != c->http.requests) {
 			done = request_complete(s, sk);
 			asm volatile("" : : "r"(done));
 		} else if (d == CLEW_EGRESS && responses->state == HTTP1_UNTIL_CLOSE) {
@@ -388,8 +423,9 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->tid = (u32)pid_tgid;
 	s->hole = (s64)(before - c->position[d]);
 	s->readable = readable;
-	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS)
-		begin_node_turn(s, c->id, s->tgid);
+	s->turn = 0;
+	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS && !c->tls) /* a turn is the socket's */
+		begin_node_turn(s, c->id, s->tgid, c->http.request_direction == 1 + CLEW_INGRESS);
 	s->injected = 0;
 	s->shown = 0;
 	begin_walk(w, moved, d, (u32)before, c->from_start && before == 0);

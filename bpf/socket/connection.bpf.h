@@ -76,6 +76,7 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 					     u32 moved)
 {
 	c->id = id;
+	c->began_ns = bpf_ktime_get_ns();
 	c->from_start = !c->existing;
 	if (tcp) {
 		u32 before[2] = {tcp->end[0] - tcp->base[0], tcp->end[1] - tcp->base[1]};
@@ -125,7 +126,9 @@ static __noinline int announce(struct scratch *s, struct connection *c, struct s
 	describe_socket(sk, e);
 	e->type = CLEW_EVENT_CONNECTION;
 	e->role = requests == 0 ? CLEW_ROLE_UNKNOWN : requests == 1 + CLEW_INGRESS ? CLEW_ROLE_SERVER : CLEW_ROLE_CLIENT;
-	e->from_start = c->from_start;
+	e->flags = c->from_start ? CLEW_CONNECTION_FROM_START : 0;
+	if (c->tls)
+		e->flags |= CLEW_CONNECTION_TLS | c->tls_version << CLEW_CONNECTION_VERSION_SHIFT;
 	e->tgid = c->tgid;
 	e->time_ns = now;
 	e->connection = c->id;

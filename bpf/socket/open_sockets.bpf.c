@@ -52,12 +52,15 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 	record.family = (u8)sk->__sk_common.skc_family;
 	record.listening = sk->__sk_common.skc_state == TCP_LISTEN;
 	record.port = record.family == AF_UNIX ? 0 : sk->__sk_common.skc_num;
+	if (record.listening && record.family != AF_UNIX)
+		watch_listener(sk);
 	if (!record.listening && !by_address) {
 		c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		p = bpf_map_lookup_elem(&processes, &record.tgid);
 		if (c && p && c->tgid == 0) {
 			c->tgid = record.tgid;
 			c->runtime = (u8)p->runtime;
+			c->tls_since_ns = p->tls_since_ns;
 			c->epoch = selection_epoch;
 		}
 		if (c && c->id == 0) {

@@ -26,6 +26,7 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 	}
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
+	c->tls_since_ns = p->tls_since_ns;
 	c->epoch = selection_epoch;
 	*is_new = c->id == 0;
 	return c;
@@ -37,6 +38,40 @@ static __always_inline bool is_handled(struct connection *c, const struct tcp_po
 	u8 d = direction & 1;
 
 	return (s32)(tcp->end[d] - c->base[d] - (u32)c->position[d]) <= 0;
+}
+
+/*
+ * Encrypted bytes of a connection whose plaintext is seen: nothing of them is shown, and no position of theirs is asked for. A connection
+ * that user space knows (it has begun in plain text) goes the long way.
+ */
+static __always_inline bool is_known_cipher(const struct connection *c, struct sock *sk)
+{
+	return c->tls_since_ns && c->id && !c->announced && c->direction[0].state == HTTP1_OPAQUE && c->direction[1].state == HTTP1_OPAQUE &&
+	       sk->__sk_common.skc_family != AF_UNIX;
+}
+
+static __noinline int on_cipher(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs;
+	u32 tgid;
+
+	if (!s || !c)
+		return 0;
+	if (tls_note(c, sk, s->blocking)) {
+		if (direction == CLEW_EGRESS)
+			tls_sends(s);
+	} else if (direction == CLEW_INGRESS) {
+		regs = (struct pt_regs *)bpf_task_pt_regs(task);
+		if (!(task->thread_info.status & TS_COMPAT) && is_call_on(task, regs, sk) &&
+		    find_buffer(s, c, CLEW_INGRESS, regs->orig_ax, regs->si, regs->dx) == 0)
+			tls_received(s, c, sk, moved);
+		tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
+		if (c->runtime == CLEW_RUNTIME_NODE)
+			begin_node_turn(s, c->id, tgid, false);
+	}
+	c->last_time_ns[direction & 1] = bpf_ktime_get_ns();
+	return 1;
 }
 
 static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 direction, bool again)
@@ -66,14 +101,22 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 		if (c) {
 			c->mmsg_next[direction] = 0;
-			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1))
+			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1)) {
 				emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
+				tls_received_all(s, sk);
+			}
 		}
 		return 0;
 	}
 	c = find_connection(s, sk, tgid, &is_new);
 	if (!c)
 		return 0;
+	if (is_known_cipher(c, sk)) {
+		s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
+		if (!again)
+			on_cipher(s, c, sk, (u32)moved, direction);
+		return 0;
+	}
 	if (sk->__sk_common.skc_family != AF_UNIX) {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
@@ -94,6 +137,10 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
+	if (is_new && c->tls_since_ns && positions && c->runtime == CLEW_RUNTIME_GO)
+		tls_note_go(c, sk);
+	if (c->tls_since_ns && positions)
+		tls_note(c, sk, s->blocking); /* from now on it is known cipher: what is written now is seen when the library returns */
 	task = bpf_get_current_task_btf();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (task->thread_info.status & TS_COMPAT) {
@@ -103,6 +150,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		readable = is_call_on(task, regs, sk) && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
+	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable)
+		tls_received(s, c, sk, (u32)moved);
 	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false);
 	return 0;
 }

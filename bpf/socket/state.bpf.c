@@ -56,7 +56,7 @@ static __always_inline void on_connect(struct sock *sk)
 	if (p->runtime == CLEW_RUNTIME_NODE)
 		note_node_connect(s, tgid);
 	if (injecting && p->rule != CLEW_RULE_LEAVE) {
-		int done = begin_injection(p, sk, pid_tgid);
+		int done = begin_injection(s, p, sk, pid_tgid);
 
 		asm volatile("" : : "r"(done));
 	}
@@ -90,6 +90,21 @@ static __always_inline void on_state(struct scratch *s, struct connection *c, st
 	}
 }
 
+/* The session whose encrypted bytes the socket carries. When the process has closed that one, it reads nothing more. */
+static __noinline int tls_on_state(struct sock *sk, int old_state, int new_state)
+{
+	struct scratch *s = scratch_of(SCRATCH_STATE);
+	struct tls_session *session;
+	struct tls_key key;
+
+	if (!s)
+		return 0;
+	session = tls_session_on(sk, &key);
+	if (session)
+		on_state(s, &session->c, sk, old_state, new_state);
+	return 0;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 {
@@ -98,12 +113,16 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 
 	if (new_state == TCP_LISTEN) {
 		on_listen(sk->__sk_common.skc_num);
+		if (maybe_selected((u32)(bpf_get_current_pid_tgid() >> 32)))
+			watch_listener(sk);
 		return 0;
 	}
 	if (new_state == TCP_SYN_SENT) {
 		on_connect(sk);
 		return 0;
 	}
+	if (tls_probed)
+		tls_on_state(sk, old_state, new_state);
 	if (by_address) {
 		u64 address = (u64)sk;
 
@@ -124,6 +143,23 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 	return 0;
 }
 
+static __noinline int tls_destroyed(struct sock *sk)
+{
+	struct scratch *s = scratch_of(SCRATCH_DESTROY);
+	struct tls_session *session;
+	u64 address = (u64)sk;
+	struct tls_key key;
+
+	session = tls_session_on(sk, &key);
+	if (session && s)
+		emit_end(s, &session->c, session->c.reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);
+	if (session && session->sk == address)
+		bpf_map_delete_elem(&tls_sessions, &key);
+	bpf_map_delete_elem(&tls_sockets, &address);
+	bpf_map_delete_elem(&tls_go_sockets, &address);
+	return 0;
+}
+
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 {
@@ -133,6 +169,8 @@ int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 
 	if (go_probed)
 		bpf_map_delete_elem(&go_callers, &address);
+	if (tls_probed)
+		tls_destroyed(sk);
 	if (by_address)
 		c = bpf_map_lookup_elem(&connections_by_address, &address);
 	else

@@ -145,6 +145,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		c = bpf_map_lookup_elem(&connections_by_address, &socket.sk);
 		if (c && c->inode == socket.inode && direction == CLEW_INGRESS && (BPF_CORE_READ(sk, sk_shutdown) & 1))
 			emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
+		if (direction == CLEW_INGRESS && (BPF_CORE_READ(sk, sk_shutdown) & 1))
+			tls_received_all(s, sk);
 		return 0;
 	}
 	c = connection_by_address(s, &socket, tgid);
@@ -154,6 +156,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		if (read_positions((struct tcp_sock *)sk, &s->tcp))
 			positions = &s->tcp;
 	}
+	c->tls_since_ns = p->tls_since_ns;
 	if (c->id == 0)
 		begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions, direction, (u32)moved);
 	c->tgid = tgid;
@@ -167,6 +170,8 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		return 0;
 	}
 	readable = !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) && find_buffer(s, c, direction, nr, regs->si, regs->dx) == 0;
+	s->readable = readable;
+	tls_on_exit(s, c, sk, (u32)moved, direction);
 	handle_call(s, c, sk, direction, (u32)moved, 0, readable, positions, pid_tgid, NULL, true);
 	return 0;
 }

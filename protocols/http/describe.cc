@@ -44,13 +44,15 @@ Authority find_server(const MessageHead& request, const Target& target, bool is_
   return found;
 }
 
-std::string_view find_scheme(const MessageHead& request, const Target& target) {
+std::string_view scheme_on_wire(const ExchangeFacts& facts) { return facts.is_encrypted ? "https" : "http"; }
+
+std::string_view find_scheme(const MessageHead& request, const Target& target, const ExchangeFacts& facts) {
   if (request.is_forwarded()) {
     if (const auto proto = forwarded_parameter(request[Field::kForwarded], "proto"); is_scheme(proto)) return proto;
     if (const auto proto = first_of_list(request[Field::kXForwardedProto]); is_scheme(proto)) return proto;
   }
   if (is_scheme(target.scheme)) return target.scheme;
-  return is_scheme(request[Field::kScheme]) ? request[Field::kScheme] : "http";
+  return is_scheme(request[Field::kScheme]) ? request[Field::kScheme] : scheme_on_wire(facts);
 }
 
 std::string_view find_client(const MessageHead& request, const ExchangeFacts& facts) {
@@ -73,9 +75,9 @@ void add_server_address(const Authority& server, std::string_view scheme, const 
 void append_query(std::string_view query, bool capture, std::string& out) { append_redacted_query(query, capture, out); }
 
 void add_server_attributes(const MessageHead& request, const Target& target, const ExchangeFacts& facts, base::Attributes& out) {
-  const std::string_view scheme = find_scheme(request, target);
+  const std::string_view scheme = find_scheme(request, target, facts);
   out.add("url.scheme", scheme);
-  if (!target.path.empty() || !request.is_partial()) out.add("url.path", target.path);
+  if (!target.path.empty() || !request.is_partial()) out.add("url.path", target.path);  // else nobody knows it
   if (!target.query.empty()) {
     std::string query;
     append_query(target.query, facts.capture_query, query);
@@ -90,13 +92,13 @@ void add_server_attributes(const MessageHead& request, const Target& target, con
 std::string socket_authority(const ExchangeFacts& facts) {
   std::string text(facts.server_address);
   if (text.find(':') != std::string::npos) text = '[' + text + ']';
-  if (facts.server_port != 0 && facts.server_port != 80) text.append(":").append(Decimal(facts.server_port).text());
+  if (facts.server_port != 0 && facts.server_port != default_port(scheme_on_wire(facts))) text.append(":").append(Decimal(facts.server_port).text());
   return text;
 }
 
 std::string full_url(const MessageHead& request, const Target& target, const ExchangeFacts& facts) {
   const std::string_view scheme = is_scheme(target.scheme) ? target.scheme : request[Field::kScheme];
-  std::string url(is_scheme(scheme) ? scheme : "http");
+  std::string url(is_scheme(scheme) ? scheme : scheme_on_wire(facts));
   url += "://";
   if (!target.userinfo.empty()) url += target.userinfo.find(':') == std::string_view::npos ? "REDACTED@" : "REDACTED:REDACTED@";
   if (!target.authority.empty())
@@ -114,7 +116,9 @@ std::string full_url(const MessageHead& request, const Target& target, const Exc
 }
 
 void add_client_attributes(const MessageHead& request, const Target& target, const ExchangeFacts& facts, base::Attributes& out) {
-  add_server_address(find_server(request, target, true), target.scheme.empty() ? request[Field::kScheme] : target.scheme, facts, out);
+  std::string_view scheme = is_scheme(target.scheme) ? target.scheme : request[Field::kScheme];
+  if (!is_scheme(scheme)) scheme = scheme_on_wire(facts);
+  add_server_address(find_server(request, target, true), scheme, facts, out);
   if (!request.is_partial() || !target.path.empty()) out.add("url.full", full_url(request, target, facts));
 }
 
@@ -140,7 +144,7 @@ void add_outcome(const MessageHead* response, const ExchangeFacts& facts, Descri
 }
 
 /// Of a server span with all that the agent adds.
-constexpr size_t kAttributesMax = 19;
+constexpr size_t kAttributesMax = 20;
 
 /// About as much text as the attributes have; less costs another allocation, no more.
 size_t text_size(const MessageHead* request, const ExchangeFacts& facts) {

@@ -105,7 +105,7 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
   Direction& d = direction(sender);
   switch (d.state) {
     case State::kStart:
-      if (!bytes.empty() || opaque_) return parse_start(sender, d, bytes);
+      if (!bytes.empty() || opaque_ || follows_request_to_leave(sender)) return parse_start(sender, d, bytes);
       d.awaiting = false;
       break;
     case State::kEnd:
@@ -124,9 +124,9 @@ Step Http1Parser::parse(Sender sender, std::string_view bytes) {
 Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view bytes) {
   d.awaiting = false;
   if (opaque_) return step(Step::Kind::kOpaque, 0);
+  if (follows_request_to_leave(sender)) return step(Step::Kind::kAwaitPeer, 0);
   const KnownHead& known = known_heads_[static_cast<size_t>(sender)];
   if (!d.hunting && d.progress.searched == 0 && known.begins(bytes)) {
-    if (follows_request_to_leave(sender)) return step(Step::Kind::kAwaitPeer, 0);
     if (answers_nothing(sender, d)) return await_request(d);
     return take_head(sender, d, known.framing(), known.head(), known.length());
   }
@@ -139,7 +139,6 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     const std::string_view rest = bytes.substr(consumed);
     if (rest.empty() || rest == "\r") return step(Step::Kind::kNeedMore, consumed);
     if (d.hunting && consumed > 0) return skip(consumed, 0);
-    if (follows_request_to_leave(sender)) return step(Step::Kind::kAwaitPeer, 0);
     HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
     if (scan.has_start_line && answers_nothing(sender, d)) return await_request(d);
     const bool bad = scan.status == HeadScan::Status::kInvalid;
@@ -199,7 +198,7 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing,
   s.head = std::move(head);
   s.skip = d.body_bytes;
   s.is_whole = d.state == State::kEnd && d.body_bytes == 0;
-  s.is_last = s.is_whole && !opaque_;
+  s.is_last = s.is_whole && !opaque_ && !(is_request && asks_to_leave(framing.kind));
   if (s.is_whole) d.state = State::kStart;
   return s;
 }
@@ -293,7 +292,7 @@ Step Http1Parser::parse_trailer(Direction& d, std::string_view bytes) {
 Step Http1Parser::end_message(Direction& d, size_t consumed) {
   Step s = step(Step::Kind::kEnd, consumed);
   s.body_bytes = d.body_bytes;
-  s.is_last = !opaque_;
+  s.is_last = !opaque_ && !follows_request_to_leave(Sender::kClient);
   d.state = State::kStart;
   d.orphan = false;
   return s;

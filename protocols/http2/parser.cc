@@ -166,8 +166,7 @@ Step Http2Parser::parse_frame(Sender sender, Direction& d, std::string_view byte
 
 Step Http2Parser::invalid(Direction& d, std::string_view reason, size_t consumed, bool is_aligned) {
   d.is_aligned = is_aligned;
-  d.is_rejected = !is_aligned;
-  Step s = step(Step::Kind::kInvalid, consumed);
+  Step s = step(Step::Kind::kInvalid, is_aligned ? consumed : consumed + 1);  // a frame that is none must not be found again
   s.reason = reason;
   return s;
 }
@@ -219,6 +218,11 @@ Step Http2Parser::end_stream(Sender sender, uint32_t id, size_t consumed) {
   const auto found = streams_.find(id);
   if (found == streams_.end()) return pass(consumed, 0);
   Stream& stream = found->second;
+  if (sender == Sender::kServer && !stream.is_answered) {  // the head of the response has passed unseen, or there is none
+    Step s = abort(id, {}, false, consumed);
+    s.is_partial = true;
+    return s;
+  }
   Step s = step(Step::Kind::kEnd, consumed);
   s.stream_id = id_of(id);
   s.body_bytes = stream.bytes[index_of(sender)];
@@ -438,11 +442,8 @@ size_t Http2Parser::resync(Sender sender, std::string_view bytes) {
   refused_.clear();
   d.hpack.forget();
   d.ending = 0;
-  const bool is_rejected = std::exchange(d.is_rejected, false);
   d.state = std::exchange(d.is_aligned, false) ? State::kFrame : State::kHunting;
-  if (d.state == State::kFrame) return 0;
-  const size_t rejected = is_rejected && !bytes.empty() ? 1 : 0;  // the frame at hand must not be found again
-  return rejected + hunt(d, bytes.substr(rejected));
+  return d.state == State::kHunting ? hunt(d, bytes) : 0;
 }
 
 void Http2Parser::restart(Sender sender) {

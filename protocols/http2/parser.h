@@ -57,8 +57,7 @@ class Http2Parser final : public Parser {
     explicit Direction(bool from_start) : hpack(from_start, is_wanted) {}
     State state = State::kHunting;
     bool is_awaiting = false;  // kAwaitPeer was answered
-    bool is_aligned = false;   // what was invalid was not the framing …
-    bool is_rejected = false;  // … or it was
+    bool is_aligned = false;   // what was invalid was not the framing
     uint32_t ending = 0;       // kEnd: that stream
     uint32_t frame_length_max = kFrameLengthDefault;
     HpackDecoder hpack;

@@ -177,15 +177,20 @@ def memory_kb(pid: int, name: str = "VmRSS") -> int:
     return int(re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M).group(1))
 
 
-def wrk(port: int, seconds: float, connections: int) -> dict:
+def wrk(port: int, seconds: float, connections: int, scheme: str = "http") -> dict:
     """Saturates the server from the load's core: requests per second, requests."""
     need(tool("wrk"), "wrk is not installed")
-    text = output(*pinned(LOAD_CORE, tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/"))
+    text = output(*pinned(LOAD_CORE, tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", f"{scheme}://127.0.0.1:{port}/"))
     return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)), "requests": int(re.search(r"(\d+) requests in", text).group(1))}
 
 
 def paced(port: int, rate: float, seconds: float) -> dict:
     return json.loads(output(*pinned(LOAD_CORE, compiled("paced"), port, "/", 5, int(rate), seconds)))
+
+
+def saturated(port: int, seconds: float, connections: int, traced: bool = False) -> dict:
+    """The same by a client that never sleeps: what a server pays for waking its client is not in it, which changes with the load."""
+    return json.loads(output(*pinned(LOAD_CORE, compiled("paced"), port, "/", connections, 0, seconds, *(["traced"] if traced else []))))
 
 
 class Clew:

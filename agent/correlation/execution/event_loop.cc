@@ -22,7 +22,7 @@ std::optional<RequestKey> EventLoop::take(const Caller& caller) {
 }
 
 std::optional<Cause> EventLoop::sent(const RequestKey& request, const Caller& caller) {
-  std::optional<RequestKey> cause = connects_.take(request.connection);
+  std::optional<RequestKey> cause = connects_.take(request.socket());
   if (!cause) cause = take(caller);
   if (!cause) return std::nullopt;
   return Cause{.request = *cause, .evidence = Evidence::kCausal};

@@ -86,8 +86,8 @@ const Node::Turn* Node::turn_behind(const Caller& caller) const {
 
 void Node::received(const RequestKey& request, const Caller& caller) {
   open_.insert(request);
-  remember(request.connection, request, true);
-  if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.connection) return;
+  remember(request.socket(), request, true);
+  if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.socket()) return;
   Turn& turn = turns_.back();
   turn.owner = request;
   turn.is_server = true;
@@ -95,8 +95,8 @@ void Node::received(const RequestKey& request, const Caller& caller) {
 }
 
 void Node::answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) {
-  remember(request.connection, cause, false);
-  if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.connection) return;
+  remember(request.socket(), cause, false);
+  if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.socket()) return;
   turns_.back().owner = cause;
   turns_.back().is_server = false;
 }
@@ -160,10 +160,10 @@ std::optional<Cause> Node::cause_behind(const Caller& caller) {
 }
 
 std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller) {
-  std::optional<Cause> cause = connects_.take(request.connection);
+  std::optional<Cause> cause = connects_.take(request.socket());
   if (!cause) cause = cause_of(caller);
   if (cause && !is_open(cause->request)) cause.reset();
-  Connection& connection = remember(request.connection, cause ? std::optional(cause->request) : std::nullopt, false);
+  Connection& connection = remember(request.socket(), cause ? std::optional(cause->request) : std::nullopt, false);
   // Only a tick of this turn makes its ids in one piece; what waits for its connection is sent by a callback of long before.
   const Turn* const turn = turn_of(caller);
   const bool tick = turn != nullptr && execution_id(caller) > turn->first_id;

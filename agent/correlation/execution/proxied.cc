@@ -11,7 +11,7 @@ enum : uint64_t { kNotRead = 0, kTcp = 2 };  // enum haproxy_mux
 }  // namespace
 
 Proxied::Request* Proxied::find(const RequestKey& key) {
-  const auto found = connections_.find(key.connection);
+  const auto found = connections_.find(key.socket());
   if (found == connections_.end()) return nullptr;
   const auto request = std::ranges::find(found->second, key, &Request::key);
   return request == found->second.end() ? nullptr : &*request;
@@ -20,11 +20,11 @@ Proxied::Request* Proxied::find(const RequestKey& key) {
 void Proxied::received(const RequestKey& request, const Caller& caller) {
   threads_.received(request, caller);
   if (request.stream_id != 0) return;  // HTTP/2: not one after the other
-  if (connections_.size() >= settings_.connects_max && !connections_.contains(request.connection)) {
+  if (connections_.size() >= settings_.connects_max && !connections_.contains(request.socket())) {
     std::erase_if(connections_, [](const auto& entry) { return entry.second.empty(); });
     if (connections_.size() >= settings_.connects_max) return settings_.full->add();
   }
-  connections_[request.connection].push_back({.key = request});
+  connections_[request.socket()].push_back({.key = request});
 }
 
 void Proxied::responding(const RequestKey& request, const Caller& /*caller*/) {
@@ -33,7 +33,7 @@ void Proxied::responding(const RequestKey& request, const Caller& /*caller*/) {
 
 void Proxied::done(const RequestKey& request, uint64_t time_ns) {
   threads_.done(request, time_ns);
-  const auto found = connections_.find(request.connection);
+  const auto found = connections_.find(request.socket());
   if (found == connections_.end()) return;
   std::erase_if(found->second, [&request](const Request& each) { return each.key == request; });
 }

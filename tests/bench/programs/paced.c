@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client that keeps a rate: requests leave by a fixed schedule on a few kept connections; prints the times of the answers in ns.
-// usage: paced PORT PATH CONNECTIONS REQUESTS_PER_SECOND SECONDS → one line of JSON. An answer's time runs from its send() to its last
-// byte.
+// usage: paced PORT PATH CONNECTIONS REQUESTS_PER_SECOND SECONDS [traced] → one line of JSON. traced: each request has a trace context. An
+// answer's time runs from its send() to its last byte. At a rate of 0 each connection asks again as soon as it is answered, and the client
+// never sleeps: a server pays for waking a client that sleeps, and a slower one pays more often, which is much in a virtual machine and
+// none of the tracer's.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kMaxConnections = 64, kBuffer = 4096 };
+enum { kMaxConnections = 64, kBuffer = 4096, kRateMax = 2000000 };
 
 typedef struct {
   int fd;
@@ -68,12 +71,14 @@ static int by_value(const void* a, const void* b) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 6) return fprintf(stderr, "usage: paced PORT PATH CONNECTIONS RATE SECONDS\n"), 2;
+  if (argc != 6 && argc != 7) return fprintf(stderr, "usage: paced PORT PATH CONNECTIONS RATE SECONDS [traced]\n"), 2;
   const int port = atoi(argv[1]), count = atoi(argv[3]);
-  const double rate = atof(argv[4]), seconds = atof(argv[5]);
+  const bool saturates = atof(argv[4]) == 0;
+  const double rate = saturates ? kRateMax : atof(argv[4]), seconds = atof(argv[5]);
   if (count < 1 || count > kMaxConnections || rate <= 0) return 2;
   char request[512];
-  const int request_length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", argv[2]);
+  const char* const context = argc == 7 ? "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n" : "";
+  const int request_length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", argv[2], context);
   prctl(PR_SET_TIMERSLACK, 1UL);  // ns; the default of 50 us would blur the schedule
   const int epoll = epoll_create1(0);
   for (int i = 0; i < count; ++i) open_connection(&connections[i], epoll, port);
@@ -86,7 +91,7 @@ int main(int argc, char** argv) {
   size_t sent = 0, done = 0, late = 0, next = 0, reopened = 0;
   while (done < wanted) {
     const int64_t current = now();
-    if (current - begin > (int64_t)(seconds * 2e9)) break;  // hopelessly behind: what is there counts
+    if (current - begin > (int64_t)(seconds * (saturates ? 1e9 : 2e9))) break;  // hopelessly behind: what is there counts
     const int64_t due = begin + (int64_t)((double)sent * gap);
     Connection* idle = NULL;
     if (sent < wanted && current >= due)
@@ -101,7 +106,7 @@ int main(int argc, char** argv) {
     }
     // With a request due and a connection free it goes on at once; else it sleeps until one of the two comes.
     int64_t wait = sent < wanted ? begin + (int64_t)((double)sent * gap) - now() : 1000000000;
-    if (wait < 0) wait = idle ? 0 : 1000000000;
+    if (wait < 0) wait = idle || saturates ? 0 : 1000000000;
     struct timespec limit = {.tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000};
     struct epoll_event events[kMaxConnections];
     const int ready = epoll_pwait2(epoll, events, kMaxConnections, &limit, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// net/http with a fixed answer; /count says how many requests it has served, itself included. Usage: go_server PORT
+// net/http with a fixed answer; /count says how many requests it has served, itself included. Usage: go_server PORT [TLS_PORT CERTIFICATE KEY]
 package main
 
 import (
@@ -17,5 +17,8 @@ func main() {
 		w.Write([]byte("ok\n"))
 	})
 	http.HandleFunc("/count", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%d\n", served.Add(1)) })
+	if len(os.Args) > 4 {
+		go func() { fmt.Println(http.ListenAndServeTLS("127.0.0.1:"+os.Args[2], os.Args[3], os.Args[4], nil)) }()
+	}
 	fmt.Println(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
 }

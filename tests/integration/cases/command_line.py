@@ -66,7 +66,7 @@ def dead_pid(ctx):
 def later(ctx):
     """What is promised but not there yet is an honest error, never ignored."""
     server = python_http.start(ctx)
-    for line in (["--inject=tcp-option"], ["--namespace", "shop"], ["--not-namespace", "kube-system"], ["--prometheus", "127.0.0.1:9464"]):
+    for line in (["--namespace", "shop"], ["--not-namespace", "kube-system"], ["--prometheus", "127.0.0.1:9464"]):
         done = run(ctx, [env.CLEW, "trace", *server.select, "--duration", "1s", *line], check_status=False, limit=10)
         check(done.returncode == 2, f"{line} ended with {done.returncode}: {done.stderr[-200:]}")
         check(line[0] in done.stderr, f"{line}: {done.stderr!r}")

@@ -2,13 +2,15 @@
 // A load client that keeps the ground truth: every request has its own path, and for each one it writes what it saw, when, and from which
 // port.
 //
-// usage: load --port P [--host A] [--unix PATH] --requests N | --seconds S  [--concurrency C] [--close] [--methods GET,POST]
+// usage: load --port P [--host A] [--unix PATH] [--tls | --tls1.2] --requests N | --seconds S  [--concurrency C] [--close] [--methods GET,POST]
 //             [--body-max BYTES] [--chunked-every K] [--vary] [--prefix /r/] [--tag T] [--host-header H] > truth.tsv
 // Output, one line per request, separated by tabs, times in ns of CLOCK_REALTIME:
 //   method path status request_body response_body start end server_pid local_port error
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -35,7 +37,8 @@ struct Options {
   long requests = 0;
   double seconds = 0;
   int concurrency = 1;
-  bool close_each = false, vary = false;
+  bool close_each = false, vary = false, tls = false;
+  int tls_version_max = 0;
   std::vector<std::string> methods{"GET"};
   size_t body_max = 0;
   int chunked_every = 0;
@@ -86,7 +89,12 @@ Options parse(int argc, char** argv) {
       o.concurrency = std::stoi(value());
     else if (a == "--close")
       o.close_each = true;
-    else if (a == "--vary")
+    else if (a == "--tls")
+      o.tls = true;
+    else if (a == "--tls1.2") {
+      o.tls = true;
+      o.tls_version_max = TLS1_2_VERSION;
+    } else if (a == "--vary")
       o.vary = true;
     else if (a == "--methods")
       o.methods = split(value());
@@ -278,6 +286,7 @@ class ResponseReader {
 
 struct Slot {
   int fd = -1;
+  SSL* session = nullptr;
   bool busy = false;
   Record record;
   std::string out;
@@ -287,7 +296,11 @@ struct Slot {
 
 class Load {
  public:
-  explicit Load(Options o) : o_(std::move(o)), slots_(static_cast<size_t>(o_.concurrency)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+  explicit Load(Options o) : o_(std::move(o)), slots_(static_cast<size_t>(o_.concurrency)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    if (!o_.tls) return;
+    context_ = SSL_CTX_new(TLS_client_method());
+    if (o_.tls_version_max != 0) SSL_CTX_set_max_proto_version(context_, o_.tls_version_max);
+  }
 
   int run() {
     began_ = now_ns();
@@ -299,6 +312,7 @@ class Load {
       for (int i = 0; i < n; ++i) ready(events[static_cast<size_t>(i)].data.u32);
     }
     const double s = static_cast<double>(now_ns() - began_) / 1e9;
+    std::fflush(stdout);  // both may go to one file
     std::fprintf(stderr, "load: %ld requests in %.2f s, %.0f/s, %ld errors\n", next_id_, s, static_cast<double>(next_id_) / s, errors_);
     return errors_ == 0 ? 0 : 1;
   }
@@ -307,6 +321,7 @@ class Load {
   Options o_;
   std::vector<Slot> slots_;
   int epoll_;
+  SSL_CTX* context_ = nullptr;
   long next_id_ = 0, errors_ = 0;
   int busy_ = 0;
   uint64_t began_ = 0;
@@ -343,6 +358,34 @@ class Load {
     if (!local) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return fd;
   }
+  // Whom it talks to is not its business: the certificate is not looked at.
+  SSL* connect_session(int fd) {
+    SSL* const session = SSL_new(context_);
+    SSL_set_fd(session, fd);
+    if (SSL_connect(session) != 1) die("TLS handshake failed");
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return session;
+  }
+  // As send() and recv() do: -1 with EAGAIN, 0 at the end.
+  ssize_t send_some(Slot& s) {
+    const char* const from = s.out.data() + s.sent;
+    const size_t size = s.out.size() - s.sent;
+    if (s.session == nullptr) return send(s.fd, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return result_of(s, SSL_write(s.session, from, static_cast<int>(size)));
+  }
+  ssize_t receive_some(Slot& s, char* to, size_t size) {
+    if (s.session == nullptr) return recv(s.fd, to, size, MSG_DONTWAIT);
+    return result_of(s, SSL_read(s.session, to, static_cast<int>(size)));
+  }
+  static ssize_t result_of(Slot& s, int moved) {
+    if (moved > 0) return moved;
+    switch (SSL_get_error(s.session, moved)) {
+      case SSL_ERROR_WANT_READ:
+      case SSL_ERROR_WANT_WRITE: errno = EAGAIN; return -1;
+      case SSL_ERROR_ZERO_RETURN: return 0;
+      default: errno = ECONNRESET; return -1;
+    }
+  }
   int local_port(int fd) {
     sockaddr_storage a{};
     socklen_t n = sizeof a;
@@ -359,6 +402,7 @@ class Load {
     if (!more()) return;
     if (s.fd < 0) {
       s.fd = connect_now();
+      if (o_.tls) s.session = connect_session(s.fd);
       epoll_event e{};
       e.events = EPOLLIN;
       e.data.u32 = static_cast<uint32_t>(index);
@@ -376,7 +420,7 @@ class Load {
   void write(size_t index) {
     Slot& s = slots_[index];
     while (s.sent < s.out.size()) {
-      const ssize_t n = send(s.fd, s.out.data() + s.sent, s.out.size() - s.sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const ssize_t n = send_some(s);
       if (n < 0) {
         if (errno != EAGAIN) return finish(index, "send_failed");
         break;
@@ -396,7 +440,7 @@ class Load {
       if (s.fd < 0) return;
     }
     static char buffer[1 << 16];
-    const ssize_t n = recv(s.fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    const ssize_t n = receive_some(s, buffer, sizeof buffer);
     if (n < 0 && errno == EAGAIN) return;
     if (!s.busy) return shut(s);
     if (n < 0) return finish(index, "reset");
@@ -405,9 +449,15 @@ class Load {
     else
       s.reader.feed({buffer, static_cast<size_t>(n)});
     if (!s.reader.error.empty()) return finish(index, s.reader.error);
-    if (s.reader.done) finish(index, "-");
+    if (s.reader.done) return finish(index, "-");
+    if (s.session != nullptr) ready(index);  // there may be more in the session, of which epoll knows nothing
   }
   void shut(Slot& s) {
+    if (s.session != nullptr) {
+      SSL_shutdown(s.session);
+      SSL_free(s.session);
+      s.session = nullptr;
+    }
     if (s.fd >= 0) ::close(s.fd);
     s.fd = -1;
   }

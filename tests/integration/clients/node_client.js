@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node's fetch, undici's request, or http.request; writes the truth like load.cc. Usage: node node_client.js fetch|undici|http PORT REQUESTS CONCURRENCY
+// Node's fetch, undici's request, or http.request; writes the truth like load.cc. Usage: node node_client.js fetch|undici|http PORT REQUESTS CONCURRENCY [CA, as NODE_EXTRA_CA_CERTS: then over TLS]
 'use strict';
-const [kind, port, requests, concurrency] = process.argv.slice(2).map((v, i) => (i ? +v : v));
+const [kind, port, requests, concurrency] = process.argv.slice(2, 6).map((v, i) => (i ? +v : v));
+const base = process.argv[6] ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
 const now = () => BigInt(Date.now()) * 1000000n;
-const http = require('http');
+const http = require(process.argv[6] ? 'https' : 'http');
 const agent = new http.Agent({ keepAlive: true, maxSockets: concurrency });
 
 const calls = {
@@ -34,7 +35,7 @@ async function work(first) {
     const method = body ? 'POST' : 'GET';
     const path = `/node/${id}/s${id % 4 === 3 ? 404 : 200}/b${(id * 37) % 4000}`;
     const start = now();  // whole milliseconds, rounded down
-    const [status, size] = await calls[kind](`http://127.0.0.1:${port}${path}?token=hush`, method, body);
+    const [status, size] = await calls[kind](`${base}${path}?token=hush`, method, body);
     process.stdout.write(`${method}\t${path}\t${status}\t${body ? body.length : 0}\t${size}\t${start}\t${now() + 1000000n}\t0\t0\t-\n`);
   }
 }

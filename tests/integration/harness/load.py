@@ -10,7 +10,7 @@ from .process import Process, run
 
 def arguments(port: int, requests: int = 0, concurrency: int = 1, keep_alive: bool = True, tag: str = "t", seconds: float = 0,
               methods: str = "GET", body_max: int = 0, chunked_every: int = 0, vary: bool = False, unix: str = "", host: str = "",
-              prefix: str = "/r/") -> list:
+              prefix: str = "/r/", tls: str = "") -> list:
     need(built("load").exists(), "the load client is not built: run tests/integration/prepare")
     out = [built("load"), "--port", port, "--concurrency", concurrency, "--tag", tag, "--methods", methods, "--prefix", prefix]
     out += ["--requests", requests] if requests else ["--seconds", seconds]
@@ -19,6 +19,7 @@ def arguments(port: int, requests: int = 0, concurrency: int = 1, keep_alive: bo
     out += ["--body-max", body_max] if body_max else []
     out += ["--chunked-every", chunked_every] if chunked_every else []
     out += ["--unix", unix] if unix else []
+    out += ["--tls1.2" if tls == "1.2" else "--tls"] if tls else []
     return out + (["--host", host] if host else [])
 
 

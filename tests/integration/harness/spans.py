@@ -7,15 +7,15 @@ from dataclasses import dataclass
 SERVER, CLIENT = 2, 3
 CLEW_ATTRIBUTES = {"clew.parent.evidence", "clew.parent.confidence", "clew.injected", "clew.incomplete"}
 EVIDENCE = {"header", "tcp_option", "connection", "execution", "causal", "inferred"}
-NAMESPACES = ("http.", "url.", "server.", "client.", "network.", "user_agent.", "error.type")
-RPC_NAMESPACES = ("rpc.", "http.request.body.size", "http.response.body.size", "server.", "network.peer.", "error.type")
+NAMESPACES = ("http.", "url.", "server.", "client.", "network.", "user_agent.", "error.type", "tls.")
+RPC_NAMESPACES = ("rpc.", "http.request.body.size", "http.response.body.size", "server.", "network.peer.", "error.type", "tls.")
 SERVERS_FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 RESOURCE_NAMESPACES = ("service.", "process.", "host.", "container.", "k8s.", "telemetry.", "os.", "deployment.")
 TYPES = {
     "http.request.method": str, "http.request.method_original": str, "http.response.status_code": int, "url.path": str,
     "url.scheme": str, "url.query": str, "url.full": str, "server.address": str, "server.port": int, "client.address": str,
     "client.port": int, "network.peer.address": str, "network.peer.port": int, "network.protocol.version": str,
-    "network.protocol.name": str, "user_agent.original": str, "error.type": str, "http.request.body.size": int,
+    "network.protocol.name": str, "tls.protocol.version": str, "user_agent.original": str, "error.type": str, "http.request.body.size": int,
     "http.response.body.size": int, "clew.incomplete": list, "clew.parent.evidence": str, "clew.parent.confidence": float,
     "clew.injected": bool, "service.name": str, "service.instance.id": str, "process.pid": int, "telemetry.distro.name": str,
     "rpc.system.name": str, "rpc.method": str, "rpc.response.status_code": str, "host.name": str, "process.executable.path": str, "process.executable.name": str,

@@ -15,7 +15,7 @@ AXES = {
                "upgrade-early connect connect-refused random-bytes tls-hello redis http2 rtsp",
     "writer": "whole pieces bytes split awkward writev sendmsg sendmmsg more cork sendfile splice zerocopy zerocopy-late any-writer",
     "other": "ipv6 unix nonblocking tiny slow threads fork dup shutdown in-flight reset pipelined",
-    "pair": "upgrade-early+pipelined+awkward own-context+awkward own-context+sendmsg zerocopy+big-head "
+    "pair": "upgrade-early+pipelined+awkward upgrade-early+pipelined+any-writer upgrade-early+any-writer upgrade-early+sendfile own-context+awkward own-context+sendmsg zerocopy+big-head "
             "looks-like+awkward chunked+awkward+tiny expect+split+nonblocking looks-like+sendfile+tiny connect+pipelined+awkward",
 }
 # Of these, nearly all must be injected: else nothing has been tested.

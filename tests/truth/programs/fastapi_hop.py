@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """FastAPI on uvicorn: each request /h/ID asks the next server for /l/ID/1, /l/ID/2 … (chain: /l/1~ID, /l/2~ID)
 
-usage: fastapi_hop.py PORT NEXT_PORT LOOP CLIENT PATTERN    LOOP: asyncio uvloop    CLIENT: httpx aiohttp    PATTERN: sync, and see `patterns`
+usage: fastapi_hop.py PORT NEXT_PORT LOOP CLIENT PATTERN [CERTIFICATE KEY] (then over TLS, both ways)    LOOP: asyncio uvloop    CLIENT: httpx aiohttp    PATTERN: sync, and see `patterns`
 """
 import asyncio
 import contextlib
 import random
+import ssl
 import sys
 import urllib.request
 
@@ -14,8 +15,9 @@ import fastapi
 import httpx
 import uvicorn
 
-port, following, loop, client, pattern = sys.argv[1:]
-base = f"http://127.0.0.1:{following}"
+port, following, loop, client, pattern, *files = sys.argv[1:]
+base = f"{'https' if files else 'http'}://127.0.0.1:{following}"
+trust = ssl.create_default_context(cafile=files[0]) if files else True
 state = {}
 
 
@@ -67,9 +69,9 @@ patterns = {"chain": chain, "sequence": sequence, "gather": gather, "pool10": se
 async def lifespan(_):
     connections = 10 if pattern == "pool10" else 100
     if client == "httpx":
-        state["client"] = httpx.AsyncClient(limits=httpx.Limits(max_connections=connections), timeout=30)
+        state["client"] = httpx.AsyncClient(verify=trust, limits=httpx.Limits(max_connections=connections), timeout=30)
     else:
-        state["client"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections))
+        state["client"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections, ssl=trust))
     yield
 
 app = fastapi.FastAPI(lifespan=lifespan)
@@ -86,4 +88,5 @@ def hop_that_blocks(name: str):
 
 for route in ("/h/{name}", "/l/{name}"):
     app.get(route)(hop_that_blocks if pattern == "sync" else hop)
-uvicorn.run(app, host="127.0.0.1", port=int(port), loop=loop, log_level="warning", backlog=2048)
+uvicorn.run(app, host="127.0.0.1", port=int(port), loop=loop, log_level="warning", backlog=2048,
+            **(dict(ssl_certfile=files[0], ssl_keyfile=files[1]) if files else {}))

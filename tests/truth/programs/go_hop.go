@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// net/http at both ends: each request /h/ID asks the next server for /l/ID/1, /l/ID/2 …  usage: go_hop PORT NEXT_PORT HOW
+// net/http at both ends: each request /h/ID asks the next server for /l/ID/1, /l/ID/2 …  usage: go_hop PORT NEXT_PORT HOW [CERTIFICATE KEY]: then over TLS, both ways
 //
 //	sequence  three calls, one after the other
 //	fresh     the same, a new connection each
@@ -13,6 +13,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -97,6 +98,11 @@ func main() {
 	if how == "small" {
 		transport.MaxConnsPerHost = 4
 	}
+	secure := len(os.Args) > 5
+	if secure {
+		next = "https://127.0.0.1:" + os.Args[2]
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // whom it talks to is not its business
+	}
 	client = &http.Client{Transport: transport}
 	for i := 0; i < 16 && how == "pool"; i++ {
 		go func() {
@@ -115,8 +121,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serve(how, strings.Replace(r.URL.Path, "/h/", "/l/", 1))
 		io.WriteString(w, "done\n")
-	})))
+	})
+	if secure {
+		log.Fatal(http.ServeTLS(listener, handler, os.Args[4], os.Args[5]))
+	}
+	log.Fatal(http.Serve(listener, handler))
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node: each request /h/ID asks the next server for /l/1~ID, /l/2~ID, … usage: node_calls.js PORT NEXT_PORT HOW [HOST], by how:
+// Node: each request /h/ID asks the next server for /l/1~ID, /l/2~ID, … usage: node_calls.js PORT NEXT_PORT HOW [HOST [CERTIFICATE KEY]] (then over TLS, both ways), by how:
 // await: one after the other; all: two at once, twice; pool: await with ten connections; timer, timer-pool: await with sleeps between them;
 // work, work-pool: with the thread pool's work between; immediate-pool; fetch, fetch-all, fetch-pool, timer-fetch, work-fetch, immediate-fetch: by fetch; chain: only the first call.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
-const http = require('http');
-const [port, next, how, host] = process.argv.slice(2);
-const agent = new http.Agent({ keepAlive: true, maxSockets: how.includes('pool') ? 10 : Infinity });
+const [port, next, how, host, certificate, key] = process.argv.slice(2);
+const http = require(certificate ? 'https' : 'http');
+const tls = certificate ? { cert: fs.readFileSync(certificate), key: fs.readFileSync(key) } : {};
+const agent = new http.Agent({ ca: tls.cert, keepAlive: true, maxSockets: how.includes('pool') ? 10 : Infinity });
 
 function call(path) {
   if (how.includes('fetch')) return fetch(`http://${host || '127.0.0.1'}:${next}${path}`).then((answer) => answer.text());
@@ -46,6 +47,6 @@ async function limit() {
   globalThis[dispatcher] = new globalThis[dispatcher].constructor({ connections: 10 });
 }
 
-limit().then(() => http.createServer((request, response) => {
+limit().then(() => http.createServer(tls, (request, response) => {
   answer(request.url.slice('/h/'.length)).then(() => response.end('done'), () => { response.statusCode = 502; response.end(); });
 }).listen(Number(port), '127.0.0.1', 512));

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thread per connection: each request /h/ID asks the next server for /l/ID. usage: python_threads.py PORT NEXT_PORT fresh|pooled"""
+"""A thread per connection: each request /h/ID asks the next server for /l/ID. usage: python_threads.py PORT NEXT_PORT fresh|pooled [CERTIFICATE KEY]: then over TLS, both ways"""
 import http.client
+import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-port, following, how = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+port, following, how, *files = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
 local = threading.local()
 idle, lock = [], threading.Lock()  # connections that any thread may take
 
@@ -15,6 +16,8 @@ def connection():
         with lock:
             if idle:
                 return idle.pop()
+    if files:
+        return http.client.HTTPSConnection("127.0.0.1", following, context=client)
     return http.client.HTTPConnection("127.0.0.1", following)
 
 
@@ -44,4 +47,10 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
-Server(("127.0.0.1", port), Handler).serve_forever()
+server = Server(("127.0.0.1", port), Handler)
+if files:
+    client = ssl.create_default_context(cafile=files[0])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()

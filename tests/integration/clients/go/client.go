@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// net/http's client with its connection pool; writes the truth like load.cc. Usage: client PORT REQUESTS CONCURRENCY
+// net/http's client with its connection pool; writes the truth like load.cc. Usage: client PORT REQUESTS CONCURRENCY [tls]
 package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"time"
 )
+
+var base = "http://127.0.0.1"
 
 func one(c *http.Client, port, id int) string {
 	method, body, size := "GET", io.Reader(nil), 0
@@ -23,7 +26,7 @@ func one(c *http.Client, port, id int) string {
 		path = fmt.Sprintf("/go/%d/s404/b%d", id, id%50)
 	}
 	start := time.Now().UnixNano()
-	request, _ := http.NewRequest(method, fmt.Sprintf("http://127.0.0.1:%d%s?token=hush", port, path), body)
+	request, _ := http.NewRequest(method, fmt.Sprintf("%s:%d%s?token=hush", base, port, path), body)
 	response, err := c.Do(request)
 	if err != nil {
 		return fmt.Sprintf("%s\t%s\t0\t0\t0\t%d\t%d\t0\t0\t%v\n", method, path, start, time.Now().UnixNano(), err)
@@ -37,7 +40,11 @@ func main() {
 	port, _ := strconv.Atoi(os.Args[1])
 	requests, _ := strconv.Atoi(os.Args[2])
 	workers, _ := strconv.Atoi(os.Args[3])
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}
+	transport := &http.Transport{MaxIdleConnsPerHost: workers}
+	if len(os.Args) > 4 {
+		base, transport.TLSClientConfig = "https://127.0.0.1", &tls.Config{InsecureSkipVerify: true}
+	}
+	client := &http.Client{Transport: transport}
 	var wait sync.WaitGroup
 	var lock sync.Mutex
 	for w := 0; w < workers; w++ {

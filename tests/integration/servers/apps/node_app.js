@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node's http module or Express, answering by the contract of dynamic.py. Usage: node node_app.js http|express PORT
+// Node's http module or Express, answering by the contract of dynamic.py; with a certificate over https. Usage: node node_app.js http|express PORT [CERTIFICATE KEY]
 'use strict';
-const [kind, port] = process.argv.slice(2);
+const [kind, port, certificate, key] = process.argv.slice(2);
+const fs = require('fs');
 function answer(path) {
   const status = /\/s(\d{3})/.exec(path), size = /\/b(\d+)/.exec(path);
   return [status ? +status[1] : 200, size ? Buffer.alloc(+size[1], 'x') : Buffer.from('ok')];
@@ -25,7 +26,8 @@ if (kind === 'express') {
   app.use((req, res) => serve(req, res));
   app.listen(+port, '127.0.0.1');
 } else {
-  const server = require('http').createServer(serve);
+  const options = certificate ? { cert: fs.readFileSync(certificate), key: fs.readFileSync(key) } : {};
+  const server = require(certificate ? 'https' : 'http').createServer(options, serve);
   server.keepAliveTimeout = 60000;
   server.listen(+port, '127.0.0.1');
 }

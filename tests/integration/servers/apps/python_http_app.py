@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""http.server with threads, HTTP/1.1, any method, bodies with a length or in chunks. Usage: python_http_app.py PORT [HOST]"""
+"""http.server with threads, HTTP/1.1, any method, bodies with a length or in chunks. Usage: python_http_app.py PORT [HOST [CERTIFICATE KEY]]"""
 import os
 import socket
 import sys
@@ -42,4 +42,10 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    Server((sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    server = Server((sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", int(sys.argv[1])), Handler)
+    if len(sys.argv) > 3:
+        import ssl
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*sys.argv[3:5])
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)  # each thread its own
+    server.serve_forever()

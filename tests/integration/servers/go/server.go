@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// net/http answering by the contract of dynamic.py. Usage: server PORT
+// net/http answering by the contract of dynamic.py. Usage: server PORT [CERTIFICATE KEY]
 package main
 
 import (
@@ -39,5 +39,8 @@ func main() {
 		block[i] = 'x'
 	}
 	http.HandleFunc("/", serve)
+	if len(os.Args) > 3 {
+		fmt.Println(http.ListenAndServeTLS("127.0.0.1:"+os.Args[1], os.Args[2], os.Args[3], nil))
+	}
 	fmt.Println(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
 }

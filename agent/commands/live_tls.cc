@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/commands/live_tls.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "agent/tls/needed_files.h"
+#include "bpf/events.h"
+
+namespace clew::commands {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto kFirstLook = milliseconds(10);  // after a program has begun: then its libraries are being loaded
+constexpr auto kLastInterval = milliseconds(2560);
+
+}  // namespace
+
+void LiveTls::look(uint32_t process_id, bool again) {
+  if (source_ == nullptr) return;
+  if (again) due_[process_id] = {.at = steady_clock::now() + kFirstLook, .interval = kFirstLook};
+  attach(process_id, program_of(process_id), tls::mapped_files(proc_, process_id, files_));
+}
+
+void LiveTls::expect(uint32_t process_id, const std::string& program) {
+  if (source_ != nullptr) attach(process_id, tls::program_file(program), tls::coming_files(proc_, process_id, program, files_));
+}
+
+// What was attached to before stays: probes are of the process, whatever it executes.
+void LiveTls::begin(uint32_t process_id) {
+  if (source_ == nullptr) return;
+  attach(process_id, program_of(process_id), tls::coming_files(proc_, process_id, files_));
+  if (const auto found = attached_.find(process_id); found != attached_.end()) set_since(process_id, found->second.since_ns);
+  look(process_id, true);
+}
+
+std::string LiveTls::program_of(uint32_t process_id) const {
+  std::error_code error;
+  return std::filesystem::read_symlink(fmt::format("{}/{}/exe", proc_.root, process_id), error).string();
+}
+
+void LiveTls::attach(uint32_t process_id, const std::string& program, const std::vector<tls::MappedFile>& files) {
+  const bool by_bio = tls::moves_bytes_itself(program);
+  bool added = false;
+  for (const tls::MappedFile& file : files) {
+    if (!attached_[process_id].keys.insert(file.key).second) continue;
+    std::vector<capture::KernelSource::TlsProbe> probes;
+    for (const tls::Probe& probe : file.probes->probes)
+      if (by_bio || !probe.by_bio)
+        probes.push_back({.program = probe.program,
+                          .offset = probe.offset,
+                          .at_return = probe.at_return,
+                          .cookie = probe.cookie | (by_bio ? uint64_t{CLEW_TLS_BY_BIO} : 0)});
+    if (probes.empty()) continue;
+    if (const auto done = source_->attach_tls_probes(process_id, file.file, probes); !done)
+      return messages_.debug(done.error().message);  // it has ended, most likely
+    added = true;
+    for (const std::string& line : file.probes->description)
+      messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));
+  }
+  if (!added) return;
+  // What the connections that are open already have said is not known: the kernel side takes them for joined in the middle.
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  Attached& attached = attached_[process_id];
+  attached.since_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  set_since(process_id, attached.since_ns);
+}
+
+void LiveTls::set_since(uint32_t process_id, uint64_t since_ns) {
+  if (const auto done = source_->set_tls(process_id, since_ns); !done) messages_.warn(done.error().message);
+}
+
+void LiveTls::forget(uint32_t process_id) {
+  due_.erase(process_id);
+  if (attached_.erase(process_id) != 0 && source_ != nullptr) source_->forget_tls_probes(process_id);
+}
+
+void LiveTls::tick() {
+  if (due_.empty()) return;
+  const auto now = steady_clock::now();
+  std::vector<uint32_t> now_due;
+  for (auto& [process_id, due] : due_) {
+    if (due.at > now) continue;
+    due.interval *= 2;
+    due.at = now + due.interval;
+    now_due.push_back(process_id);
+  }
+  for (const uint32_t process_id : now_due) {
+    if (due_[process_id].interval > kLastInterval) due_.erase(process_id);
+    attach(process_id, program_of(process_id), tls::mapped_files(proc_, process_id, files_));
+  }
+}
+
+}  // namespace clew::commands

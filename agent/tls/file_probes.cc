@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls/file_probes.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "agent/discovery/elf_file.h"
+#include "agent/tls/go_probes.h"
+#include "agent/tls/libraries.h"
+#include "agent/tls/probe_place.h"
+
+namespace clew::tls {
+namespace {
+
+using discovery::ElfFile;
+
+constexpr size_t kSymbolBytesMax = size_t{64} << 20;
+constexpr size_t kCodeMax = 16384;  // of a function
+constexpr size_t kCodeUnknown = 512;
+constexpr uint8_t kArguments = kRdi | kRsi | kRdx | kRcx | kRsp;
+
+struct Found {
+  const LibraryFunction* function;
+  uint64_t address;
+  std::vector<uint8_t> code;
+};
+
+std::vector<uint8_t> code_at(const ElfFile& file, uint64_t address, uint64_t size) {
+  std::vector<uint8_t> code(std::min<uint64_t>(size == 0 ? kCodeUnknown : size, kCodeMax));
+  for (; !code.empty(); code.resize(code.size() / 2))  // the text may end before that
+    if (file.read(address, std::as_writable_bytes(std::span(code)))) break;
+  return code;
+}
+
+void add_symbols(const ElfFile& file, const ElfFile::Section& section, std::vector<Found>& found) {
+  if (section.header.sh_entsize == 0 || section.header.sh_size > kSymbolBytesMax) return;
+  Elf_Data* const data = ::elf_getdata(section.handle, nullptr);
+  if (data == nullptr) return;
+  const size_t count = section.header.sh_size / section.header.sh_entsize;
+  GElf_Sym symbol;
+  for (size_t i = 0; i < count && ::gelf_getsym(data, static_cast<int>(i), &symbol) != nullptr; ++i) {
+    if (symbol.st_shndx == SHN_UNDEF || GELF_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
+    const auto* function = std::ranges::find(kLibraryFunctions, file.text(section, symbol.st_name), &LibraryFunction::name);
+    if (function == kLibraryFunctions.end() || std::ranges::find(found, function, &Found::function) != found.end()) continue;
+    std::vector<uint8_t> code = code_at(file, symbol.st_value, symbol.st_size);
+    if (code.empty()) continue;  // not in the file, whatever the symbol says
+    found.push_back({.function = function, .address = symbol.st_value, .code = std::move(code)});
+  }
+}
+
+std::vector<Found> find_functions(const ElfFile& file) {
+  std::vector<Found> found;
+  for (const uint32_t type : {SHT_DYNSYM, SHT_SYMTAB}) {
+    if (!found.empty()) break;
+    file.for_each_section([&](const ElfFile::Section& section) {
+      if (section.header.sh_type == type) add_symbols(file, section, found);
+    });
+  }
+  return found;
+}
+
+const Found* named(const std::vector<Found>& found, std::string_view name) {
+  const auto it = std::ranges::find(found, name, [](const Found& f) { return f.function->name; });
+  return it == found.end() ? nullptr : &*it;
+}
+
+// Both SSL_x and SSL_x_ex hand over to one function, with a pointer of their own and with their caller's: so it is (SSL *, buffer, size,
+// size_t *) there. Its beginning may be cheaper to probe than theirs.
+std::optional<Found> common_target(const ElfFile& file, const Found* plain, const Found* extended) {
+  if (plain == nullptr || extended == nullptr) return std::nullopt;
+  const auto one = find_forwarding(plain->code, plain->address);
+  const auto other = find_forwarding(extended->code, extended->address);
+  if (!one || !other || one->target != other->target || !one->own_pointer || other->own_pointer) return std::nullopt;
+  return Found{.function = extended->function, .address = one->target, .code = code_at(file, one->target, 0)};
+}
+
+class Planner {
+ public:
+  Planner(const ElfFile& file, FileProbes& result) : file_(file), result_(result) {}
+
+  void call(const Found& found, std::string_view name) {
+    const Place place = find_place(found.code, found.address, kArguments);
+    const auto at = file_.offset_of(found.address + place.offset);
+    if (!at) return complain(name, "lies outside the file");
+    for (const bool at_return : {false, true})
+      result_.probes.push_back({.program = at_return ? "uretprobe__tls_call" : "uprobe__tls_call",
+                                .offset = *at,
+                                .at_return = at_return,
+                                .cookie = found.function->flags});
+    describe(found, name, place);
+  }
+  void bio(const Found& found) {
+    const Place place = find_place(found.code, found.address, kRdi | kRsi | kRdx);
+    if (const auto at = file_.offset_of(found.address + place.offset))
+      result_.probes.push_back({.program = "uprobe__tls_bio_write", .offset = *at, .at_return = false, .cookie = 0, .by_bio = true});
+  }
+  void free(const Found& found) {
+    const Place place = find_place(found.code, found.address, kRdi);
+    const auto at = file_.offset_of(found.address + place.offset);
+    if (!at) return complain(found.function->name, "lies outside the file");
+    result_.probes.push_back({.program = "uprobe__tls_free", .offset = *at, .at_return = false, .cookie = 0});
+  }
+
+ private:
+  void describe(const Found& found, std::string_view name, const Place& place) {
+    result_.description.push_back(fmt::format("{}: {} by a probe at +{:#x}{}", found.function->library, name, place.offset,
+                                              place.emulated ? "" : ", single-stepped: no cheaper place was found"));
+  }
+  void complain(std::string_view name, std::string_view what) { result_.description.push_back(fmt::format("{} {}: no probe", name, what)); }
+
+  const ElfFile& file_;
+  FileProbes& result_;
+};
+
+bool is_cheap(const Found& found) { return find_place(found.code, found.address, kArguments).emulated; }
+
+void plan_pair(const ElfFile& file, Planner& planner, const std::vector<Found>& found, std::string_view plain, std::string_view extended) {
+  const Found* const one = named(found, plain);
+  const Found* const other = named(found, extended);
+  const bool dear = (one != nullptr && !is_cheap(*one)) || (other != nullptr && !is_cheap(*other));
+  if (const auto target = dear ? common_target(file, one, other) : std::nullopt; target && is_cheap(*target))
+    return planner.call(*target, fmt::format("{} and {}, in the function that they share,", plain, extended));
+  if (one != nullptr) planner.call(*one, plain);
+  if (other != nullptr) planner.call(*other, extended);
+}
+
+}  // namespace
+
+base::Result<FileProbes> find_file_probes(const std::string& path) {
+  CLEW_TRY(const ElfFile file, ElfFile::open(path));
+  FileProbes result;
+  if (file.header().e_machine != EM_X86_64 || (file.header().e_type != ET_DYN && file.header().e_type != ET_EXEC)) return result;
+  const std::vector<Found> found = find_functions(file);
+  Planner planner(file, result);
+  plan_pair(file, planner, found, "SSL_read", "SSL_read_ex");
+  plan_pair(file, planner, found, "SSL_write", "SSL_write_ex");
+  for (const Found& one : found) {
+    if (one.function->is_free)
+      planner.free(one);
+    else if (one.function->is_bio)
+      planner.bio(one);
+    else if (one.function->name == "SSL_do_handshake")
+      planner.call(one, one.function->name);
+    else if (!one.function->name.starts_with("SSL_") &&
+             !(one.function->name == "gnutls_record_send" && named(found, "gnutls_record_send2") != nullptr))  // that calls this one
+      planner.call(one, one.function->name);
+  }
+  add_go_probes(file, result);
+  return result;
+}
+
+std::string FileCache::key_of(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  return fmt::format("{}:{}:{}.{}", status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+}
+
+FileCache::Entry FileCache::look(const std::string& path) {
+  Entry entry;
+  entry.key = key_of(path);
+  if (entry.key.empty()) return {};
+  if (const auto known = files_.find(entry.key); known != files_.end()) {
+    entry.probes = known->second;
+    return entry;
+  }
+  auto probes = find_file_probes(path);
+  if (!probes) probes = FileProbes();  // most are data that is mapped; `clew explain` reads those that are called like a TLS library again
+  if (files_.size() >= kFilesMax) files_.clear();
+  entry.probes = files_[entry.key] = std::make_shared<const FileProbes>(std::move(*probes));
+  return entry;
+}
+
+}  // namespace clew::tls

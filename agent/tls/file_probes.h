@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The probes that an ELF file with TLS functions needs, whoever maps it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/base/result.h"
+
+namespace clew::tls {
+
+struct Probe {
+  const char* program = nullptr;  // of the kernel side
+  uint64_t offset = 0;            // in the file
+  bool at_return = false;
+  uint64_t cookie = 0;  // enum clew_tls_flag
+  bool by_bio = false;  // only in processes that move the encrypted bytes themselves
+};
+
+struct FileProbes {
+  std::vector<Probe> probes;             // none: no TLS library, or none that is understood
+  std::vector<std::string> description;  // for `clew explain`, a line each: "openssl: SSL_read by a probe at +0x10, 0.5 µs"
+};
+
+/// Reads symbols (at most 64 MiB) and the code of the functions. An Error says what is wrong with the file.
+base::Result<FileProbes> find_file_probes(const std::string& path);
+
+/// Each file once, whoever maps it under whatever name. Not thread-safe. Bounded: at the bound it forgets all.
+class FileCache {
+ public:
+  static constexpr size_t kFilesMax = 4096;
+  static std::string key_of(const std::string& path);  // empty: not a file
+  struct Entry {
+    std::string key;  // device, inode and time of change
+    std::shared_ptr<const FileProbes> probes;
+  };
+  /// A file that cannot be read has no probes.
+  Entry look(const std::string& path);
+  /// What a program needs, once it was found out: paths below the root of whoever runs it.
+  std::unordered_map<std::string, std::vector<std::string>>& needs() { return needs_; }
+
+ private:
+  std::unordered_map<std::string, std::shared_ptr<const FileProbes>> files_;
+  std::unordered_map<std::string, std::vector<std::string>> needs_;  // by the program's key
+};
+
+}  // namespace clew::tls

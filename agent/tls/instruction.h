@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// One machine instruction of x86-64, as far as a probe's place depends on it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace clew::tls {
+
+/// The registers that carry a C function's first four arguments, and the stack pointer, as bits.
+enum Register : uint8_t { kRdi = 1, kRsi = 2, kRdx = 4, kRcx = 8, kRsp = 16 };
+
+struct Instruction {
+  enum class Flow : uint8_t { kNext, kCall, kJump, kBranch, kEnd };  // kEnd: returns, traps, or goes where only a register says
+  uint8_t length = 0;
+  Flow flow = Flow::kNext;
+  /// The kernel does it itself when a probe sits on it (some 0.5 µs); others it lets the processor do out of line, by single step (10 µs
+  /// in a virtual machine). Source: arch/x86/kernel/uprobes.c, branch_setup_xol_ops and push_setup_xol_ops, since 4.14.
+  bool emulated = false;
+  uint8_t writes = 0;              // bits of Register
+  std::optional<uint64_t> target;  // address, of a direct call, jump or branch
+  bool extends_edx = false;        // movslq %edx,%rdx; mov %edx,%edx: the same number in 64 bits
+  bool rcx_is_on_stack = false;    // mov %rsp,%rcx; lea n(%rsp),%rcx
+};
+
+/// The instruction at the beginning of `code`, which lies at `address`. Nothing: not one, or cut off.
+std::optional<Instruction> decode(std::span<const uint8_t> code, uint64_t address);
+
+}  // namespace clew::tls

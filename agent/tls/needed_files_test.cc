@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls/needed_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "agent/tls/process_probes.h"
+
+namespace clew::tls {
+namespace {
+
+using testing::Contains;
+using testing::EndsWith;
+
+TEST(NeededFiles, OfThisTestAreThoseThatItRunsWith) {
+  const auto files = needed_files(discovery::ProcFs::of_this_machine(), static_cast<uint32_t>(getpid()));
+  EXPECT_THAT(files, Contains(EndsWith("/libc.so.6")));
+  EXPECT_LE(files.size(), kNeededFilesMax);
+}
+
+TEST(NeededFiles, OfNobodyAreNone) { EXPECT_TRUE(needed_files(discovery::ProcFs::of_this_machine(), 0x7fffffff).empty()); }
+
+TEST(ProgramFile, OfAScriptIsItsInterpreter) {
+  const auto script = std::filesystem::temp_directory_path() / ("clew_script_" + std::to_string(getpid()));
+  std::ofstream(script) << "#!/usr/bin/env sh\n";
+  EXPECT_EQ(program_file(script), std::filesystem::canonical("/bin/sh"));
+  std::ofstream(script) << "#!" << script.string() << "\n";  // itself: an end all the same
+  EXPECT_EQ(program_file(script), std::filesystem::canonical(script));
+  std::filesystem::remove(script);
+  EXPECT_EQ(program_file("no-such-program-at-all"), "");
+  EXPECT_EQ(program_file("sh"), std::filesystem::canonical("/bin/sh"));
+}
+
+TEST(MovesBytesItself, IsKnownByTheProgramsName) {
+  EXPECT_TRUE(moves_bytes_itself("/usr/bin/python3.11"));
+  EXPECT_FALSE(moves_bytes_itself("/usr/sbin/nginx"));
+  EXPECT_FALSE(moves_bytes_itself(""));
+}
+
+}  // namespace
+}  // namespace clew::tls

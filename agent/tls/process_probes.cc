@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls/process_probes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "agent/runtime/process_image.h"
+#include "agent/tls/needed_files.h"
+
+namespace clew::tls {
+namespace {
+
+// In nearly every process, and never with TLS in them.
+constexpr std::array<std::string_view, 8> kOthers = {"libc.so", "libc-", "ld-linux", "libstdc++.so", "libm.so",
+                                                     "libgcc_s.so", "libpthread", "libz.so"};
+
+bool is_other(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return path.starts_with("/dev/") || std::ranges::any_of(kOthers, [name](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+}  // namespace
+
+std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
+  std::vector<MappedFile> files;
+  const auto image = runtime::ProcessImage::open(proc, process_id);
+  if (!image) return files;
+  for (const runtime::Module& module : image->modules()) {
+    if (is_other(module.path)) continue;
+    FileCache::Entry entry = cache.look(module.file);
+    if (entry.probes == nullptr || (entry.probes->probes.empty() && entry.probes->description.empty())) continue;
+    files.push_back({.path = module.path, .file = module.file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
+  }
+  return files;
+}
+
+namespace {
+
+std::vector<MappedFile> with_probes(const std::vector<std::string>& paths, FileCache& cache) {
+  std::vector<MappedFile> files;
+  for (const std::string& file : paths) {
+    if (is_other(file)) continue;
+    FileCache::Entry entry = cache.look(file);
+    if (entry.probes == nullptr || entry.probes->probes.empty()) continue;
+    files.push_back({.path = file, .file = file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
+  }
+  return files;
+}
+
+}  // namespace
+
+bool moves_bytes_itself(std::string_view program) {
+  const std::string_view name = program.substr(program.rfind('/') + 1);
+  static constexpr std::array<std::string_view, 6> kNames = {"python", "ruby", "perl", "php", "dotnet", "uwsgi"};
+  return std::ranges::any_of(kNames, [name](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
+  const std::string root = fmt::format("{}/{}/root", proc.root, process_id);
+  const std::string key = FileCache::key_of(fmt::format("{}/{}/exe", proc.root, process_id));
+  if (key.empty()) return {};
+  if (const auto known = cache.needs().find(key); known != cache.needs().end()) {
+    std::vector<std::string> paths;
+    for (const std::string& path : known->second) paths.push_back(root + path);
+    return with_probes(paths, cache);
+  }
+  const std::vector<std::string> paths = needed_files(proc, process_id);
+  std::vector<MappedFile> files = with_probes(paths, cache);
+  if (cache.needs().size() >= FileCache::kFilesMax) cache.needs().clear();
+  std::vector<std::string>& needs = cache.needs()[key];
+  for (const MappedFile& file : files) needs.push_back(file.path.substr(root.size()));  // of the others nothing is wanted
+  return files;
+}
+
+std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program, FileCache& cache) {
+  return with_probes(needed_files(proc, process_id, program), cache);
+}
+
+}  // namespace clew::tls

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Trace contexts in a TCP option (--inject=tcp-option): they reach a clew on another node also where the bytes are not to be changed. No
+ * byte of the stream moves, and who does not know the option ignores it.
+ * Kind 253, of a request that is not sampled 254 (RFC 4727, for experiments), 28 bytes, which is what timestamps leave: the low half of
+ * the sequence number of the request's first byte, less CARRIED_MAGIC; trace id; span id. A segment that is cut again carries it more than
+ * once: it counts on the one that holds that byte.
+ */
+#ifndef CLEW_BPF_TCP_OPTION_H
+#define CLEW_BPF_TCP_OPTION_H
+
+#define CARRIED_BYTES 28
+#define CARRIED_SAMPLED 253
+#define CARRIED_UNSAMPLED 254
+#define CARRIED_MAGIC 0xc1e3
+#define CARRIED 4 /* power of two: requests of a connection that are not acknowledged yet, or not read */
+#define TCP_HEADER_MIN 20
+#define TCP_HEADER_MAX 60
+#define OPTIONS_MAX 12 /* that are looked at; Linux writes two of one byte before each of its own */
+
+/* The option itself. */
+struct carried_option {
+	u8 kind;
+	u8 length;
+	u16 place; /* network byte order */
+	u8 ids[24];
+} __attribute__((packed));
+
+/* What belongs to the request that begins at a sequence number. */
+struct carried {
+	u32 sequence;
+	u8 kind; /* 0: none */
+	u8 padding[3];
+	u8 ids[24];
+};
+struct carried_list {
+	u32 next;
+	u32 padding;
+	struct carried of[CARRIED];
+};
+
+/* socket of a client → contexts that its segments are to carry, and of a server → contexts that they have brought. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct carried_list);
+} carried_out SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct carried_list);
+} carried_in SEC(".maps");
+
+/* Listening socket of a selected process; the kernel gives the sockets of its connections a copy. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, u8);
+} listeners SEC(".maps");
+
+static __always_inline void watch_listener(struct sock *sk)
+{
+	if (carrying)
+		bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/* User space is told, ahead of the request's bytes. `e` is not on the stack. */
+static __always_inline void tell_carried(struct scratch *s, u64 connection, u8 direction, const struct carried *c)
+{
+	struct clew_event_carried *e = &s->event.carried;
+
+	e->type = CLEW_EVENT_CARRIED;
+	e->direction = direction;
+	e->sampled = c->kind == CARRIED_SAMPLED;
+	e->padding = 0;
+	e->sequence = c->sequence;
+	e->connection = connection;
+	e->time_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(e->trace_id, c->ids, sizeof(e->trace_id));
+	__builtin_memcpy(e->span_id, c->ids + 16, sizeof(e->span_id));
+	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
+}
+
+/* Eight bytes from their digits, as write_hex() writes them. */
+__noinline u64 read_hex(const struct hex_text *from)
+{
+	u64 bytes = 0;
+
+	if (!from)
+		return 0;
+#pragma clang loop unroll(disable) vectorize(disable)
+	for (u32 i = 0; i < 16; i++)
+		bytes |= (u64)hex_value(from->digits[i]) << ((i ^ 1) * 4);
+	return bytes;
+}
+
+/* The request that begins at `sequence` is sent with that context. False: there is no room. */
+static __always_inline bool carry_context(struct scratch *s, void *sk, u64 connection, u32 sequence, const struct traceparent *t,
+					  bool sampled, u64 span_id)
+{
+	struct carried_list *list = bpf_sk_storage_get(&carried_out, sk, 0, 0);
+	struct carried *c;
+	u64 word;
+
+	if (!list)
+		return false;
+	c = &list->of[list->next++ & (CARRIED - 1)];
+	c->sequence = sequence;
+	c->kind = sampled ? CARRIED_SAMPLED : CARRIED_UNSAMPLED;
+	word = read_hex((const struct hex_text *)(t->text + TRACE_ID_AT));
+	__builtin_memcpy(c->ids, &word, sizeof(word));
+	word = read_hex((const struct hex_text *)(t->text + TRACE_ID_AT + 16));
+	__builtin_memcpy(c->ids + 8, &word, sizeof(word));
+	__builtin_memcpy(c->ids + 16, &span_id, sizeof(span_id));
+	tell_carried(s, connection, CLEW_EGRESS, c);
+	return true;
+}
+
+/* The context that came with the request that begins at `sequence`, into `w`. */
+static __always_inline bool carried_context(struct sock *sk, struct work *w, u32 sequence)
+{
+	struct carried_list *list = bpf_sk_storage_get(&carried_in, sk, 0, 0);
+	u64 first, second, parent;
+
+	if (!list)
+		return false;
+	for (u32 i = 0; i < CARRIED; i++) {
+		struct carried *c = &list->of[i];
+
+		if (!c->kind || c->sequence != sequence)
+			continue;
+		__builtin_memcpy(&first, c->ids, sizeof(first));
+		__builtin_memcpy(&second, c->ids + 8, sizeof(second));
+		__builtin_memcpy(&parent, c->ids + 16, sizeof(parent));
+		put_trace_id(&w->context, first, second);
+		put_hex(w->context.text + PARENT_ID_AT, parent);
+		w->sampled = c->kind == CARRIED_SAMPLED;
+		return true;
+	}
+	return false;
+}
+
+/* A segment of a client: does it need room? Which bytes it holds is not known yet, so there is room until all is acknowledged. */
+static __always_inline void reserve_option(struct bpf_sock_ops *ops, struct carried_list *list)
+{
+	for (u32 i = 0; i < CARRIED; i++)
+		if (list->of[i].kind && (s32)(list->of[i].sequence - ops->snd_una) >= 0) {
+			bpf_reserve_hdr_opt(ops, CARRIED_BYTES, 0);
+			return;
+		}
+}
+
+/* The sequence number of a segment's first byte, and how many it holds. */
+static __always_inline bool segment_of(struct bpf_sock_ops *ops, u32 *sequence, u32 *bytes)
+{
+	u8 *header = ops->skb_data;
+	u32 length;
+
+	if (header + TCP_HEADER_MIN > (u8 *)ops->skb_data_end)
+		return false;
+	*sequence = bpf_ntohl(*(u32 *)(header + 4));
+	length = (u32)(header[12] >> 4) * 4;
+	*bytes = ops->skb_len > length ? ops->skb_len - length : 0;
+	return true;
+}
+
+static __always_inline void write_option(struct bpf_sock_ops *ops, struct carried_list *list)
+{
+	struct carried_option option;
+	u32 sequence, bytes;
+
+	if (!segment_of(ops, &sequence, &bytes))
+		return;
+	for (u32 i = 0; i < CARRIED; i++) {
+		struct carried *c = &list->of[i];
+
+		if (!c->kind || c->sequence - sequence >= bytes)
+			continue;
+		option.kind = c->kind;
+		option.length = CARRIED_BYTES;
+		option.place = bpf_htons((u16)(c->sequence - CARRIED_MAGIC));
+		__builtin_memcpy(option.ids, c->ids, sizeof(option.ids));
+		bpf_store_hdr_opt(ops, &option, sizeof(option), 0);
+		return;
+	}
+}
+
+/* A segment with an option that the kernel does not know has arrived, and nobody has read its bytes yet. */
+static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_sock *sk)
+{
+	u8 *header = ops->skb_data, *end = ops->skb_data_end;
+	u32 sequence, bytes, at = TCP_HEADER_MIN, begins;
+	struct carried_option *option = NULL;
+	struct carried_list *list;
+	struct carried *c;
+	struct scratch *s;
+
+	if (!segment_of(ops, &sequence, &bytes) || !bytes)
+		return;
+	for (u32 i = 0; i < OPTIONS_MAX; i++) {
+		u8 *p = header + at;
+
+		if (at > TCP_HEADER_MAX - 2 || p + 2 > end || p[0] == 0)
+			return;
+		if (p[0] == 1) {
+			at++;
+			continue;
+		}
+		if ((p[0] == CARRIED_SAMPLED || p[0] == CARRIED_UNSAMPLED) && p[1] == CARRIED_BYTES) {
+			if (p + CARRIED_BYTES > end)
+				return;
+			option = (struct carried_option *)p;
+			break;
+		}
+		if (p[1] < 2)
+			return;
+		at += p[1];
+	}
+	if (!option)
+		return;
+	begins = sequence + (u16)((u16)(bpf_ntohs(option->place) + CARRIED_MAGIC) - (u16)sequence);
+	if (begins - sequence >= bytes)
+		return; /* of another piece of what was one segment once */
+	list = bpf_sk_storage_get(&carried_in, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	s = scratch_of(SCRATCH_OPTION);
+	if (!list || !s)
+		return;
+	for (u32 i = 0; i < CARRIED; i++)
+		if (list->of[i].kind && list->of[i].sequence == begins)
+			return; /* it was sent again */
+	c = &list->of[list->next++ & (CARRIED - 1)];
+	c->sequence = begins;
+	c->kind = option->kind;
+	__builtin_memcpy(c->ids, option->ids, sizeof(c->ids));
+	s->counters.figures[CLEW_FIGURE_CARRIED_IN]++;
+	tell_carried(s, bpf_get_socket_cookie(ops), CLEW_INGRESS, c);
+}
+
+#define CARRIES_OUT BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
+#define CARRIES_IN BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG
+
+/* A connection of a selected process that was open before clew. Older kernels do not let it: then it carries nothing. */
+static __always_inline void carry_on_open(struct tcp_sock *tp)
+{
+	int flags = CARRIES_OUT | CARRIES_IN;
+
+	bpf_setsockopt(tp, IPPROTO_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags));
+}
+
+/* Everything that sockops tells of it. */
+static __always_inline void on_segment(struct bpf_sock_ops *ops, struct bpf_sock *sk)
+{
+	struct carried_list *list;
+
+	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
+		if (bpf_sk_storage_get(&listeners, sk, 0, 0))
+			bpf_sock_ops_cb_flags_set(ops, ops->cb_flags | CARRIES_IN);
+		return;
+	}
+	if (ops->op == BPF_SOCK_OPS_PARSE_HDR_OPT_CB) {
+		read_option(ops, sk);
+		return;
+	}
+	list = bpf_sk_storage_get(&carried_out, sk, 0, 0);
+	if (!list)
+		return;
+	if (ops->op == BPF_SOCK_OPS_WRITE_HDR_OPT_CB)
+		write_option(ops, list);
+	else if (ops->skb_len || ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS)
+		reserve_option(ops, list);
+}
+
+#endif

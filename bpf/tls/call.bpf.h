@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Plaintext that a TLS library has moved: to its session's stream, and through the same walk as the bytes of a socket. */
+#ifndef CLEW_BPF_TLS_CALL_H
+#define CLEW_BPF_TLS_CALL_H
+
+struct tls_call {
+	u64 session;
+	u64 buffer;
+	s64 moved;
+	u32 flags;			   /* enum clew_tls_flag */
+	const struct tls_socket *inside;   /* its socket by proof, or NULL */
+	const struct tls_socket *received; /* … by the one receive of the thread that nobody has read yet, or NULL */
+};
+
+/* A probe's program can be interrupted by another task's on the same CPU: each takes a work space that is free. */
+static __always_inline struct scratch *tls_take_scratch(void)
+{
+	struct scratch *s = NULL;
+
+#pragma unroll
+	for (u32 i = 0; i < SCRATCH_TLS_USERS; i++) {
+		s = scratch_of(SCRATCH_TLS + i);
+		if (s && !__sync_lock_test_and_set(&s->busy, 1))
+			return s;
+	}
+	if (s)
+		lose(s, CLEW_LOSS_TLS_BUSY, 1);
+	return NULL;
+}
+
+static __always_inline void tls_give_back(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
+}
+
+/* Bytes of a session whose socket is not known: its positions are not those of the other end any more. */
+static __always_inline void tls_miss(struct scratch *s, const struct tls_key *key)
+{
+	lose(s, CLEW_LOSS_TLS_SOCKET, 1);
+	__builtin_memset(&s->fresh_session, 0, sizeof(s->fresh_session));
+	bpf_map_update_elem(&tls_sessions, key, &s->fresh_session, BPF_NOEXIST);
+}
+
+/* Its connection, begun now if need be. NULL: not known. */
+static __always_inline struct tls_session *tls_find(struct scratch *s, struct tls_key *key, const struct tls_call *call)
+{
+	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+	const struct tls_socket *socket = call->inside ? call->inside : call->received;
+	u32 missed = 0;
+
+	if (session && session->sk && call->inside && call->inside->sk != session->sk) { /* the session is used again, on another socket */
+		tls_forget(key, session->sk);
+		session = NULL;
+		missed = 1;
+	}
+	if (session && session->sk)
+		return session;
+	if (session)
+		missed = 1;
+	if (!socket && (call->flags & CLEW_TLS_BY_BIO))
+		socket = tls_by_bio(key);
+	if (socket)
+		return tls_begin(s, key, socket, missed);
+	if (call->moved > 0 && !session)
+		tls_miss(s, key);
+	return NULL;
+}
+
+/* Looks at the bytes of the call behind those that were looked at before. Returns the address of its socket, 0: not known. */
+static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *call, u64 pid_tgid)
+{
+	struct tls_key key = {.session = call->session, .tgid = (u32)(pid_tgid >> 32)};
+	struct tls_session *session = tls_find(s, &key, call);
+	struct clew_process *p;
+	u32 moved, ahead;
+	u64 sk;
+
+	if (!session)
+		return 0;
+	sk = session->sk;
+	if (call->moved <= 0 || call->moved > 0x7fffffff)
+		return sk;
+	moved = (u32)call->moved;
+	ahead = call->flags & CLEW_TLS_EGRESS ? session->ahead : 0;
+	if (moved <= ahead)
+		return sk;
+	if (call->flags & CLEW_TLS_EGRESS)
+		session->ahead = moved;
+	if (session->c.epoch != selection_epoch) {
+		p = bpf_map_lookup_elem(&processes, &key.tgid);
+		if (!p)
+			return sk;
+		session->c.runtime = (u8)p->runtime;
+		session->c.epoch = selection_epoch;
+	}
+	if (!session->c.announced && (call->flags & CLEW_TLS_OPENSSL))
+		session->c.tls_version = tls_version_of(call->session);
+	if (call->inside)
+		session->blocking = call->inside->blocking;
+	s->counters.figures[CLEW_FIGURE_TLS_CALLS]++;
+	s->blocking = session->blocking;
+	s->buffer = call->buffer + ahead;
+	s->iov_count = 0;
+	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0,
+		    true, NULL, pid_tgid, NULL, true);
+	return sk;
+}
+
+/*
+ * A socket's send within the library's write, before the bytes of that socket are looked at: the request has to be known before the other
+ * end can act on it. How much of it the library will say it has taken is not known yet: see tls_taken().
+ */
+static __noinline int tls_sends(struct scratch *s)
+{
+	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+	struct tls_call call;
+
+	if (!t || !t->session || t->is_walked || !(t->flags & CLEW_TLS_EGRESS))
+		return 0;
+	t->is_walked = 1;
+	call.session = t->session;
+	call.buffer = t->buffer;
+	call.moved = (s64)t->size;
+	call.flags = t->flags;
+	call.inside = &t->inside;
+	call.received = NULL;
+	tls_walk(s, &call, bpf_get_current_pid_tgid());
+	return 1;
+}
+
+/* What was looked at and not taken is tried again, by the same bytes: so the libraries want it. */
+static __always_inline void tls_taken(u64 session, u64 pid_tgid, s64 moved)
+{
+	struct tls_key key = {.session = session, .tgid = (u32)(pid_tgid >> 32)};
+	struct tls_session *found = bpf_map_lookup_elem(&tls_sessions, &key);
+
+	if (found && moved > 0)
+		found->ahead = moved < found->ahead ? found->ahead - (u32)moved : 0;
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Uprobes in single Go processes (attached by user space, agent/tls/go_probes.h): crypto/tls.(*Conn).Write at its beginning, and Read where it
+ * copies plaintext to its caller, which is a call with (to, from, size) in registers. So no return is probed, which Go could not bear. The
+ * session begins with the net.Conn that it works on, from which plain reads lead to the socket; what is found says itself that it is one.
+ * Misses: connections wrapped more than once; Go before 1.18; Read where the copy is not inlined.
+ */
+
+/* The socket of a *tls.Conn, with what its first bytes have shown; else as of a connection that was open already. */
+static __noinline int go_tls_socket(u64 session, struct tls_socket *socket)
+{
+	struct socket_of_call found = {};
+	struct tls_socket *known;
+	struct sock *sk;
+	u16 family;
+
+	if (!socket || !go_socket_of(session, &found))
+		return 0;
+	sk = (struct sock *)found.sk;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if ((family != AF_INET && family != AF_INET6) || !is_stream_read(sk))
+		return 0;
+	known = bpf_map_lookup_elem(&tls_go_sockets, &found.sk);
+	if (known) {
+		*socket = *known;
+	} else {
+		socket->sk = found.sk;
+		socket->id = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+		socket->under_way = 1 << CLEW_INGRESS | 1 << CLEW_EGRESS;
+	}
+	socket->is_inside = 1;
+	return socket->id != 0;
+}
+
+/* One program for both, for the verifier's time: the cookie says which. */
+SEC("uprobe")
+int uprobe__go_tls(struct pt_regs *regs)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct tls_socket socket = {};
+	struct tls_call call = {.buffer = regs->bx, .moved = (s64)regs->cx, .inside = &socket};
+	struct scratch *s;
+
+	call.flags = (u32)bpf_get_attach_cookie(regs);
+	/* The receiver: of Write in its register; of Read where its caller has left room for it, above the saved frame pointer and the return
+	 * address. */
+	if (call.flags & CLEW_TLS_EGRESS)
+		call.session = regs->ax;
+	else if (bpf_probe_read_user(&call.session, sizeof(call.session), (void *)(regs->bp + 16)))
+		return 0;
+	s = tls_take_scratch();
+	if (!s)
+		return 0;
+	s->counters.figures[CLEW_FIGURE_PROBES]++;
+	if (!go_tls_socket(call.session, &socket))
+		call.inside = NULL;
+	tls_walk(s, &call, pid_tgid);
+	if (call.flags & CLEW_TLS_EGRESS)
+		tls_taken(call.session, pid_tgid, call.moved);
+	tls_give_back(s);
+	return 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A session of a TLS library and the stream of its plaintext: a connection of its own beside that of its socket, which carries the
+ * encrypted bytes. Found by the address of the session (SSL *, gnutls_session_t, *tls.Conn) in its process.
+ *
+ * Its positions count bytes of plaintext, as on Unix sockets call by call. Both ends count the same ones if both have seen the session from
+ * its start: so they agree about them as they do about TCP's. Its id is that of the socket's connection with CLEW_TLS_CONNECTION.
+ */
+#ifndef CLEW_BPF_TLS_SESSION_H
+#define CLEW_BPF_TLS_SESSION_H
+
+/* TLS 1.0 to 1.3 as 1 to 4, 0: not known. struct ssl_st begins with it until OpenSSL 3.1; later struct ssl_connection_st has it behind that. */
+static __always_inline u8 tls_version_of(u64 session)
+{
+	static const u8 offsets[] = {0, 0x40, 0x48};
+	u32 version = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < sizeof(offsets); i++) {
+		if (bpf_probe_read_user(&version, sizeof(version), (void *)(session + offsets[i])) == 0 && version - 0x0301 < 4)
+			return (u8)(version - 0x0300);
+	}
+	return 0;
+}
+
+/* Nothing more will be told of it. */
+static __always_inline void tls_forget(const struct tls_key *key, u64 sk)
+{
+	struct tls_key *owner = bpf_map_lookup_elem(&tls_sockets, &sk);
+
+	if (owner && owner->session == key->session && owner->tgid == key->tgid)
+		bpf_map_delete_elem(&tls_sockets, &sk);
+	bpf_map_delete_elem(&tls_sessions, key);
+}
+
+/* The BIO that it reads from: struct ssl_st until OpenSSL 3.1, struct ssl_connection_st of 3.2 and later. */
+static const u8 tls_bio_offsets[] = {0x10, 0x48, 0x50};
+
+/* The socket whose bytes were written to the session's BIO: proven, or NULL. */
+static __noinline struct tls_socket *tls_by_bio(const struct tls_key *key)
+{
+	struct tls_socket *socket;
+	struct tls_key bio = {};
+
+	if (!key)
+		return NULL;
+	bio.tgid = key->tgid;
+	for (u32 i = 0; i < sizeof(tls_bio_offsets); i++) {
+		if (bpf_probe_read_user(&bio.session, sizeof(bio.session), (void *)(key->session + tls_bio_offsets[i])) || !bio.session)
+			continue;
+		socket = bpf_map_lookup_elem(&tls_bios, &bio);
+		if (socket)
+			return socket;
+	}
+	return NULL;
+}
+
+/* Its address may be another's next. */
+static __noinline int tls_forget_bio(const struct tls_key *key)
+{
+	struct tls_key bio = {};
+
+	if (!key)
+		return 0;
+	bio.tgid = key->tgid;
+	for (u32 i = 0; i < sizeof(tls_bio_offsets); i++) {
+		if (bpf_probe_read_user(&bio.session, sizeof(bio.session), (void *)(key->session + tls_bio_offsets[i])) == 0 && bio.session)
+			bpf_map_delete_elem(&tls_bios, &bio);
+	}
+	return 0;
+}
+
+/* Begins the stream of the session on that socket. NULL: the socket has another session, or there is no room. */
+static __noinline struct tls_session *tls_begin(struct scratch *s, struct tls_key *key, const struct tls_socket *socket, u32 missed)
+{
+	struct tls_session *fresh = &s->fresh_session, *session;
+	struct tls_key *owner;
+	struct clew_process *p;
+	u64 sk;
+
+	if (!key || !socket)
+		return NULL;
+	sk = socket->sk;
+	p = bpf_map_lookup_elem(&processes, &key->tgid);
+	if (!p)
+		return NULL;
+	owner = bpf_map_lookup_elem(&tls_sockets, &sk);
+	if (owner && (owner->session != key->session || owner->tgid != key->tgid)) {
+		/* one in another that lives: TLS in TLS; else its session was let go of without a word */
+		if (bpf_map_lookup_elem(&tls_sessions, owner) && !socket->is_inside)
+			return NULL;
+		bpf_map_delete_elem(&tls_sessions, owner);
+	}
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->sk = sk;
+	fresh->blocking = socket->blocking;
+	fresh->c.id = socket->id | CLEW_TLS_CONNECTION;
+	fresh->c.tgid = key->tgid;
+	fresh->c.epoch = selection_epoch;
+	fresh->c.runtime = (u8)p->runtime;
+	fresh->c.tls = 1;
+	fresh->c.from_start = socket->from_start && !missed;
+	fresh->c.base[0] = socket->base[0];
+	fresh->c.base[1] = socket->base[1];
+	fresh->c.http.joined = !fresh->c.from_start;
+	fresh->c.http.distrusted = fresh->c.from_start ? 0 : socket->under_way;
+	if (bpf_map_update_elem(&tls_sockets, &sk, key, BPF_ANY) || bpf_map_update_elem(&tls_sessions, key, fresh, BPF_ANY)) {
+		bpf_map_delete_elem(&tls_sockets, &sk);
+		lose(s, CLEW_LOSS_TLS_SESSIONS, 1);
+		return NULL;
+	}
+	s->counters.figures[CLEW_FIGURE_CONNECTIONS]++;
+	session = bpf_map_lookup_elem(&tls_sessions, key);
+	return session;
+}
+
+/* The session whose encrypted bytes the socket carries. */
+static __always_inline struct tls_session *tls_session_on(struct sock *sk, struct tls_key *key)
+{
+	u64 address = (u64)sk;
+	struct tls_key *found = tls_probed ? bpf_map_lookup_elem(&tls_sockets, &address) : NULL;
+
+	if (!found)
+		return NULL;
+	*key = *found;
+	return bpf_map_lookup_elem(&tls_sessions, key);
+}
+
+/* The other end of the socket sends nothing more. */
+static __noinline int tls_received_all(struct scratch *s, struct sock *sk)
+{
+	struct tls_key key;
+	struct tls_session *session = tls_session_on(sk, &key);
+
+	if (session)
+		emit_end(s, &session->c, CLEW_END_DIRECTION, CLEW_INGRESS);
+	return 0;
+}
+
+#endif

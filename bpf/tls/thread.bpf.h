@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which socket a TLS library's call is about. A socket call that happens inside of the library's call is on the session's socket. Where the
+ * program itself moves the encrypted bytes, and does so in one go (Node.js, memory BIOs of C++ programs), a call of the library that follows
+ * a receive on the same thread is of that socket, if there was just one. Where it may do other things in between (Python), the bytes prove it:
+ * what is written to a BIO was received from that socket, and the session has that BIO. Once known it is kept with the session.
+ */
+#ifndef CLEW_BPF_TLS_THREAD_H
+#define CLEW_BPF_TLS_THREAD_H
+
+/* Bit of the direction in which bytes moved last before this call: where the middle of a message may be. */
+static __always_inline u8 tls_under_way(const struct connection *c)
+{
+	if (!c->last_time_ns[0] && !c->last_time_ns[1])
+		return c->http.distrusted;
+	return c->last_time_ns[1] > c->last_time_ns[0] ? 1 << CLEW_EGRESS : 1 << CLEW_INGRESS;
+}
+
+static __always_inline void tls_describe(struct tls_socket *socket, const struct connection *c, struct sock *sk)
+{
+	socket->sk = (u64)sk;
+	socket->id = c->id;
+	socket->base[0] = c->base[0];
+	socket->base[1] = c->base[1];
+	socket->from_start = c->from_start && c->began_ns >= c->tls_since_ns;
+	socket->under_way = tls_under_way(c);
+}
+
+/* Go's sessions name their sockets themselves. */
+static __noinline int tls_note_go(struct connection *c, struct sock *sk)
+{
+	struct tls_socket socket = {};
+
+	if (!c)
+		return 0;
+	tls_describe(&socket, c, sk);
+	bpf_map_update_elem(&tls_go_sockets, &socket.sk, &socket, BPF_ANY);
+	return 1;
+}
+
+/* A socket call of a process whose TLS libraries have probes, before its bytes are looked at. True: within a call of the library. */
+static __noinline int tls_note(struct connection *c, struct sock *sk, u32 blocking)
+{
+	struct tls_thread *t =
+		bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!t || !c || !t->session)
+		return 0;
+	/* what comes by the library's own calls is never HTTP on the wire, or the library has left it to the kernel (kTLS) */
+	c->direction[0].state = HTTP1_OPAQUE;
+	c->direction[1].state = HTTP1_OPAQUE;
+	if (t->inside.sk)
+		return 1;
+	tls_describe(&t->inside, c, sk);
+	t->inside.blocking = (u8)blocking;
+	t->inside.is_inside = 1;
+	return 1;
+}
+
+#define TLS_RECORD_BYTES 32 /* header and more than anybody can guess */
+
+static __always_inline u64 tls_mix(const u64 *words, u32 tgid)
+{
+	u64 sum = tgid;
+
+#pragma unroll
+	for (u32 i = 0; i < TLS_RECORD_BYTES / sizeof(u64); i++)
+		sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15ull;
+	return sum ^ sum >> 29;
+}
+
+/* A receive outside of the library's calls: are these the first bytes of a record? Then the program will hand them to the library. */
+static __noinline int tls_received(struct scratch *s, struct connection *c, struct sock *sk, u32 moved)
+{
+	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+	const u64 *words = (const u64 *)(s->bytes + SCRATCH_HEADROOM);
+	const u8 *record = s->bytes + SCRATCH_HEADROOM;
+	u64 key;
+
+	if (!t || !c || t->session || s->iov_count || moved < TLS_RECORD_BYTES)
+		return 0;
+	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, TLS_RECORD_BYTES, (void *)s->buffer))
+		return 0;
+	if (record[0] < 20 || record[0] > 23 || record[1] != 3 || record[2] > 4)
+		return 0;
+	if (t->received.sk && t->received.sk != (u64)sk)
+		t->received_more = 1;
+	tls_describe(&t->received, c, sk);
+	t->received.blocking = (u8)s->blocking;
+	t->received.is_inside = 0;
+	key = tls_mix(words, (u32)(bpf_get_current_pid_tgid() >> 32));
+	bpf_map_update_elem(&tls_records, &key, &t->received, BPF_ANY);
+	return 1;
+}
+
+/* The same two for the sys_exit backend, whose stack has no room: s->readable is set. */
+static __noinline int tls_on_exit(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
+{
+	if (!s || !c || !c->tls_since_ns || !c->has_base[0])
+		return 0;
+	if (!tls_note(c, sk, s->blocking) && direction == CLEW_INGRESS && s->readable)
+		tls_received(s, c, sk, moved);
+	return 1;
+}
+
+#endif
