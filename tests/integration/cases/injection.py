@@ -6,6 +6,7 @@ import re
 
 from harness import env
 from harness.case import case, check, need
+from harness.certificate import Certificate
 from harness.load import load
 from harness.process import Process, free_port, run
 from harness.spans import CLIENT, SERVER
@@ -26,6 +27,14 @@ def python_threads(ctx, following):
     port = free_port()
     process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "pooled"])
     process.wait_port(port)
+    return process, port
+
+
+def python_behind_tls(ctx, following):
+    port, certificate = free_port(), Certificate(ctx)
+    process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "plain", *certificate.files])
+    process.wait_port(port)
+    ctx.load_options = certificate.load
     return process, port
 
 
@@ -106,7 +115,7 @@ def register(name, start, concurrency=8, calls=1, least=lambda count: count, way
     def one(ctx):
         count = ctx.count(200, 4000, 50)
         _, port, here, there = two_nodes(ctx, start, way)
-        load(ctx, port, count, concurrency=concurrency, prefix="/h/")
+        load(ctx, port, count, concurrency=concurrency, prefix="/h/", **getattr(ctx, "load_options", {}))
         here.wait_spans((1 + calls) * count)
         there.wait_spans(calls * count)
         near, far, pairs = joined(here, there)
@@ -115,6 +124,7 @@ def register(name, start, concurrency=8, calls=1, least=lambda count: count, way
 
 
 register("python-threads", python_threads)
+register("python-behind-tls", python_behind_tls)
 register("go", go_sequence, calls=3)
 register("node", node("sequence"), least=lambda count: count * 8 // 10)  # not what waited for a connection of the pool
 register("node-after-timers", node("timer"), least=lambda count: 0)
