@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -40,6 +42,34 @@ class Descriptor {
 };
 
 base::Error failed(std::string_view what) { return {fmt::format("{}: {}", what, std::strerror(errno))}; }
+
+// May an sk_msg program reach the storage of a task? Since about 6.15. Tried, for libbpf's own answer is wrong here: it takes a helper that a
+// kind of program may not call for one that is there.
+bool reaches_task_storage() {
+  btf* const types = btf__new_empty();
+  const int number = types == nullptr ? -1 : btf__add_int(types, "int", 4, BTF_INT_SIGNED);
+  int answer = -1;
+  if (number > 0 && btf__load_into_kernel(types) == 0) {
+    LIBBPF_OPTS(bpf_map_create_opts, options, .btf_fd = static_cast<uint32_t>(btf__fd(types)), .btf_key_type_id = static_cast<uint32_t>(number),
+                .btf_value_type_id = static_cast<uint32_t>(number), .map_flags = BPF_F_NO_PREALLOC);
+    const Descriptor map(bpf_map_create(BPF_MAP_TYPE_TASK_STORAGE, "clew_trial", 4, 4, 0, &options));
+    const bpf_insn program[] = {
+        {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_get_current_task_btf},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 2, .src_reg = 0, .off = 0, .imm = 0},
+        {.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 1, .src_reg = BPF_PSEUDO_MAP_FD, .off = 0, .imm = map.get()},
+        {.code = 0, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .src_reg = 0, .off = 0, .imm = 0},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 4, .src_reg = 0, .off = 0, .imm = 0},
+        {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_task_storage_get},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = SK_PASS},
+        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+    };
+    if (map.get() >= 0) answer = bpf_prog_load(BPF_PROG_TYPE_SK_MSG, "clew_trial", "Dual BSD/GPL", program, std::size(program), nullptr);
+  }
+  btf__free(types);
+  const Descriptor loaded(answer);
+  return answer >= 0;
+}
 
 // Some kernels (from 6.6.128, 6.12.75, 6.18.14, 6.19 on; mended in 7.2) tell the owner of a socket in such a map that it has nothing to
 // read when it has. Programs that ask and then wait would hang, so a connection of our own is asked first. Returns whether the answer is
@@ -87,10 +117,9 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
                        skeleton.maps.http_servers, skeleton.maps.injected_sockets})
     bpf_map__set_autocreate(map, wanted);
   const bool beside = wanted && settings->tcp_option;
-  for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.listeners}) bpf_map__set_autocreate(map, beside);
+  for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.carried_in_tls, skeleton.maps.listeners}) bpf_map__set_autocreate(map, beside);
   skeleton.rodata->carrying = beside;
-  // Since about 6.15; without it the contexts of encrypted requests stay here.
-  skeleton.rodata->carrying_tls = beside && libbpf_probe_bpf_helper(BPF_PROG_TYPE_SK_MSG, BPF_FUNC_task_storage_get, nullptr) == 1;
+  skeleton.rodata->carrying_tls = beside && reaches_task_storage();  // else the contexts of encrypted requests stay here
   skeleton.rodata->injecting = wanted;
   if (!wanted) return;
   skeleton.rodata->injecting_header = settings->header;

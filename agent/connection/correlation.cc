@@ -16,6 +16,16 @@ using capture::opposite;
 using exchange::Exchange;
 using protocols::Step;
 
+namespace {
+
+// What the kernel counts a direction's bytes from.
+uint32_t kernel_base(const capture::Connection& connection, Direction direction) {
+  const uint32_t base = connection.base[static_cast<size_t>(direction)];
+  return connection.is_tls ? ~base : base;
+}
+
+}  // namespace
+
 // The trace context that a request carries. Our own is a traceparent, whatever is read from others.
 std::optional<correlation::RemoteContext> Connections::remote_context(const Step& step, bool injected) {
   if (!step.is_request || step.context_fields.empty()) return std::nullopt;
@@ -52,8 +62,7 @@ correlation::Caller Connections::caller_of(Entry& entry, Direction direction) {
 void Connections::correlate(Entry& entry, Direction direction, Exchange& exchange, const correlation::RemoteContext* remote) {
   std::optional<correlation::RemoteContext> beside;
   if (carried_.size() != 0 && entry.info.has_base) {
-    beside =
-        carried_.take(entry.info.id, direction, entry.info.base[static_cast<size_t>(direction)] + static_cast<uint32_t>(exchange.position));
+    beside = carried_.take(entry.info.id, direction, kernel_base(entry.info, direction) + static_cast<uint32_t>(exchange.position));
     if (remote != nullptr) beside.reset();  // what the program says itself comes first
   }
   if (beside) {
@@ -80,8 +89,7 @@ void Connections::carried(const capture::Carried& carried) {
     Entry& entry = *found->second;
     Exchange* const latest = entry.place.is_client ? entry.exchanges.latest() : nullptr;
     if (latest == nullptr || !entry.info.has_base) return;
-    const uint32_t base = entry.info.base[static_cast<size_t>(Direction::kEgress)];
-    if (!CarriedContexts::is_at(carried, base + static_cast<uint32_t>(latest->position))) return;
+    if (!CarriedContexts::is_at(carried, kernel_base(entry.info, Direction::kEgress) + static_cast<uint32_t>(latest->position))) return;
     latest->injected = capture::Bytes::Injected::kAdded;
     correlator_.request_carried(key_of(entry.place, *latest), CarriedContexts::context_of(carried));
     return;

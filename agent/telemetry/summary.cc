@@ -57,7 +57,9 @@ std::string summary(const std::vector<base::Counters::Sample>& samples, std::chr
   for (const LabelledCounter& counter : counters)
     if (counter.name == "clew_injected_total" && counter.value != 0)
       text += fmt::format("clew: {} request{} {}\n", counter.value, counter.value == 1 ? "" : "s",
-                          counter.label("how") == "added" ? "given a traceparent" : "passed on with clew's own parent id");
+                          counter.label("how") == "added"     ? "given a traceparent"
+                          : counter.label("how") == "updated" ? "passed on with clew's own parent id"
+                                                              : "sent with a trace context in a TCP option");
   text += losses.empty() ? "clew: nothing lost\n" : "clew: lost\n" + table(losses, "clew:   ");
   return text;
 }

@@ -56,6 +56,14 @@ struct {
 	__type(value, struct carried_list);
 } carried_in SEC(".maps");
 
+/* The same of a server's TLS sessions, by connection id: who reads them has no socket at hand. The oldest is evicted: its request has none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct carried_list);
+} carried_in_tls SEC(".maps");
+
 /* Listening socket of a selected process; the kernel gives the sockets of its connections a copy. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -124,25 +132,27 @@ static __always_inline bool carry_context(struct scratch *s, void *sk, u64 conne
 	return true;
 }
 
-/* The context that came with the request that begins at `sequence`, into `w`. */
-static __always_inline bool carried_context(struct sock *sk, struct work *w, u32 sequence)
+/* The context that came with the request that begins at `sequence`, into `w`. `sk`: NULL for a TLS session. */
+static __always_inline bool carried_context(struct connection *c, struct sock *sk, struct work *w, u32 sequence)
 {
-	struct carried_list *list = bpf_sk_storage_get(&carried_in, sk, 0, 0);
-	u64 first, second, parent;
+	u64 first, second, parent, id = c->id;
+	u16 place = (u16)(sequence - CARRIED_MAGIC_TLS);
+	struct carried_list *list;
 
+	list = sk ? bpf_sk_storage_get(&carried_in, sk, 0, 0) : bpf_map_lookup_elem(&carried_in_tls, &id);
 	if (!list)
 		return false;
 	for (u32 i = 0; i < CARRIED; i++) {
-		struct carried *c = &list->of[i];
+		struct carried *each = &list->of[i];
 
-		if (!c->kind || c->is_tls || c->sequence != sequence)
+		if (!each->kind || (sk ? each->is_tls || each->sequence != sequence : each->place != place))
 			continue;
-		__builtin_memcpy(&first, c->ids, sizeof(first));
-		__builtin_memcpy(&second, c->ids + 8, sizeof(second));
-		__builtin_memcpy(&parent, c->ids + 16, sizeof(parent));
+		__builtin_memcpy(&first, each->ids, sizeof(first));
+		__builtin_memcpy(&second, each->ids + 8, sizeof(second));
+		__builtin_memcpy(&parent, each->ids + 16, sizeof(parent));
 		put_trace_id(&w->context, first, second);
 		put_hex(w->context.text + PARENT_ID_AT, parent);
-		w->sampled = c->kind == CARRIED_SAMPLED;
+		w->sampled = each->kind == CARRIED_SAMPLED;
 		return true;
 	}
 	return false;
@@ -193,6 +203,16 @@ static __always_inline void write_option(struct bpf_sock_ops *ops, struct carrie
 	}
 }
 
+static __always_inline struct carried_list *list_of_session(u64 id)
+{
+	struct carried_list *list = bpf_map_lookup_elem(&carried_in_tls, &id), none = {};
+
+	if (list)
+		return list;
+	bpf_map_update_elem(&carried_in_tls, &id, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&carried_in_tls, &id);
+}
+
 /* A segment with an option that the kernel does not know has arrived, and nobody has read its bytes yet. */
 static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
@@ -205,6 +225,7 @@ static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_soc
 	struct scratch *s;
 	bool is_tls;
 	u16 place;
+	u64 id;
 
 	if (!segment_of(ops, &sequence, &bytes) || !bytes)
 		return;
@@ -235,7 +256,8 @@ static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_soc
 	begins = is_tls ? place : sequence + (u16)((u16)(place + CARRIED_MAGIC) - (u16)sequence);
 	if (!is_tls && begins - sequence >= bytes)
 		return; /* of another piece of what was one segment once */
-	list = bpf_sk_storage_get(&carried_in, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	id = bpf_get_socket_cookie(ops) | (is_tls ? CLEW_TLS_CONNECTION : 0);
+	list = is_tls ? list_of_session(id) : bpf_sk_storage_get(&carried_in, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	s = scratch_of(SCRATCH_OPTION);
 	if (!list || !s)
 		return;
@@ -250,7 +272,7 @@ static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_soc
 	c->kind = option->kind;
 	__builtin_memcpy(c->ids, option->ids, sizeof(c->ids));
 	s->counters.figures[CLEW_FIGURE_CARRIED_IN]++;
-	tell_carried(s, bpf_get_socket_cookie(ops) | (is_tls ? CLEW_TLS_CONNECTION : 0), CLEW_INGRESS, c);
+	tell_carried(s, id, CLEW_INGRESS, c);
 }
 
 #define CARRIES_OUT BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
