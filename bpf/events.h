@@ -131,8 +131,8 @@ struct clew_event_connection {
 	clew_u16 peer_port;
 	clew_u16 local_path_length; /* Unix sockets: bytes of the name, abstract names begin with NUL */
 	clew_u16 peer_path_length;
-	/* By direction, TCP: sequence number of byte 0; TLS: that of the socket's, if seen from the start. Unix sockets: a number for the socket that sends there, 0 where byte 0 was not
-	 * seen. Both ends know both: together they name the connection. */
+	/* By direction, TCP: sequence number of byte 0; TLS: that of the socket's, if seen from the start. Unix sockets: a number for the
+	 * socket that sends there, 0 where byte 0 was not seen. Both ends know both: together they name the connection. */
 	clew_u32 base[2];
 	clew_u8 local_address[16];
 	clew_u8 peer_address[16];
@@ -278,11 +278,11 @@ enum clew_selected_by {
 };
 struct clew_process {
 	clew_u32 selected_by;
-	clew_u32 runtime; /* enum clew_runtime; not none: has an entry in `runtimes` */
-	clew_u32 rule;	  /* enum clew_rule */
-	clew_u32 serves;  /* enum clew_serving, written by the kernel */
-	clew_u32 once;	  /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
-	clew_u32 tls_told; /* how often user space was told that it speaks TLS, written by the kernel … */
+	clew_u32 runtime;      /* enum clew_runtime; not none: has an entry in `runtimes` */
+	clew_u32 rule;	       /* enum clew_rule */
+	clew_u32 serves;       /* enum clew_serving, written by the kernel */
+	clew_u32 once;	       /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 tls_told;     /* how often user space was told that it speaks TLS, written by the kernel … */
 	clew_u64 tls_told_ns;  /* … and when */
 	clew_u64 tls_since_ns; /* its TLS libraries have probes since then, 0: they have none */
 };

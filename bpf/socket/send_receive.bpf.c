@@ -46,8 +46,8 @@ static __always_inline bool is_handled(struct connection *c, const struct tcp_po
  */
 static __always_inline bool is_known_cipher(const struct connection *c, struct sock *sk)
 {
-	return c->tls_since_ns && c->id && !c->announced && c->direction[0].state == HTTP1_OPAQUE && c->direction[1].state == HTTP1_OPAQUE &&
-	       sk->__sk_common.skc_family != AF_UNIX;
+	return c->tls_since_ns && c->id && !c->announced && c->direction[0].state == HTTP1_OPAQUE &&
+	       c->direction[1].state == HTTP1_OPAQUE && sk->__sk_common.skc_family != AF_UNIX;
 }
 
 static __noinline int on_cipher(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)

@@ -52,7 +52,8 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	struct scratch *s;
 	u64 sk = 0;
 
-	if (!t || !t->session) /* of two calls, one within the other, the inner one was taken: TLS in TLS, a write by what a read has called */
+	if (!t ||
+	    !t->session) /* of two calls, one within the other, the inner one was taken: TLS in TLS, a write by what a read has called */
 		return 0;
 	call.flags = t->flags;
 	call.session = t->session;
