@@ -135,8 +135,8 @@ struct clew_event_connection {
 	clew_u16 peer_port;
 	clew_u16 local_path_length; /* Unix sockets: bytes of the name, abstract names begin with NUL */
 	clew_u16 peer_path_length;
-	/* By direction, TCP: sequence number of byte 0; TLS: that of the socket's, if seen from the start. Unix sockets: a number for the socket that sends there, 0 where byte 0 was not
-	 * seen. Both ends know both: together they name the connection. */
+	/* By direction, TCP: sequence number of byte 0; TLS: that of the socket's, if seen from the start. Unix sockets: a number for the
+	 * socket that sends there, 0 where byte 0 was not seen. Both ends know both: together they name the connection. */
 	clew_u32 base[2];
 	clew_u8 local_address[16];
 	clew_u8 peer_address[16];

@@ -93,8 +93,8 @@ struct connection {
 	u8 padding[5];
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
-	u32 base[2];	 /* TCP: sequence number of byte 0 */
-	u64 position[2]; /* bytes so far */
+	u32 base[2];	  /* TCP: sequence number of byte 0 */
+	u64 position[2];  /* bytes so far */
 	u64 last_time_ns[2];
 	u64 mmsg_vector[2]; /* sendmmsg, recvmmsg: the vector under way and its next entry */
 	u32 mmsg_next[2];
@@ -191,8 +191,8 @@ struct {
 } tls_sockets SEC(".maps");
 
 /*
- * The first bytes of what a process has received, mixed → from which socket. Written at a receive, read when the program hands the same bytes
- * to the library; the oldest are forgotten.
+ * The first bytes of what a process has received, mixed → from which socket. Written at a receive, read when the program hands the same
+ * bytes to the library; the oldest are forgotten.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -210,8 +210,8 @@ struct {
 } tls_bios SEC(".maps");
 
 /*
- * Address of a TCP socket of a Go process → what its first bytes have shown of it. There another thread may be the one that writes. Written by
- * the socket's first call, deleted with the socket.
+ * Address of a TCP socket of a Go process → what its first bytes have shown of it. There another thread may be the one that writes. Written
+ * by the socket's first call, deleted with the socket.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

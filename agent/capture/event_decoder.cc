@@ -55,7 +55,10 @@ Execution execution_of(const clew_execution& e) { return {.runtime = e.runtime, 
 }  // namespace
 
 EventDecoder::EventDecoder(Sink& sink, ProcessSink& processes, base::Counters& counters)
-    : sink_(sink), processes_(processes), events_(counters.get("clew_events_total", "source=\"socket\"")), tls_events_(counters.get("clew_events_total", "source=\"tls\"")) {}
+    : sink_(sink),
+      processes_(processes),
+      events_(counters.get("clew_events_total", "source=\"socket\"")),
+      tls_events_(counters.get("clew_events_total", "source=\"tls\"")) {}
 
 bool EventDecoder::decode(std::span<const std::byte> event) {
   if (event.empty()) return false;

@@ -37,7 +37,7 @@ struct Connection {
   bool has_base = false;
   bool is_tls = false;      // the plaintext of a TLS session; the socket has another connection, which may be told of, too
   uint8_t tls_version = 0;  // 1 to 4: TLS 1.0 to 1.3, 0: not known
-  bool passive = false;  // a packet capture: no process; every exchange gives one SERVER span
+  bool passive = false;     // a packet capture: no process; every exchange gives one SERVER span
   uint64_t time_ns = 0;
 };
 

@@ -148,7 +148,9 @@ void explain_process(const discovery::ProcFs& proc, const ProcessInfo& process, 
   explain_parents(proc, process);
   explain_injection(process.process_id, clews);
   if (explain_tracing(process.process_id, clews))
-    line("spans", "every HTTP/1.0 and HTTP/1.1 exchange over TCP and Unix sockets, in plain text or by a TLS library that is named above; see: clew status");
+    line("spans",
+         "every HTTP/1.0 and HTTP/1.1 exchange over TCP and Unix sockets, in plain text or by a TLS library that is named above; see: clew "
+         "status");
 }
 
 }  // namespace

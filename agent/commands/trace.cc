@@ -269,7 +269,8 @@ std::optional<int> Trace::start_child() {
     return static_cast<int>(cli::ExitCode::kFailed);
   }
   child_.emplace(std::move(*child));
-  if (const auto selected = processes_->select_command(static_cast<uint32_t>(child_->process_id()), options_.trace.select.command[0]); !selected) {
+  if (const auto selected = processes_->select_command(static_cast<uint32_t>(child_->process_id()), options_.trace.select.command[0]);
+      !selected) {
     messages_.always(selected.error().message);
     return static_cast<int>(cli::ExitCode::kFailed);
   }

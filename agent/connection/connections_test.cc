@@ -99,6 +99,39 @@ TEST_F(ConnectionsTest, RequestsThatAreRepeatedShareTheirAttributesUntilSomethin
   for (const exporter::Span& span : spans) EXPECT_FALSE(span.name.empty());
 }
 
+TEST_F(ConnectionsTest, ThePlaintextOfATlsSessionSaysSo) {
+  capture::Connection session = describe(1 | correlation::kTlsConnection);
+  session.is_tls = true;
+  session.tls_version = 4;
+  Played played = open(session);
+  played.client(request("/a"));
+  played.server(response(200));
+  const auto found = connections().take_spans();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(get(found[0], "url.scheme"), "https");
+  EXPECT_EQ(get(found[0], "tls.protocol.version"), "1.3");
+  Played plain = open(describe(2));
+  plain.client(request("/b"));
+  plain.server(response(200));
+  const auto other = connections().take_spans();
+  ASSERT_EQ(other.size(), 1u);
+  EXPECT_EQ(get(other[0], "url.scheme"), "http");
+  EXPECT_EQ(get(other[0], "tls.protocol.version"), "");
+}
+
+// CONNECT, and then what is encrypted: two streams of one socket.
+TEST_F(ConnectionsTest, ASocketAndItsTlsSessionAreTwoConnections) {
+  Played plain = open(describe(1, Role::kClient));
+  plain.client("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n");
+  plain.server("HTTP/1.1 200 OK\r\n\r\n");
+  capture::Connection inside = describe(1 | correlation::kTlsConnection, Role::kClient);
+  inside.is_tls = true;
+  Played session = open(inside);
+  session.client(request("/inside"));
+  session.server(response(204));
+  EXPECT_EQ(spans().size(), 2u);
+}
+
 TEST_F(ConnectionsTest, WithoutARoleTheFirstBytesTellWhoAsks) {
   Played c = open(describe(1, Role::kUnknown));
   c.client(request("/a"));

@@ -54,7 +54,9 @@ bool is_go(const discovery::ElfFile& file) {
 
 void add_go_probes(const discovery::ElfFile& file, FileProbes& result) {
   if (!is_go(file)) return;
-  const auto complain = [&result](std::string_view why) { result.description.push_back(fmt::format("go crypto/tls: not followed: {}", why)); };
+  const auto complain = [&result](std::string_view why) {
+    result.description.push_back(fmt::format("go crypto/tls: not followed: {}", why));
+  };
   const auto functions = runtime::find_go_functions(file, kFunctions);
   if (!functions) return complain(functions.error().message);
   const auto& write = (*functions)[0];

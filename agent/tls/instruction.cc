@@ -64,15 +64,16 @@ std::optional<Instruction> decode(std::span<const uint8_t> code, uint64_t addres
   for (size_t i = 0; i < found.operand_count; ++i)
     if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER && (operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0)
       result.writes |= bit_of(operands[i].reg.value);
-  const bool direct = result.flow != Instruction::Flow::kNext && found.operand_count > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+  const bool direct =
+      result.flow != Instruction::Flow::kNext && found.operand_count > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
   ZyanU64 target = 0;
   if (direct && ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&found, operands.data(), address, &target))) result.target = target;
   const bool short_operand = (found.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE) != 0;
   const bool conditional = found.mnemonic != ZYDIS_MNEMONIC_LOOP && found.mnemonic != ZYDIS_MNEMONIC_LOOPE &&
                            found.mnemonic != ZYDIS_MNEMONIC_LOOPNE && found.mnemonic != ZYDIS_MNEMONIC_JRCXZ &&
                            found.mnemonic != ZYDIS_MNEMONIC_JECXZ;
-  result.emulated = (result.target && !short_operand && conditional) || is_push_of_register(code, found.length) ||
-                    (found.length == 1 && code[0] == 0x90);
+  result.emulated =
+      (result.target && !short_operand && conditional) || is_push_of_register(code, found.length) || (found.length == 1 && code[0] == 0x90);
   if (found.mnemonic == ZYDIS_MNEMONIC_MOVSXD || found.mnemonic == ZYDIS_MNEMONIC_MOV)
     result.extends_edx = is_register(operands[1], ZYDIS_REGISTER_EDX) &&
                          (is_register(operands[0], ZYDIS_REGISTER_RDX) || is_register(operands[0], ZYDIS_REGISTER_EDX));

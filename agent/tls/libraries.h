@@ -13,9 +13,9 @@ namespace clew::tls {
 struct LibraryFunction {
   std::string_view name;
   std::string_view library;
-  uint32_t flags = 0;     // enum clew_tls_flag
-  bool is_free = false;   // ends a session
-  bool is_bio = false;    // takes encrypted bytes from the program
+  uint32_t flags = 0;    // enum clew_tls_flag
+  bool is_free = false;  // ends a session
+  bool is_bio = false;   // takes encrypted bytes from the program
 };
 
 /// All take (session, buffer, size, …) but those that end a session. OpenSSL's names are also LibreSSL's and BoringSSL's.

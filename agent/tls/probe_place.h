@@ -17,8 +17,8 @@ struct Place {
 };
 
 /// `code`: of the whole function, at `address`. `intact`: registers that must hold what they held at the entry; with kRsp also the return
-/// address is where a return probe looks for it. The first emulated instruction that is reached from the entry in a straight line, passed once
-/// in each call, before any of these is written; else the entry, which is always right. Looks at some 16 instructions, and at all for
+/// address is where a return probe looks for it. The first emulated instruction that is reached from the entry in a straight line, passed
+/// once in each call, before any of these is written; else the entry, which is always right. Looks at some 16 instructions, and at all for
 /// jumps into them.
 Place find_place(std::span<const uint8_t> code, uint64_t address, uint8_t intact);
 

@@ -14,8 +14,8 @@ namespace clew::tls {
 namespace {
 
 // In nearly every process, and never with TLS in them.
-constexpr std::array<std::string_view, 8> kOthers = {"libc.so", "libc-", "ld-linux", "libstdc++.so", "libm.so",
-                                                     "libgcc_s.so", "libpthread", "libz.so"};
+constexpr std::array<std::string_view, 8> kOthers = {"libc.so", "libc-",       "ld-linux",   "libstdc++.so",
+                                                     "libm.so", "libgcc_s.so", "libpthread", "libz.so"};
 
 bool is_other(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);

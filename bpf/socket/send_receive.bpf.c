@@ -50,28 +50,27 @@ static __always_inline bool is_known_cipher(const struct connection *c, struct s
 	       c->direction[1].state == HTTP1_OPAQUE && sk->__sk_common.skc_family != AF_UNIX;
 }
 
+/* 2: the library sends what its caller has given it. By itself, and not the one that looks at it, for the stack. */
 static __noinline int on_cipher(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs;
-	u32 tgid;
+	int what = 1;
 
 	if (!s || !c)
 		return 0;
 	if (tls_note(c, sk, s->blocking)) {
-		if (direction == CLEW_EGRESS)
-			tls_sends(s);
+		what = direction == CLEW_EGRESS ? 2 : 1;
 	} else if (direction == CLEW_INGRESS) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		if (!(task->thread_info.status & TS_COMPAT) && is_call_on(task, regs, sk) &&
 		    find_buffer(s, c, CLEW_INGRESS, regs->orig_ax, regs->si, regs->dx) == 0)
 			tls_received(s, c, sk, moved);
-		tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
 		if (c->runtime == CLEW_RUNTIME_NODE)
-			begin_node_turn(s, c->id, tgid, false);
+			begin_node_turn(s, c->id, (u32)(bpf_get_current_pid_tgid() >> 32), false);
 	}
-	c->last_time_ns[direction & 1] = bpf_ktime_get_ns();
-	return 1;
+	c->last_time_ns[direction & 1] = bpf_ktime_get_ns(); /* behind what asks for the one before */
+	return what;
 }
 
 static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 direction, bool again)
@@ -113,8 +112,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		return 0;
 	if (is_known_cipher(c, sk)) {
 		s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
-		if (!again)
-			on_cipher(s, c, sk, (u32)moved, direction);
+		if (!again && on_cipher(s, c, sk, (u32)moved, direction) == 2)
+			tls_sends(s);
 		return 0;
 	}
 	if (sk->__sk_common.skc_family != AF_UNIX) {

@@ -92,7 +92,8 @@ void add_server_attributes(const MessageHead& request, const Target& target, con
 std::string socket_authority(const ExchangeFacts& facts) {
   std::string text(facts.server_address);
   if (text.find(':') != std::string::npos) text = '[' + text + ']';
-  if (facts.server_port != 0 && facts.server_port != default_port(scheme_on_wire(facts))) text.append(":").append(Decimal(facts.server_port).text());
+  if (facts.server_port != 0 && facts.server_port != default_port(scheme_on_wire(facts)))
+    text.append(":").append(Decimal(facts.server_port).text());
   return text;
 }
 

@@ -147,6 +147,26 @@ TEST_F(DescribeTest, AResponseAloneIsDescribedToo) {
   EXPECT_EQ(get(d, "http.request.method"), "(none)");
 }
 
+TEST_F(DescribeTest, WhatIsEncryptedIsHttps) {
+  facts_.is_encrypted = true;
+  const Description server = describe("GET /a HTTP/1.1\r\nHost: shop", "HTTP/1.1 200 OK");
+  EXPECT_EQ(get(server, "url.scheme"), "https");
+  EXPECT_EQ(get(server, "server.port"), "443");
+  facts_.is_client_side = true;
+  const Description client = describe("GET /a HTTP/1.1\r\nHost: shop", "HTTP/1.1 200 OK");
+  EXPECT_EQ(get(client, "url.full"), "https://shop/a");
+  EXPECT_EQ(get(client, "server.port"), "443");
+  facts_.server_port = 443;
+  EXPECT_EQ(get(describe("GET /a HTTP/1.0", "HTTP/1.1 200 OK"), "url.full"), "https://10.0.0.1/a");
+  facts_.server_port = 80;
+  EXPECT_EQ(get(describe("GET /a HTTP/1.0", "HTTP/1.1 200 OK"), "url.full"), "https://10.0.0.1:80/a");
+}
+
+TEST_F(DescribeTest, AProxyThatDecryptsKnowsBetterThanTheWire) {
+  facts_.is_encrypted = true;
+  EXPECT_EQ(get(describe("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: http", "HTTP/1.1 200 OK"), "url.scheme"), "http");
+}
+
 TEST(Http1Describe, KnownMethodsComeFromTheEnvironment) {
   const auto method_of = [](const char* value) {
     Http1 protocol;

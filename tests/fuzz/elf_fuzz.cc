@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libFuzzer target over the files of traced processes: whatever an ELF file says of itself, looking for TLS functions in it ends, with probes
-// inside of the file, or with a reason. Input: the file.
+// libFuzzer target over the files of traced processes: whatever an ELF file says of itself, looking for TLS functions in it ends, with
+// probes inside of the file, or with a reason. Input: the file.
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -273,5 +273,15 @@ TEST_F(NodeTest, AnImmediateIsNobodysIfANoteWasLostOrItsRequestIsAnswered) {
   EXPECT_EQ(told(send_behind(kBackOne, id)), "none");
 }
 
+// What libuv reads belongs to the socket; the request is in the plaintext of its TLS session.
+TEST_F(NodeTest, ARequestOverTlsIsOfTheTurnInWhichItsSocketWasRead) {
+  const RequestKey secure{.connection = kOne.connection | kTlsConnection, .position = 0};
+  read(kOne.connection, 1);
+  node_.received(secure, call(0, 0));
+  const auto cause = send({.connection = kBackOne.connection | kTlsConnection, .position = 0}, 8);
+  ASSERT_TRUE(cause);
+  EXPECT_EQ(cause->request, secure);
+}
+
 }  // namespace
 }  // namespace clew::correlation

@@ -200,10 +200,12 @@ def later(ctx):
     check("libssl" not in Path(f"/proc/{process.pid}/maps").read_text(), "the library is there already")
     gate.touch()
     process.wait_port(port)
+    load(ctx, port, 1, tag="first", **certificate.load)  # its handshake is the sign; it may itself be over by then
+    time.sleep(seconds(0.5))
     seen = load(ctx, port, 200, concurrency=8, **certificate.load)
     clew.wait_spans(200)
     result = clew.stop()
-    truth.expect(seen, result.spans, SERVER, losses=result.summary())
+    truth.expect(seen, [s for s in result.spans if "first" not in s.path], SERVER, losses=result.summary())
 
 
 @case("tls/connect/through-a-proxy")
@@ -258,7 +260,7 @@ def recording(ctx):
     over_tls(again)
 
 
-@case("tls/inject/left-alone")
+@case("tls/inject/left-alone", matrix=True)
 def injection(ctx):
     """--inject: not a byte is added to what is encrypted, and the spans are those of before."""
     n = ctx.count(200, 2000, 40)

@@ -2,7 +2,8 @@
 // A load client that keeps the ground truth: every request has its own path, and for each one it writes what it saw, when, and from which
 // port.
 //
-// usage: load --port P [--host A] [--unix PATH] [--tls | --tls1.2] --requests N | --seconds S  [--concurrency C] [--close] [--methods GET,POST]
+// usage: load --port P [--host A] [--unix PATH] [--tls | --tls1.2] --requests N | --seconds S  [--concurrency C] [--close] [--methods
+// GET,POST]
 //             [--body-max BYTES] [--chunked-every K] [--vary] [--prefix /r/] [--tag T] [--host-header H] > truth.tsv
 // Output, one line per request, separated by tabs, times in ns of CLOCK_REALTIME:
 //   method path status request_body response_body start end server_pid local_port error
