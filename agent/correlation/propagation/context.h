@@ -28,11 +28,11 @@ struct RemoteContext {
   SpanId span_id{};    // the caller's span: our parent
   Propagator propagator = Propagator::kTraceContext;
   Sampled sampled = Sampled::kDeferred;
-  bool in_tcp_option = false;  // beside the request, not in it
-  uint8_t flags = 0;           // kFlagSampled says what `sampled` says; kFlagRandom as received
+  uint8_t flags = 0;  // kFlagSampled says what `sampled` says; kFlagRandom as received
   /// tracestate, at most kTraceStateMax bytes: valid members in their order, without spaces around them, empty or repeated ones. It
   /// comes with traceparent only, and is for a span: a header that is passed on must be passed on as it is.
   std::string trace_state;
+  bool in_tcp_option = false;  // beside the request, not in it
 
   bool operator==(const RemoteContext&) const = default;
 };
