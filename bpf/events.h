@@ -300,12 +300,12 @@ enum clew_selected_by {
 };
 struct clew_process {
 	clew_u32 selected_by;
-	clew_u32 runtime;      /* enum clew_runtime; not none: has an entry in `runtimes` */
-	clew_u32 rule;	       /* enum clew_rule */
-	clew_u32 serves;       /* enum clew_serving, written by the kernel */
-	clew_u32 once;	       /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
-	clew_u32 own_answers;  /* CLEW_RULE_POOLS, written by the kernel */
-	clew_u32 tls_told;     /* how often user space was told that it speaks TLS, written by the kernel … */
+	clew_u32 runtime;     /* enum clew_runtime; not none: has an entry in `runtimes` */
+	clew_u32 rule;	      /* enum clew_rule */
+	clew_u32 serves;      /* enum clew_serving, written by the kernel */
+	clew_u32 once;	      /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 own_answers; /* CLEW_RULE_POOLS, written by the kernel */
+	clew_u32 tls_told;    /* how often user space was told that it speaks TLS, written by the kernel … */
 	clew_u32 padding;
 	clew_u64 tls_told_ns;  /* … and when */
 	clew_u64 tls_since_ns; /* its TLS libraries have probes since then, 0: they have none */

@@ -85,11 +85,11 @@ struct connection {
 	u8 existing; /* was open before clew looked: its beginning is unknown (Unix sockets) */
 	u8 ended;    /* bit 0, 1: that direction; 7: END_CLOSED or END_RESET was sent */
 	u8 has_base[2];
-	u8 reset;	 /* ended by a reset or an error, while bytes were still to be read */
-	u8 runtime;	 /* enum clew_runtime, of the process */
-	u8 tls;		 /* plaintext of a TLS session */
-	u8 tls_version;	 /* 1 to 4: TLS 1.0 to 1.3 */
-	u8 http2;	 /* it speaks that: `frames` counts, not `direction` */
+	u8 reset;	/* ended by a reset or an error, while bytes were still to be read */
+	u8 runtime;	/* enum clew_runtime, of the process */
+	u8 tls;		/* plaintext of a TLS session */
+	u8 tls_version; /* 1 to 4: TLS 1.0 to 1.3 */
+	u8 http2;	/* it speaks that: `frames` counts, not `direction` */
 	u8 padding[5];
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
@@ -401,8 +401,8 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
-	u32 shown;	     /* an insertion, in this call */
-	u32 turn;	     /* of Node's loop, began with this call: its execution has been read */
+	u32 shown;		  /* an insertion, in this call */
+	u32 turn;		  /* of Node's loop, began with this call: its execution has been read */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
 	u32 padding2;
 	u8 local_client[64]; /* struct local_client */

@@ -43,15 +43,16 @@ class Descriptor {
 
 base::Error failed(std::string_view what) { return {fmt::format("{}: {}", what, std::strerror(errno))}; }
 
-// May an sk_msg program reach the storage of a task? Since about 6.15. Tried, for libbpf's own answer is wrong here: it takes a helper that a
-// kind of program may not call for one that is there.
+// May an sk_msg program reach the storage of a task? Since about 6.15. Tried, for libbpf's own answer is wrong here: it takes a helper that
+// a kind of program may not call for one that is there.
 bool reaches_task_storage() {
   btf* const types = btf__new_empty();
   const int number = types == nullptr ? -1 : btf__add_int(types, "int", 4, BTF_INT_SIGNED);
   int answer = -1;
   if (number > 0 && btf__load_into_kernel(types) == 0) {
-    LIBBPF_OPTS(bpf_map_create_opts, options, .btf_fd = static_cast<uint32_t>(btf__fd(types)), .btf_key_type_id = static_cast<uint32_t>(number),
-                .btf_value_type_id = static_cast<uint32_t>(number), .map_flags = BPF_F_NO_PREALLOC);
+    LIBBPF_OPTS(bpf_map_create_opts, options, .btf_fd = static_cast<uint32_t>(btf__fd(types)),
+                .btf_key_type_id = static_cast<uint32_t>(number), .btf_value_type_id = static_cast<uint32_t>(number),
+                .map_flags = BPF_F_NO_PREALLOC);
     const Descriptor map(bpf_map_create(BPF_MAP_TYPE_TASK_STORAGE, "clew_trial", 4, 4, 0, &options));
     const bpf_insn program[] = {
         {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_get_current_task_btf},
@@ -117,7 +118,8 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
                        skeleton.maps.http_servers, skeleton.maps.injected_sockets})
     bpf_map__set_autocreate(map, wanted);
   const bool beside = wanted && settings->tcp_option;
-  for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.carried_in_tls, skeleton.maps.listeners}) bpf_map__set_autocreate(map, beside);
+  for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.carried_in_tls, skeleton.maps.listeners})
+    bpf_map__set_autocreate(map, beside);
   skeleton.rodata->carrying = beside;
   skeleton.rodata->carrying_tls = beside && reaches_task_storage();  // else the contexts of encrypted requests stay here
   skeleton.rodata->injecting = wanted;

@@ -56,7 +56,8 @@ struct {
 	__type(value, struct carried_list);
 } carried_in SEC(".maps");
 
-/* The same of a server's TLS sessions, by connection id: who reads them has no socket at hand. The oldest is evicted: its request has none. */
+/* The same of a server's TLS sessions, by connection id: who reads them has no socket at hand. The oldest is evicted: its request has none.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);

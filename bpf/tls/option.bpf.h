@@ -2,7 +2,8 @@
 /*
  * The trace context of an encrypted request, in a TCP option (propagation/tcp_option.bpf.h): in sk_msg, before the first of its encrypted
  * bytes leaves, the plaintext is looked at that the library is about to write on this thread.
- * Misses: programs that move the encrypted bytes themselves (Node.js, asyncio), Go, HTTP/2, and kernels whose sk_msg has no storage of tasks.
+ * Misses: programs that move the encrypted bytes themselves (Node.js, asyncio), Go, HTTP/2, and kernels whose sk_msg has no storage of
+ * tasks.
  */
 #ifndef CLEW_BPF_TLS_OPTION_H
 #define CLEW_BPF_TLS_OPTION_H
