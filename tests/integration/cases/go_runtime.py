@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clew does to a Go program whose requests it follows: one probe, one hit a request, nothing left."""
+"""What clew does to a Go program whose requests it follows: probes, one hit a request, nothing left."""
 import json
 import os
 import re
@@ -38,7 +38,8 @@ def probe(ctx):
     clew = Clew(ctx, "--pid", server.pid).ready()
     traced = code_of(server.pid)
     changed = [i for i, (a, b) in enumerate(zip(before, traced)) if a != b]
-    check(len(changed) == 1 and traced[changed[0]] == 0xCC, f"{len(changed)} bytes of code changed")
+    # net/http's client, crypto/tls, HTTP/2; those that the traffic does not pass cost nothing
+    check(0 < len(changed) < 16 and all(traced[i] == 0xCC for i in changed), f"{len(changed)} bytes of code changed")
     load(ctx, port, 300, concurrency=8, prefix="/h/")
     clew.wait_spans(4 * 300)
     asked = run(ctx, [env.CLEW, "status", "--json"]).stdout
