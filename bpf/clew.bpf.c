@@ -33,6 +33,7 @@ const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
 #include "process/lifecycle.bpf.c"
 #include "propagation/inject.bpf.c"
 #include "execution/go_round_trip.bpf.c"
+#include "execution/go_streams.bpf.c"
 #include "execution/cpython.bpf.c"
 #include "execution/tokio_spawn.bpf.c"
 #include "tls/library.bpf.c"

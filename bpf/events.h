@@ -78,6 +78,12 @@ enum clew_cpython_note {
 	CLEW_CPYTHON_COPIED = 1, /* a context was made from the current one */
 };
 
+enum clew_go_note {
+	CLEW_GO_SERVES = 2,	    /* the goroutine begins to serve a stream; its parent is that of who has read it, or has read it */
+	CLEW_GO_SERVES_READERS = 3, /* the same; its parent is who has read the stream */
+	CLEW_GO_ASKS = 4,	    /* it wants a stream, which the writer, or a goroutine that it starts, sends next */
+};
+
 /* What was read of the runtime in the moment of the call. */
 struct clew_execution {
 	clew_u32 runtime; /* enum clew_runtime */
