@@ -53,8 +53,8 @@ static __always_inline u32 go_grpc_stream(u64 address)
 
 	if (bpf_probe_read_user(&first, sizeof(first), (void *)address))
 		return 0;
-	if (first < GO_FRAME_NUMBER_MAX)
-		return go_is_clients(first) ? (u32)first : 0;
+	if (go_is_clients(first)) /* else a pointer, which is even */
+		return (u32)first;
 	if (bpf_probe_read_user(&inner, sizeof(inner), (void *)first))
 		return 0;
 	if (go_is_clients(inner))
