@@ -36,6 +36,7 @@ const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
 #include "execution/go_streams.bpf.c"
 #include "execution/cpython.bpf.c"
 #include "execution/tokio_spawn.bpf.c"
+#include "execution/node_streams.bpf.c"
 #include "tls/library.bpf.c"
 #include "tls/go.bpf.c"
 
