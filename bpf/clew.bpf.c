@@ -10,7 +10,8 @@
 #include "events.h"
 const volatile clew_u8 injecting = 0;	     /* requests are given trace contexts (bpf/propagation) … */
 const volatile clew_u8 injecting_header = 1; /* … in a header … */
-const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
+const volatile clew_u8 carrying = 0;	     /* … or in a TCP option … */
+const volatile clew_u8 carrying_tls = 0;     /* … of encrypted requests, too */
 #define HTTP1_GLOBAL __noinline
 #define HTTP1_FIELDS injecting
 #include "http1/framing.h"
@@ -26,6 +27,7 @@ const volatile clew_u8 carrying = 0;	     /* … or in a TCP option */
 #include "tls/session.bpf.h"
 #include "tls/thread.bpf.h"
 #include "tls/call.bpf.h"
+#include "tls/option.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/sys_exit.bpf.c"
 #include "socket/state.bpf.c"

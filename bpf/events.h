@@ -181,7 +181,7 @@ struct clew_event_carried {
 	clew_u8 type;
 	clew_u8 direction;
 	clew_u8 sampled;
-	clew_u8 padding;
+	clew_u8 is_tls;	   /* plaintext is counted, and only the low half is there */
 	clew_u32 sequence; /* number of the request's first byte */
 	clew_u64 connection;
 	clew_u64 time_ns;

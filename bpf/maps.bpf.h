@@ -191,6 +191,7 @@ struct tls_session {
 	u32 ahead; /* bytes that were looked at, but not taken yet: the next write begins with them */
 	u8 blocking;
 	u8 padding[3];
+	u64 served[24]; /* struct served */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -402,6 +403,7 @@ struct scratch {
 	struct http1_walk walk;
 	u64 now_ns;
 	u64 position; /* of its first byte in the direction */
+	u64 sk;	      /* address of its socket */
 	u64 address;
 	s64 hole; /* bytes before it that no hook has shown */
 	u32 readable;

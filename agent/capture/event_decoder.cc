@@ -174,6 +174,7 @@ bool EventDecoder::carried(std::span<const std::byte> event) {
   c.connection = e.connection;
   c.direction = static_cast<Direction>(e.direction);
   c.sequence = e.sequence;
+  c.low_half = e.is_tls != 0;
   c.sampled = e.sampled != 0;
   std::ranges::copy(e.trace_id, c.trace_id.begin());
   std::ranges::copy(e.span_id, c.span_id.begin());

@@ -89,6 +89,8 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
   const bool beside = wanted && settings->tcp_option;
   for (bpf_map* map : {skeleton.maps.carried_out, skeleton.maps.carried_in, skeleton.maps.listeners}) bpf_map__set_autocreate(map, beside);
   skeleton.rodata->carrying = beside;
+  // Since about 6.15; without it the contexts of encrypted requests stay here.
+  skeleton.rodata->carrying_tls = beside && libbpf_probe_bpf_helper(BPF_PROG_TYPE_SK_MSG, BPF_FUNC_task_storage_get, nullptr) == 1;
   skeleton.rodata->injecting = wanted;
   if (!wanted) return;
   skeleton.rodata->injecting_header = settings->header;

@@ -84,11 +84,12 @@ struct Connecting {
   uint64_t time_ns = 0;
 };
 
-/// A request's trace context that goes beside its bytes, in a TCP option. Told before them.
+/// A request's trace context that goes beside its bytes, in a TCP option. Told before them; of what was sent encrypted, right behind them.
 struct Carried {
   uint64_t connection = 0;
   Direction direction = Direction::kIngress;  // kEgress: clew has sent it
-  uint32_t sequence = 0;                      // number of the request's first byte
+  uint32_t sequence = 0;                      // number of the request's first byte …
+  bool low_half = false;                      // … of which 16 bits are there
   bool sampled = false;
   std::array<uint8_t, 16> trace_id{};
   std::array<uint8_t, 8> span_id{};  // of the client's span

@@ -36,18 +36,27 @@ class CarriedContexts {
     const auto found = kept_.find(connection);
     if (found == kept_.end()) return std::nullopt;
     for (capture::Carried& each : found->second.of) {
-      if (each.connection != connection || each.direction != direction || each.sequence != sequence) continue;
-      using correlation::propagation::Sampled;
-      correlation::propagation::RemoteContext context;
-      context.trace_id = each.trace_id;
-      context.span_id = each.span_id;
-      context.in_tcp_option = true;
-      context.sampled = each.sampled ? Sampled::kYes : Sampled::kNo;
-      context.flags = each.sampled ? correlation::propagation::kFlagSampled : 0;
+      if (each.connection != connection || each.direction != direction || !is_at(each, sequence)) continue;
+      const auto context = context_of(each);
       each = {};
       return context;
     }
     return std::nullopt;
+  }
+
+  static bool is_at(const capture::Carried& carried, uint32_t sequence) {
+    return carried.low_half ? static_cast<uint16_t>(carried.sequence) == static_cast<uint16_t>(sequence) : carried.sequence == sequence;
+  }
+
+  static correlation::propagation::RemoteContext context_of(const capture::Carried& carried) {
+    using correlation::propagation::Sampled;
+    correlation::propagation::RemoteContext context;
+    context.trace_id = carried.trace_id;
+    context.span_id = carried.span_id;
+    context.in_tcp_option = true;
+    context.sampled = carried.sampled ? Sampled::kYes : Sampled::kNo;
+    context.flags = carried.sampled ? correlation::propagation::kFlagSampled : 0;
+    return context;
   }
 
   void forget(uint64_t connection) {

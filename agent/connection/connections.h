@@ -51,7 +51,7 @@ class Connections final : public capture::Sink {
   void end(const capture::End& end) override;
   void connecting(const capture::Connecting& connecting) override;
   void noted(const capture::RuntimeNote& note) override;
-  void carried(const capture::Carried& carried) override { carried_.add(carried); }
+  void carried(const capture::Carried& carried) override;
 
   /// Another program runs in the process now, or under its number.
   void new_program(uint32_t process_id) { correlator_.new_program(process_id); }

@@ -73,6 +73,22 @@ void Connections::correlate(Entry& entry, Direction direction, Exchange& exchang
     correlator_.request_received(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote);
 }
 
+// The request itself may have been seen just before it was decided what goes beside it.
+void Connections::carried(const capture::Carried& carried) {
+  const auto found = by_id_.find(carried.connection);
+  if (carried.direction == Direction::kEgress && carried.low_half && found != by_id_.end()) {
+    Entry& entry = *found->second;
+    Exchange* const latest = entry.place.is_client ? entry.exchanges.latest() : nullptr;
+    if (latest == nullptr || !entry.info.has_base) return;
+    const uint32_t base = entry.info.base[static_cast<size_t>(Direction::kEgress)];
+    if (!CarriedContexts::is_at(carried, base + static_cast<uint32_t>(latest->position))) return;
+    latest->injected = capture::Bytes::Injected::kAdded;
+    correlator_.request_carried(key_of(entry.place, *latest), CarriedContexts::context_of(carried));
+    return;
+  }
+  carried_.add(carried);
+}
+
 void Connections::connecting(const capture::Connecting& connecting) {
   correlator_.connecting(connecting.connection,
                          {.process_id = connecting.process_id,

@@ -192,6 +192,16 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
     if (Node* const server = find(received->second)) join(*server, *node);
 }
 
+void Correlator::request_carried(const RequestKey& key, const RemoteContext& given) {
+  Node* const node = find(key);
+  if (node == nullptr || (node->context.trace_id == given.trace_id && node->context.span_id == given.span_id)) return;
+  if (node->context.evidence != Evidence::kNone) injected_otherwise_.add();
+  node->context.evidence = Evidence::kNone;
+  node->context.parent_span_id = {};
+  node->context.candidates.clear();
+  adopt(*node, given);
+}
+
 void Correlator::response_sent(const RequestKey& key, const Caller& caller) {
   const Node* const node = find(key);
   if (node == nullptr || node->done) return;

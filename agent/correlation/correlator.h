@@ -41,6 +41,8 @@ class Correlator {
   /// The head of a request was sent by a traced client. `injected`: `header` is what the kernel side gave it: the ids of its own span.
   void request_sent(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire, const RemoteContext* header,
                     bool injected = false);
+  /// That context has left the node beside a request that was sent already.
+  void request_carried(const RequestKey& key, const RemoteContext& given);
   /// The head of its response was sent by a traced server.
   void response_sent(const RequestKey& key, const Caller& caller);
   /// The head of its response was read by a traced client.

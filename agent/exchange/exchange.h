@@ -74,6 +74,8 @@ class ExchangeTable {
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
   Exchange& front() { return first_->exchange; }
+  /// The one that began last, or null.
+  Exchange* latest() { return last_ != nullptr ? &last_->exchange : nullptr; }
 
   /// Something has changed: it may be over. Those of which that was said, in that order, are taken one by one; null: no more.
   void touch(Exchange& exchange);

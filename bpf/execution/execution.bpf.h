@@ -25,12 +25,13 @@ static __always_inline bool read_execution(struct scratch *s, const struct conne
 	bool responds = s->walk.direction == CLEW_EGRESS && c->http.request_direction == 1 + CLEW_INGRESS;
 	struct clew_execution *e = &s->execution;
 	struct clew_runtime_layout *layout;
+	u32 tgid = s->tgid; /* on the stack: kernels before 6.2 take keys from fewer places */
 
 	if (responds && !asks_who_responds(c->runtime))
 		return false;
 	if (s->turn)
 		return true;
-	layout = bpf_map_lookup_elem(&runtimes, &s->tgid);
+	layout = bpf_map_lookup_elem(&runtimes, &tgid);
 	if (!layout)
 		return false;
 	e->runtime = c->runtime;

@@ -104,13 +104,15 @@ static __always_inline u64 haproxy_client(struct haproxy_work *w)
 {
 	struct connection *c;
 	struct sock *sk;
+	u64 address;
 
 	if (w->fd == HAPROXY_NOBODY || !socket_of(w->fd, &w->socket))
 		return 0;
 	sk = (struct sock *)w->socket.sk;
 	if (!by_address)
 		return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	c = bpf_map_lookup_elem(&connections_by_address, &w->socket.sk);
+	address = w->socket.sk;
+	c = bpf_map_lookup_elem(&connections_by_address, &address);
 	return c && c->inode == w->socket.inode ? c->id : 0;
 }
 

@@ -128,8 +128,11 @@ static __always_inline bool http2_is_plausible(const struct http2_frame *f)
 	return f->type <= HTTP2_CONTINUATION && !(f->flags & ~flags) && !(f->stream >> 31) && f->length <= 16384 && http2_is_frame(f);
 }
 
-/* 1 if a call of `total` bytes, of which the first `available` are there, begins with a frame. */
-HTTP1_GLOBAL int http2_begins_frame(const struct http2_window *b, u32 available, u32 total)
+/*
+ * 1 if a call of `total` bytes, of which the first `available` are there, begins with a frame. `known`: the other direction is HTTP/2; then
+ * a header alone is enough: Go's net/http reads each by itself, and never a frame that ends where its call does.
+ */
+HTTP1_GLOBAL int http2_begins_frame(const struct http2_window *b, u32 available, u32 total, u32 known)
 {
 	u32 at = 0;
 
@@ -145,6 +148,8 @@ HTTP1_GLOBAL int http2_begins_frame(const struct http2_window *b, u32 available,
 		f = http2_frame_at(b->bytes + at);
 		if (!http2_is_plausible(&f))
 			return 0;
+		if (known && total == HTTP2_HEADER)
+			return 1;
 		at += HTTP2_HEADER + f.length;
 	}
 	return 1;
@@ -337,7 +342,7 @@ static __always_inline bool http2_turns(struct http2_view *h, u8 end)
 	beginning = http2_beginning((const struct http1_text *)h->v.data, w->window_end - w->window);
 	if (beginning && (w->at_start || c->switched))
 		http2_begin(h, beginning == 2 ? 1 + d : 2 - d, true);
-	else if (!c->switched && !w->at_start && http2_begins_frame((const struct http2_window *)h->v.data, w->window_end, w->total))
+	else if (!c->switched && !w->at_start && http2_begins_frame((const struct http2_window *)h->v.data, w->window_end, w->total, 0))
 		http2_begin(h, end == HTTP2_UNKNOWN_END ? 0 : end == HTTP2_ACCEPTED ? 1 + CLEW_INGRESS : 1 + CLEW_EGRESS, false);
 	else
 		return false;
@@ -355,7 +360,8 @@ static __always_inline void http2_find(struct http2_view *h)
 		return;
 	if (w->offset == 0 && w->window_end == 0 && http1_load(&h->v, 0) < 0)
 		return;
-	if (w->window == 0 && http2_begins_frame((const struct http2_window *)h->v.data, w->window_end, w->total))
+	if (w->window == 0 &&
+	    http2_begins_frame((const struct http2_window *)h->v.data, w->window_end, w->total, h->other->state == HTTP2_FRAME))
 		h->d->state = HTTP2_FRAME;
 	else
 		http2_lose(h);

@@ -329,6 +329,23 @@ TEST(Http2Framing, InTheMiddleItIsKnownByFrames)
 	EXPECT_EQ(kernel.beginnings, 2u);
 }
 
+TEST(Http2Framing, AHeaderReadByItselfIsOneWhereTheOtherDirectionHasFrames)
+{
+	const std::string whole = request(43, true);
+	Kernel kernel;
+	kernel.join();
+	kernel.call(Sender::kClient, whole.substr(0, 9));
+	EXPECT_FALSE(kernel.is_http2()) << "nine bytes alone may be anything";
+	kernel.call(Sender::kClient, whole.substr(9));
+	kernel.call(Sender::kServer, response(43) + data(43, 100, true));
+	ASSERT_TRUE(kernel.is_http2());
+	kernel.call(Sender::kClient, whole.substr(9));
+	EXPECT_EQ(kernel.shown(Sender::kClient), "");
+	kernel.call(Sender::kClient, whole.substr(0, 9));
+	kernel.call(Sender::kClient, whole.substr(9));
+	EXPECT_EQ(kernel.shown(Sender::kClient), whole);
+}
+
 TEST(Http2Framing, OtherProtocolsInTheMiddleAreNotTakenForIt)
 {
 	using namespace std::string_literals;

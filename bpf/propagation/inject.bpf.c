@@ -213,6 +213,10 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	s->leave = 0;
 	begin_walk(w, size, CLEW_EGRESS, sequence, !i->http.known);
 	bpf_loop(HTTP1_STEPS_MAX, message_step, &call, 0);
+	if (w->foreign && !i->http.known && carries_tls(s)) {
+		i->state = INJECTION_TLS;
+		return true;
+	}
 	if (w->foreign && !i->http.known)
 		return false; /* another protocol */
 	if (w->foreign || w->offset < w->total || i->http.odd || (d->seen & HTTP1_SEEN_ODD) || d->state >= HTTP1_UNTIL_CLOSE)
@@ -267,7 +271,9 @@ int sk_msg__inject(struct sk_msg_md *m)
 		leave_alone(s, CLEW_ALONE_BUSY); /* TCP's counters will tell that this message passed unseen */
 		return SK_PASS;
 	}
-	if (!on_message(m, s, i, tp, c))
+	if (i->state == INJECTION_TLS)
+		encrypted_message(s, i, tp, c);
+	else if (!on_message(m, s, i, tp, c))
 		leave(s, i);
 	s->busy = 0;
 	return SK_PASS;

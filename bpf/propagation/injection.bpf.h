@@ -16,6 +16,7 @@ enum injection_state {
 	INJECTION_ON = 1,     /* it is known where the next message begins */
 	INJECTION_WAITS = 2,  /* it was open already: until a whole exchange has been seen */
 	INJECTION_LEAVES = 3, /* nothing more is done on it */
+	INJECTION_TLS = 4,    /* it carries encrypted bytes: tls/option.bpf.h */
 };
 
 /* Bytes that are in the stream beside those that the application has sent. */

@@ -57,7 +57,7 @@ static __always_inline bool local_context(struct connection *c, struct work *w, 
 	struct wire wire = {.requests = c->base[CLEW_INGRESS], .responses = c->base[CLEW_EGRESS]};
 	struct local_client *client;
 
-	if (!c->has_base[CLEW_INGRESS]) { /* a Unix socket */
+	if (!c->has_base[CLEW_INGRESS] && !c->tls) { /* a Unix socket */
 		w->known = 0;
 		return true;
 	}

@@ -223,7 +223,7 @@ static __noinline int consider_option(struct scratch *s, struct injection *i, st
 		put_trace_id(&cause->context, new_id(i->id, position, 1), new_id(i->id, position, 2));
 		cause->sampled = trace_is_kept(&cause->context);
 	}
-	if (carry_context(s, sk, i->id, d->begins, &cause->context, cause->sampled, new_id(i->id, position, CLIENT_SPAN_ID)))
+	if (carry_context(s, sk, i->id, d->begins, NULL, &cause->context, cause->sampled, new_id(i->id, position, CLIENT_SPAN_ID)))
 		s->counters.figures[CLEW_FIGURE_CARRIED_OUT]++;
 	else
 		leave_alone(s, CLEW_ALONE_SOCKET);

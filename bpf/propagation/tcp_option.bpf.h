@@ -2,6 +2,7 @@
 /*
  * Trace contexts in a TCP option (--inject=tcp-option): they reach a clew on another node also where the bytes are not to be changed. No
  * byte of the stream moves, and who does not know the option ignores it.
+ * Of an encrypted request the number counts the plaintext instead, as both ends do (tls/session.bpf.h), less CARRIED_MAGIC_TLS.
  * Kind 253, of a request that is not sampled 254 (RFC 4727, for experiments), 28 bytes, which is what timestamps leave: the low half of
  * the sequence number of the request's first byte, less CARRIED_MAGIC; trace id; span id. A segment that is cut again carries it more than
  * once: it counts on the one that holds that byte.
@@ -13,6 +14,7 @@
 #define CARRIED_SAMPLED 253
 #define CARRIED_UNSAMPLED 254
 #define CARRIED_MAGIC 0xc1e3
+#define CARRIED_MAGIC_TLS 0x7a5d
 #define CARRIED 4 /* power of two: requests of a connection that are not acknowledged yet, or not read */
 #define TCP_HEADER_MIN 20
 #define TCP_HEADER_MAX 60
@@ -26,11 +28,12 @@ struct carried_option {
 	u8 ids[24];
 } __attribute__((packed));
 
-/* What belongs to the request that begins at a sequence number. */
+/* What belongs to the request whose first byte, or first encrypted byte, has a sequence number. */
 struct carried {
 	u32 sequence;
 	u8 kind; /* 0: none */
-	u8 padding[3];
+	u8 is_tls;
+	u16 place; /* as in the option */
 	u8 ids[24];
 };
 struct carried_list {
@@ -75,8 +78,8 @@ static __always_inline void tell_carried(struct scratch *s, u64 connection, u8 d
 	e->type = CLEW_EVENT_CARRIED;
 	e->direction = direction;
 	e->sampled = c->kind == CARRIED_SAMPLED;
-	e->padding = 0;
-	e->sequence = c->sequence;
+	e->is_tls = c->is_tls;
+	e->sequence = c->is_tls ? (u16)(c->place + CARRIED_MAGIC_TLS) : c->sequence;
 	e->connection = connection;
 	e->time_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(e->trace_id, c->ids, sizeof(e->trace_id));
@@ -97,9 +100,9 @@ __noinline u64 read_hex(const struct hex_text *from)
 	return bytes;
 }
 
-/* The request that begins at `sequence` is sent with that context. False: there is no room. */
-static __always_inline bool carry_context(struct scratch *s, void *sk, u64 connection, u32 sequence, const struct traceparent *t,
-					  bool sampled, u64 span_id)
+/* The request that begins at `sequence` is sent with that context. `tls`: its number in the plaintext, or NULL. False: there is no room. */
+static __always_inline bool carry_context(struct scratch *s, void *sk, u64 connection, u32 sequence, const u32 *tls,
+					  const struct traceparent *t, bool sampled, u64 span_id)
 {
 	struct carried_list *list = bpf_sk_storage_get(&carried_out, sk, 0, 0);
 	struct carried *c;
@@ -109,6 +112,8 @@ static __always_inline bool carry_context(struct scratch *s, void *sk, u64 conne
 		return false;
 	c = &list->of[list->next++ & (CARRIED - 1)];
 	c->sequence = sequence;
+	c->is_tls = tls != NULL;
+	c->place = (u16)(tls ? *tls - CARRIED_MAGIC_TLS : sequence - CARRIED_MAGIC);
 	c->kind = sampled ? CARRIED_SAMPLED : CARRIED_UNSAMPLED;
 	word = read_hex((const struct hex_text *)(t->text + TRACE_ID_AT));
 	__builtin_memcpy(c->ids, &word, sizeof(word));
@@ -130,7 +135,7 @@ static __always_inline bool carried_context(struct sock *sk, struct work *w, u32
 	for (u32 i = 0; i < CARRIED; i++) {
 		struct carried *c = &list->of[i];
 
-		if (!c->kind || c->sequence != sequence)
+		if (!c->kind || c->is_tls || c->sequence != sequence)
 			continue;
 		__builtin_memcpy(&first, c->ids, sizeof(first));
 		__builtin_memcpy(&second, c->ids + 8, sizeof(second));
@@ -181,7 +186,7 @@ static __always_inline void write_option(struct bpf_sock_ops *ops, struct carrie
 			continue;
 		option.kind = c->kind;
 		option.length = CARRIED_BYTES;
-		option.place = bpf_htons((u16)(c->sequence - CARRIED_MAGIC));
+		option.place = bpf_htons(c->place);
 		__builtin_memcpy(option.ids, c->ids, sizeof(option.ids));
 		bpf_store_hdr_opt(ops, &option, sizeof(option), 0);
 		return;
@@ -194,9 +199,12 @@ static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_soc
 	u8 *header = ops->skb_data, *end = ops->skb_data_end;
 	u32 sequence, bytes, at = TCP_HEADER_MIN, begins;
 	struct carried_option *option = NULL;
+	struct connection *connection;
 	struct carried_list *list;
 	struct carried *c;
 	struct scratch *s;
+	bool is_tls;
+	u16 place;
 
 	if (!segment_of(ops, &sequence, &bytes) || !bytes)
 		return;
@@ -221,22 +229,28 @@ static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_soc
 	}
 	if (!option)
 		return;
-	begins = sequence + (u16)((u16)(bpf_ntohs(option->place) + CARRIED_MAGIC) - (u16)sequence);
-	if (begins - sequence >= bytes)
+	place = bpf_ntohs(option->place);
+	connection = bpf_sk_storage_get(&connections, sk, 0, 0);
+	is_tls = connection && connection->direction[0].state == HTTP1_OPAQUE && connection->tls_since_ns;
+	begins = is_tls ? place : sequence + (u16)((u16)(place + CARRIED_MAGIC) - (u16)sequence);
+	if (!is_tls && begins - sequence >= bytes)
 		return; /* of another piece of what was one segment once */
 	list = bpf_sk_storage_get(&carried_in, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	s = scratch_of(SCRATCH_OPTION);
 	if (!list || !s)
 		return;
 	for (u32 i = 0; i < CARRIED; i++)
-		if (list->of[i].kind && list->of[i].sequence == begins)
-			return; /* it was sent again */
+		if (list->of[i].kind && list->of[i].sequence == begins && list->of[i].is_tls == is_tls &&
+		    !(is_tls && list->of[i].ids[16] != option->ids[16]))
+			return; /* it was sent again, or cut */
 	c = &list->of[list->next++ & (CARRIED - 1)];
 	c->sequence = begins;
+	c->is_tls = is_tls;
+	c->place = place;
 	c->kind = option->kind;
 	__builtin_memcpy(c->ids, option->ids, sizeof(c->ids));
 	s->counters.figures[CLEW_FIGURE_CARRIED_IN]++;
-	tell_carried(s, bpf_get_socket_cookie(ops), CLEW_INGRESS, c);
+	tell_carried(s, bpf_get_socket_cookie(ops) | (is_tls ? CLEW_TLS_CONNECTION : 0), CLEW_INGRESS, c);
 }
 
 #define CARRIES_OUT BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG

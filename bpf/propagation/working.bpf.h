@@ -50,6 +50,7 @@ struct served {
 	u8 counted; /* in work.open of its worker */
 	u8 padding[7];
 };
+_Static_assert(sizeof(struct served) <= sizeof(((struct tls_session *)0)->served), "room in struct tls_session");
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -139,7 +140,9 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 		w->sampled = sampling_by_parent ? hex_value(t->text[FLAGS_AT + 1]) & 1 : trace_is_kept(t);
 		return 0;
 	}
-	if (carrying && w->known && c->has_base[CLEW_INGRESS] && carried_context(sk, w, c->base[CLEW_INGRESS] + (u32)position))
+	if (carrying && c->tls) /* what came beside its bytes is known to user space alone */
+		w->known = 0;
+	if (carrying && sk && w->known && c->has_base[CLEW_INGRESS] && carried_context(sk, w, c->base[CLEW_INGRESS] + (u32)position))
 		return 0;
 	if (local_context(c, w, (u32)position))
 		return 0;
@@ -166,20 +169,28 @@ static __always_inline void begin_node_work(struct scratch *s, struct served *v)
 }
 
 /* What its worker sends may be for another request, or for none. */
-static __always_inline void request_uncertain(struct sock *sk)
+static __always_inline void request_uncertain(struct served *v)
 {
-	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
 	struct work *w = v && v->counted ? bpf_map_lookup_elem(&working, &v->worker) : NULL;
 
 	if (w)
 		w->known = 0;
 }
 
+/* It serves requests that the kernel does not follow to whom they are made for: user space may know more about what it sends. */
+static __noinline int serves(struct scratch *s)
+{
+	struct clew_process *p = s ? bpf_map_lookup_elem(&processes, &s->tgid) : NULL;
+
+	if (p && !(p->serves & CLEW_SERVES))
+		p->serves |= CLEW_SERVES;
+	return 0;
+}
+
 /* A server has read the head of a request. */
-static __noinline int request_read(struct scratch *s, struct connection *c, struct sock *sk)
+static __noinline int request_read(struct scratch *s, struct connection *c, struct sock *sk, struct served *v)
 {
 	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
-	struct served *v = bpf_sk_storage_get(&served, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	u32 begins = c->direction[CLEW_INGRESS].begins;
 	bool waits = s->blocking != 0, told;
 	struct worker worker = {};
@@ -211,7 +222,7 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 		return 0;
 	}
 	if (v->counted && v->worker.id == worker.id && v->worker.tgid == worker.tgid) {
-		request_uncertain(sk); /* behind one that is still to be answered */
+		request_uncertain(v); /* behind one that is still to be answered */
 		return 0;
 	}
 	stop_counting(v);
@@ -233,10 +244,9 @@ static __noinline int request_read(struct scratch *s, struct connection *c, stru
 }
 
 /* CLEW_RULE_LOOP, Node.js: its body is there as well, and it is not answered yet. */
-static __noinline int request_complete(struct scratch *s, struct sock *sk)
+static __noinline int request_complete(struct scratch *s, struct served *v)
 {
 	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
-	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
 
 	if (!p || !v || !v->work.connection)
 		return 0;
@@ -248,10 +258,9 @@ static __noinline int request_complete(struct scratch *s, struct sock *sk)
 }
 
 /* The head of a response was sent: by another thread than the one that had read the request? Then no thread says anything any more. */
-static __noinline int response_sent(struct scratch *s, struct sock *sk)
+static __noinline int response_sent(struct scratch *s, struct served *v)
 {
 	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
-	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
 
 	u64 id = s->tid;
 
@@ -270,9 +279,8 @@ static __noinline int response_sent(struct scratch *s, struct sock *sk)
 }
 
 /* Nobody works for the requests of that connection any more. */
-static __always_inline void request_over(struct sock *sk, u64 connection)
+static __always_inline void request_over(struct served *v, u64 connection)
 {
-	struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
 	struct work *w;
 
 	if (!v)

@@ -217,11 +217,12 @@ static __noinline int tell_of_tls(struct call *call)
 	struct scratch *s = call->s;
 	const u8 *record = s->bytes + SCRATCH_HEADROOM;
 	struct clew_event_process *e = &s->event.process;
+	u32 tgid = s->tgid; /* as in read_execution() */
 	struct clew_process *p;
 
 	if (record[0] != 22 || record[1] != 3 || call->c->tls)
 		return 0;
-	p = bpf_map_lookup_elem(&processes, &s->tgid);
+	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (!p || s->now_ns - p->tls_told_ns < TLS_TOLD_NS << (p->tls_told & 7))
 		return 0;
 	p->tls_told_ns = s->now_ns;
@@ -309,13 +310,24 @@ static __noinline int finish_call(struct scratch *s, struct connection *c, struc
 	return finish(&call, true);
 }
 
-/* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
-static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk)
-{
-	struct call call = {.s = s, .c = c, .sk = sk};
-	struct http2_view h = frames_of(&call);
-	struct http1_walk *w = &s->walk;
+/*
+ * Functions that are not static are verified once each, whatever leads to them, not once per path; they take no kernel pointers, so the
+ * socket is handed over by its address, in s->sk.
+ */
 
+/* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
+__noinline int walk_frames(struct scratch *s, struct connection *c)
+{
+	struct call call = {.s = s, .c = c};
+	struct http2_view h;
+	struct http1_walk *w;
+	struct sock *sk;
+
+	if (!s || !c)
+		return 0;
+	call.sk = sk = (struct sock *)s->sk;
+	h = frames_of(&call);
+	w = &s->walk;
 	if (!c->http2 && !turn_to_frames(s, c, sk))
 		return finish_call(s, c, sk);
 	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
@@ -345,10 +357,13 @@ static __noinline int walk_call(struct scratch *s, struct connection *c, struct 
 	return walk(&call, false);
 }
 
-static __noinline int walk_plain_call(struct scratch *s, struct connection *c, struct sock *sk)
+__noinline int walk_plain_call(struct scratch *s, struct connection *c)
 {
-	struct call call = {.s = s, .c = c, .sk = sk};
+	struct call call = {.s = s, .c = c};
 
+	if (!s || !c)
+		return 0;
+	call.sk = (struct sock *)s->sk;
 	return walk(&call, true);
 }
 
@@ -373,42 +388,54 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 	w->body = HTTP1_NO_CAPTURE;
 }
 
-/* Which request its worker serves from here on. `state`: of the requests' direction, before the call. */
-static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, u8 d, u8 state, struct injection *i)
+/*
+ * Which request its worker serves from here on. `state`: of the requests' direction, before the call; `sk`: NULL for a TLS session, whose
+ * `v` is its own.
+ */
+static __always_inline void follow_requests(struct scratch *s, struct connection *c, struct sock *sk, struct served *v, u8 d, u8 state,
+					    struct injection *i)
 {
 	struct http1_direction *requests = &c->direction[CLEW_INGRESS], *responses = &c->direction[CLEW_EGRESS];
 	int done;
 
 	if (c->http.request_direction == 1 + CLEW_INGRESS) {
+		if (sk)
+			v = bpf_sk_storage_get(&served, sk, 0, d == CLEW_INGRESS && s->walk.heads ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+		if (!v)
+			return;
 		if (d == CLEW_EGRESS && s->walk.heads) {
-			done = response_sent(s, sk);
+			done = response_sent(s, v);
 			asm volatile("" : : "r"(done));
 		}
 		if (d == CLEW_INGRESS && s->walk.heads) {
-			done = request_read(s, c, sk);
+			done = request_read(s, c, sk, v);
 			asm volatile("" : : "r"(done));
 		} else if (d == CLEW_INGRESS && state != HTTP1_START && requests->state == HTTP1_START &&
 			   c->http.responses != c->http.requests) {
-			done = request_complete(s, sk);
+			done = request_complete(s, v);
 			asm volatile("" : : "r"(done));
 		} else if (d == CLEW_EGRESS && responses->state == HTTP1_UNTIL_CLOSE) {
-			request_uncertain(sk); /* until when, the kernel sees too late */
+			request_uncertain(v); /* until when, the kernel sees too late */
 		} else if (d == CLEW_EGRESS && (responses->state == HTTP1_OPAQUE ||
 						(responses->state == HTTP1_START && c->http.responses == c->http.requests))) {
-			request_over(sk, c->id);
+			request_over(v, c->id);
 		}
 	} else if (d == CLEW_INGRESS && s->walk.heads) {
+		if (!sk)
+			return;
 		done = response_read(s, sk);
 		asm volatile("" : : "r"(done));
-	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && c->has_base[CLEW_EGRESS]) {
+	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && (c->has_base[CLEW_EGRESS] || c->tls)) {
 		done = sent_uninjected(s, c, i, (u64)sk);
 		asm volatile("" : : "r"(done));
 	}
 }
 
-/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected. */
+/* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected; `v`:
+ * of a TLS session. */
 static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, u32 added,
-					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i, bool is_plain)
+					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i, bool is_plain,
+					struct served *v)
 {
 	u8 d = direction & 1, state = c->direction[0].state;
 	struct http1_walk *w = &s->walk;
@@ -423,6 +450,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->tid = (u32)pid_tgid;
 	s->hole = (s64)(before - c->position[d]);
 	s->readable = readable;
+	s->sk = (u64)sk;
 	s->turn = 0;
 	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS && !c->tls) /* a turn is the socket's */
 		begin_node_turn(s, c->id, s->tgid, c->http.request_direction == 1 + CLEW_INGRESS);
@@ -432,13 +460,20 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
 	c->last_time_ns[d] = s->now_ns;
-	done = c->http2 ? WALK_MAY_TURN : is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
+	done = c->http2 ? WALK_MAY_TURN : is_plain || !injecting ? walk_plain_call(s, c) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	if (done == WALK_MAY_TURN) {
-		done = walk_frames(s, c, sk);
+		done = walk_frames(s, c);
 		asm volatile("" : : "r"(done));
-	} else if (!is_plain && injecting)
-		follow_requests(s, c, sk, d, state, i);
+	}
+	if (!injecting || (is_plain && !v))
+		return;
+	if (!c->http2) {
+		follow_requests(s, c, v ? NULL : sk, v, d, state, i);
+	} else if (d == CLEW_INGRESS && c->http.request_direction == 1 + CLEW_INGRESS) {
+		done = serves(s);
+		asm volatile("" : : "r"(done));
+	}
 }
 
 #endif

@@ -46,8 +46,8 @@ static __always_inline bool is_handled(struct connection *c, const struct tcp_po
  */
 static __always_inline bool is_known_cipher(const struct connection *c, struct sock *sk)
 {
-	return c->tls_since_ns && c->id && !c->announced && c->direction[0].state == HTTP1_OPAQUE && c->direction[1].state == HTTP1_OPAQUE &&
-	       sk->__sk_common.skc_family != AF_UNIX;
+	return c->tls_since_ns && c->id && !c->announced && c->direction[0].state == HTTP1_OPAQUE &&
+	       c->direction[1].state == HTTP1_OPAQUE && sk->__sk_common.skc_family != AF_UNIX;
 }
 
 static __noinline int on_cipher(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
@@ -152,7 +152,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	}
 	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable)
 		tls_received(s, c, sk, (u32)moved);
-	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false);
+	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false, NULL);
 	return 0;
 }
 

@@ -153,6 +153,8 @@ static __noinline int tls_destroyed(struct sock *sk)
 	session = tls_session_on(sk, &key);
 	if (session && s)
 		emit_end(s, &session->c, session->c.reset ? CLEW_END_RESET : CLEW_END_CLOSED, CLEW_EGRESS);
+	if (session && injecting)
+		request_over((struct served *)session->served, session->c.id);
 	if (session && session->sk == address)
 		bpf_map_delete_elem(&tls_sessions, &key);
 	bpf_map_delete_elem(&tls_sockets, &address);
@@ -178,7 +180,10 @@ int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 	if (!c)
 		return 0;
 	if (injecting) {
-		request_over(sk, c->id);
+		struct served *v = bpf_sk_storage_get(&served, sk, 0, 0);
+
+		if (v)
+			request_over(v, c->id);
 		local_client_ends(c);
 	}
 	s = scratch_of(SCRATCH_DESTROY);

@@ -77,7 +77,7 @@ static long many_step(u32 index, struct many *m)
 		s->iov_index = 0;
 		s->iov_offset = 0;
 		handle_call(s, m->c, m->sk, s->walk.direction, moved, 0, use_msghdr(s, entry) == 0, NULL, bpf_get_current_pid_tgid(), NULL,
-			    true);
+			    true, NULL);
 	}
 	return 0;
 }
@@ -172,7 +172,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	readable = !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) && find_buffer(s, c, direction, nr, regs->si, regs->dx) == 0;
 	s->readable = readable;
 	tls_on_exit(s, c, sk, (u32)moved, direction);
-	handle_call(s, c, sk, direction, (u32)moved, 0, readable, positions, pid_tgid, NULL, true);
+	handle_call(s, c, sk, direction, (u32)moved, 0, readable, positions, pid_tgid, NULL, true, NULL);
 	return 0;
 }
 

@@ -101,8 +101,8 @@ static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *ca
 	s->blocking = session->blocking;
 	s->buffer = call->buffer + ahead;
 	s->iov_count = 0;
-	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0,
-		    true, NULL, pid_tgid, NULL, true);
+	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0, true, NULL, pid_tgid, NULL,
+		    true, (struct served *)session->served);
 	return sk;
 }
 

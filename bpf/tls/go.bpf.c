@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Uprobes in single Go processes (attached by user space, agent/tls/go_probes.h): crypto/tls.(*Conn).Write at its beginning, and Read where it
- * copies plaintext to its caller, which is a call with (to, from, size) in registers. So no return is probed, which Go could not bear. The
- * session begins with the net.Conn that it works on, from which plain reads lead to the socket; what is found says itself that it is one.
- * Misses: connections wrapped more than once; Go before 1.18; Read where the copy is not inlined.
+ * Uprobes in single Go processes (attached by user space, agent/tls/go_probes.h): crypto/tls.(*Conn).Write at its beginning, and Read where
+ * it copies plaintext to its caller, which is a call with (to, from, size) in registers. So no return is probed, which Go could not bear.
+ * The session begins with the net.Conn that it works on, from which plain reads lead to the socket; what is found says itself that it is
+ * one. Misses: connections wrapped more than once; Go before 1.18; Read where the copy is not inlined.
  */
 
 /* The socket of a *tls.Conn, with what its first bytes have shown; else as of a connection that was open already. */
@@ -42,8 +42,8 @@ int uprobe__go_tls(struct pt_regs *regs)
 	struct scratch *s;
 
 	call.flags = (u32)bpf_get_attach_cookie(regs);
-	/* The receiver: of Write in its register; of Read where its caller has left room for it, above the saved frame pointer and the return
-	 * address. */
+	/* The receiver: of Write in its register; of Read where its caller has left room for it, above the saved frame pointer and the
+	 * return address. */
 	if (call.flags & CLEW_TLS_EGRESS)
 		call.session = regs->ax;
 	else if (bpf_probe_read_user(&call.session, sizeof(call.session), (void *)(regs->bp + 16)))

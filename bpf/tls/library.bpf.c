@@ -52,7 +52,8 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	struct scratch *s;
 	u64 sk = 0;
 
-	if (!t || !t->session) /* of two calls, one within the other, the inner one was taken: TLS in TLS, a write by what a read has called */
+	if (!t ||
+	    !t->session) /* of two calls, one within the other, the inner one was taken: TLS in TLS, a write by what a read has called */
 		return 0;
 	call.flags = t->flags;
 	call.session = t->session;
@@ -92,6 +93,8 @@ int uprobe__tls_free(struct pt_regs *regs)
 	if (s) {
 		s->counters.figures[CLEW_FIGURE_PROBES]++;
 		emit_end(s, &session->c, CLEW_END_CLOSED, CLEW_EGRESS);
+		if (injecting)
+			request_over((struct served *)session->served, session->c.id);
 		tls_give_back(s);
 	}
 	tls_forget(&key, session->sk);

@@ -9,7 +9,8 @@
 #ifndef CLEW_BPF_TLS_SESSION_H
 #define CLEW_BPF_TLS_SESSION_H
 
-/* TLS 1.0 to 1.3 as 1 to 4, 0: not known. struct ssl_st begins with it until OpenSSL 3.1; later struct ssl_connection_st has it behind that. */
+/* TLS 1.0 to 1.3 as 1 to 4, 0: not known. struct ssl_st begins with it until OpenSSL 3.1; later struct ssl_connection_st has it behind
+ * that. */
 static __always_inline u8 tls_version_of(u64 session)
 {
 	static const u8 offsets[] = {0, 0x40, 0x48};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Which socket a TLS library's call is about. A socket call that happens inside of the library's call is on the session's socket. Where the
- * program itself moves the encrypted bytes, and does so in one go (Node.js, memory BIOs of C++ programs), a call of the library that follows
- * a receive on the same thread is of that socket, if there was just one. Where it may do other things in between (Python), the bytes prove it:
- * what is written to a BIO was received from that socket, and the session has that BIO. Once known it is kept with the session.
+ * program itself moves the encrypted bytes, and does so in one go (Node.js, memory BIOs of C++ programs), a call of the library that
+ * follows a receive on the same thread is of that socket, if there was just one. Where it may do other things in between (Python), the
+ * bytes prove it: what is written to a BIO was received from that socket, and the session has that BIO. Once known it is kept with the
+ * session.
  */
 #ifndef CLEW_BPF_TLS_THREAD_H
 #define CLEW_BPF_TLS_THREAD_H
@@ -41,8 +42,7 @@ static __noinline int tls_note_go(struct connection *c, struct sock *sk)
 /* A socket call of a process whose TLS libraries have probes, before its bytes are looked at. True: within a call of the library. */
 static __noinline int tls_note(struct connection *c, struct sock *sk, u32 blocking)
 {
-	struct tls_thread *t =
-		bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	if (!t || !c || !t->session)
 		return 0;

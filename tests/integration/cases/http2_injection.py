@@ -12,31 +12,39 @@ from http2.servers import nginx
 from cases.grpc import PAIRS, traced
 
 
-def every_head(ctx, server_name, client_name, http=False):
-    # Most servers take heads of 8 KiB at the most; net/http's and grpc-go's, of a mebibyte and more.
-    wishes = plan.headed(ctx.count(400, 10_000, 60), http, large=40_000 if server_name in ("grpc-go", "go-h2c") else 5000)
-    server = stacks.serve(ctx, server_name)
+def injected_into(ctx, server_name, client_name, wishes, http=False):
+    server = stacks.serve(ctx, server_name, paths=[wish.path for wish in wishes])
     outcomes, result = traced(ctx, server, client_name, wishes, 64, "--inject")
     wrong = plan.untrue(wishes, outcomes, http)
     check(not wrong, f"what was sent did not arrive: {'; '.join(wrong)}")
     injected = [s for s in result.spans if s.kind == CLIENT and s.attributes.get("clew.injected")]
-    own = [w for w in wishes if "traceparent=" in w.metadata or "b3=" in w.metadata]
-    need(injected or sum(len(o.traces) for o in outcomes) > len(own), "this clew injects nothing into HTTP/2")
+    given = sum(bool(o.traces) and "traceparent=0" not in wish.metadata for wish, o in zip(wishes, outcomes))
+    need(injected or given, "this clew injects nothing into HTTP/2")
     wrong = plan.wrong_contexts(wishes, outcomes)
-    check(not wrong, f"of {len(wishes)} requests {'; '.join(wrong)}")
-    check(len(injected) == len(wishes) - len(own), f"clew.injected on {len(injected)} spans, {len(wishes) - len(own)} were")
-    on_wire = {trace for o in outcomes for trace in o.traces}
-    lying = [s for s in injected if not any(f"00-{s.trace_id}-{s.span_id}-0{flag}" in on_wire for flag in (0, 1, 2, 3))]
+    check(not wrong, f"of {len(wishes)} requests {'; '.join(wrong)} [{result.summary()}]")
+    check(len(injected) == given, f"clew.injected on {len(injected)} spans, but {given} requests were given a context")
+    on_wire = {trace[3:52] for o in outcomes for trace in o.traces}
+    lying = [s for s in injected if f"{s.trace_id}-{s.span_id}" not in on_wire]
     check(not lying, f"{len(lying)} CLIENT spans are not what was injected, e.g. {lying[:1]}")
     parents = {s.span_id for s in injected}
-    hanging = [s for s in result.spans if s.kind == SERVER and s.attributes.get("clew.parent.evidence") == "header" and s.parent_id in parents]
-    check(len(hanging) == len(injected), f"{len(hanging)} of {len(injected)} SERVER spans hang below what was injected")
+    hanging = sum(s.kind == SERVER and s.attributes.get("clew.parent.evidence") == "header" and s.parent_id in parents for s in result.spans)
+    check(hanging == len(injected), f"{hanging} of {len(injected)} SERVER spans hang below what was injected")
+
+
+def every_head(ctx, server_name, client_name, http=False):
+    # Most servers take heads of 8 KiB at the most; net/http's and grpc-go's, of a mebibyte and more.
+    large = 40_000 if server_name in ("grpc-go", "go-h2c") else 5000
+    injected_into(ctx, server_name, client_name, plan.headed(ctx.count(400, 10_000, 60), http, large), http)
 
 
 for server_name, client_name in PAIRS.items():
     @case(f"grpc-inject/{server_name}/{client_name}", quick=server_name in ("grpc-go", "grpc-js"))
     def grpc(ctx, server_name=server_name, client_name=client_name):
         every_head(ctx, server_name, client_name)
+
+    @case(f"grpc-inject/{server_name}/{client_name}/many", quick=False)
+    def many(ctx, server_name=server_name, client_name=client_name):
+        injected_into(ctx, server_name, client_name, plan.mixed(ctx.count(1000, 100_000, 60), fixed=True, given_up=False))
 
 for server_name, client_name in (("go-h2c", "node-http2"), ("node-http2", "go-h2c")):
     @case(f"http2-inject/{server_name}/{client_name}", quick=server_name == "go-h2c")

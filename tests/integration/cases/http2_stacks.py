@@ -54,7 +54,7 @@ def under_h2load(ctx, start, streams, n):
 
 
 for name, start in (("nghttpd", nghttpd), ("nginx", nginx)):
-    @case(f"http2/{name}/h2load/m100")
+    @case(f"http2/{name}/h2load/m100", matrix=name == "nghttpd")
     def load(ctx, start=start):
         under_h2load(ctx, start, 100, ctx.count(2000, 10_000, 100))
 
@@ -104,6 +104,30 @@ def upgrade(ctx):
     check("h2c" in run(ctx, ["curl", "-s", "-o", "/dev/null", "-D", "-", "--http2", f"http://127.0.0.1:{server.port}/f/0"]).stdout, "Apache did not upgrade")
     for kind in (SERVER, CLIENT):
         truth.expect([truth.Request("GET", path, 200, 0, server.size) for path in paths], result.spans, kind, losses=result.summary())
+
+
+def open_before(ctx, server_name, wishes):
+    """The connection is there and has been used before clew comes: what follows has its spans at both ends, by name once each path is new to the tables."""
+    at_a_time, server = 8, stacks.serve(ctx, "go-h2c")
+    front = stacks.serve(ctx, server_name, server.port)
+    client = "go-h2c"
+    stacks.call(ctx, client, front.port, [plan.Wish("/h/first", send=0)], 1)
+    clew = Clew(ctx, "--pid", server.pid, "--pid", front.pid).ready()
+    stacks.call(ctx, client, front.port, wishes, at_a_time)
+    clew.wait_spans(7 * len(wishes) - 3 * at_a_time)
+    result = clew.stop()
+    onward = {f"/l/{n}~{wish.path[3:]}" for wish in wishes for n in (1, 2, 3)}
+    for kind, pid in ((CLIENT, front.pid), (SERVER, server.pid)):
+        found = [s.path for s in result.spans if s.kind == kind and s.pid == pid]
+        check(len(found) == len(set(found)) and set(found) <= onward | {""}, f"invented or twice: {sorted(set(found) - onward)[:3]}")
+        # net/http reads a frame's header by itself, which is known for one only once an answer has gone.
+        check(len(found) >= len(onward) - at_a_time, f"{len(found)} of {len(onward)} {'SERVER' if kind == SERVER else 'CLIENT'} spans [{result.summary()}]")
+
+
+for name in ("go-h2c", "node-http2"):
+    @case(f"http2/{name}/open-before")
+    def before(ctx, name=name):
+        open_before(ctx, name, [plan.Wish(f"/h/t{i}", send=0) for i in range(ctx.count(100, 2000, 20))])
 
 
 @case("grpc/attach-in-mid-stream")

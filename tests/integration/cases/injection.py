@@ -6,6 +6,7 @@ import re
 
 from harness import env
 from harness.case import case, check, need
+from harness.certificate import Certificate
 from harness.load import load
 from harness.process import Process, free_port, run
 from harness.spans import CLIENT, SERVER
@@ -26,6 +27,23 @@ def python_threads(ctx, following):
     port = free_port()
     process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "pooled"])
     process.wait_port(port)
+    return process, port
+
+
+def python_over_tls(ctx, following):
+    """Both what it serves and what it asks for."""
+    port = free_port()
+    process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "pooled", *ctx.tls.files])
+    process.wait_port(port)
+    ctx.load_options = ctx.tls.load
+    return process, port
+
+
+def python_behind_tls(ctx, following):
+    port, certificate = free_port(), Certificate(ctx)
+    process = Process(ctx, "hop", [*env.PYTHON, PROGRAMS / "python_threads.py", port, following, "plain", *certificate.files])
+    process.wait_port(port)
+    ctx.load_options = certificate.load
     return process, port
 
 
@@ -70,7 +88,8 @@ def nginx(keepalive):
 
 def two_nodes(ctx, start, way="header"):
     """A program that passes requests on, seen with injection, and its server, seen by a clew that sees nothing else."""
-    back = python_http.start(ctx)
+    ctx.tls = Certificate(ctx) if start is python_over_tls else None
+    back = python_http.start(ctx, tls=ctx.tls)
     hop, port = start(ctx, back.port)
     here = Clew(ctx, f"--inject={way}", *(x for pid in sorted(hop.tree()) for x in ("--pid", pid))).ready()
     there = Clew(ctx, *([] if way == "header" else [f"--inject={way}"]), *back.select).ready()
@@ -106,7 +125,7 @@ def register(name, start, concurrency=8, calls=1, least=lambda count: count, way
     def one(ctx):
         count = ctx.count(200, 4000, 50)
         _, port, here, there = two_nodes(ctx, start, way)
-        load(ctx, port, count, concurrency=concurrency, prefix="/h/")
+        load(ctx, port, count, concurrency=concurrency, prefix="/h/", **getattr(ctx, "load_options", {}))
         here.wait_spans((1 + calls) * count)
         there.wait_spans(calls * count)
         near, far, pairs = joined(here, there)
@@ -115,6 +134,7 @@ def register(name, start, concurrency=8, calls=1, least=lambda count: count, way
 
 
 register("python-threads", python_threads)
+register("python-behind-tls", python_behind_tls)
 register("go", go_sequence, calls=3)
 register("node", node("sequence"), least=lambda count: count * 8 // 10)  # not what waited for a connection of the pool
 register("node-after-timers", node("timer"), least=lambda count: 0)
@@ -124,6 +144,7 @@ register("java-pool", java_pool, concurrency=4, least=lambda count: count - 40)
 register("nginx-new-connections", nginx(""), concurrency=1, least=lambda count: count - 1)
 register("nginx-kept-connections", nginx("keepalive 8;"), concurrency=1, least=lambda count: 0)
 register("python-threads", python_threads, way="tcp-option")
+register("python-over-tls", python_over_tls, way="tcp-option")
 register("go", go_sequence, calls=3, way="tcp-option")
 register("nginx-new-connections", nginx(""), concurrency=1, least=lambda count: count - 1, way="tcp-option")
 

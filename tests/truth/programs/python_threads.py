@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thread per connection: each request /h/ID asks the next server for /l/ID. usage: python_threads.py PORT NEXT_PORT fresh|pooled [CERTIFICATE KEY]: then over TLS, both ways"""
+"""A thread per connection: each request /h/ID asks the next server for /l/ID. usage: python_threads.py PORT NEXT_PORT fresh|pooled|plain [CERTIFICATE KEY]: then over TLS, both ways (plain: only where it serves)"""
 import http.client
 import ssl
 import sys
@@ -16,7 +16,7 @@ def connection():
         with lock:
             if idle:
                 return idle.pop()
-    if files:
+    if files and how != "plain":
         return http.client.HTTPSConnection("127.0.0.1", following, context=client)
     return http.client.HTTPConnection("127.0.0.1", following)
 

@@ -66,7 +66,10 @@ func call(connection *grpc.ClientConn, w wish) (o outcome) {
 		defer time.AfterFunc(time.Duration(w.cancel)*time.Millisecond, cancel).Stop()
 	}
 	if w.metadata != "-" {
-		ctx = metadata.AppendToOutgoingContext(ctx, strings.FieldsFunc(w.metadata, func(r rune) bool { return r == '=' || r == ',' })...)
+		for _, pair := range strings.Split(w.metadata, ",") {
+			key, value, _ := strings.Cut(pair, "=")
+			ctx = metadata.AppendToOutgoingContext(ctx, key, value)
+		}
 	}
 	stream, err := connection.NewStream(ctx, kinds[kindOf(w.path)], w.path)
 	ask := &bed.Ask{Id: w.path, Answers: w.answers, Size: w.size, Status: w.code, DelayMs: w.delay, Payload: make([]byte, w.size)}
