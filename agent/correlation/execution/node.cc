@@ -23,6 +23,7 @@ constexpr uint64_t kLoopMask = 1023;
 constexpr uint64_t kReadsMask = 0xffff;  // of a turn's state: calls of read(2); the rest: timers
 
 constexpr size_t kTurnsMax = 4096;
+constexpr uint32_t kOwnAnswersMin = 16;
 constexpr uint64_t kDistrustMax = uint64_t{1} << 40;
 
 uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ((uint64_t{1} << kNumberShift) - 1); }
@@ -45,15 +46,23 @@ Node::Connection& Node::remember(uint64_t connection, const std::optional<Reques
 // Streams: for whom JavaScript runs now, what it asks for, what it answers.
 void Node::noted_of_stream(uint32_t what, const Caller& caller) {
   if (!streams_.in_order(caller.execution)) return;
-  if (what == CLEW_NODE_ASKS) return streams_.asks(caller.execution, cause_of(caller));
+  if (what == CLEW_NODE_ASKS) {
+    const Turn* const turn = turn_of(caller);
+    const NodeStreams::Frame* const frame = frame_of(turn);
+    const auto cause = frame != nullptr ? cause_in_frame(*turn, *frame, caller) : cause_of(caller);
+    return streams_.asks(caller.execution, cause, frame == nullptr || believes(cause));
+  }
   auto note = NodeStreams::Note::decode(caller.execution);
   note.in_turn &= !turns_.empty() && turns_.back().number == note.turn;
   if (what == CLEW_NODE_FRAME) return streams_.handed_on(note, note.in_turn ? turns_.back().connection : 0);
   if (what == CLEW_NODE_ASKED) return streams_.asked(note);
   const auto& frame = streams_.frame();
   const auto request = streams_.answers(note);
-  if (note.in_turn && request && frame && frame->turn == note.turn && !frame->is_server && frame->owner && *frame->owner != *request)
+  if (!note.in_turn || !request || !frame || frame->turn != note.turn || frame->is_server || !frame->owner) return;
+  if (*frame->owner != *request)
     distrust();
+  else if (own_answers_ < kOwnAnswersMin)
+    own_answers_++;
 }
 
 void Node::noted(uint32_t what, const Caller& caller) {
@@ -129,6 +138,7 @@ void Node::responding(const RequestKey& request, const Caller& caller) {
 }
 
 void Node::distrust() {
+  own_answers_ = 0;
   settings_.ambiguous->add();
   distrusted_ = distrust_next_;
   distrust_next_ = std::min(distrust_next_ * 2, kDistrustMax);
@@ -153,7 +163,10 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
   if (caller.model != ExecutionModel::kNode) return std::nullopt;
   const Turn* const turn = turn_of(caller);
   if (turn == nullptr) return cause_behind(caller);
-  if (const auto& frame = streams_.frame(); frame && frame->turn == turn->number) return cause_in_frame(*turn, *frame, caller);
+  if (const NodeStreams::Frame* const frame = frame_of(turn)) {
+    const auto cause = cause_in_frame(*turn, *frame, caller);
+    return believes(cause) ? cause : std::nullopt;
+  }
   if (turn->requests > 1) {
     settings_.ambiguous->add();
     return std::nullopt;
@@ -176,10 +189,21 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
 // JavaScript runs for one frame at a time, with all ticks and promises that it leaves behind. What is older, and runs here nevertheless, was
 // bound to something else by the program.
 std::optional<Cause> Node::cause_in_frame(const Turn& turn, const NodeStreams::Frame& frame, const Caller& caller) const {
-  if (!is_open(frame.owner) || (!frame.is_server && distrusted_ > 0)) return std::nullopt;
+  if (!is_open(frame.owner)) return std::nullopt;
   if (const uint64_t id = execution_id(caller) != 0 ? execution_id(caller) : trigger_id(caller); id != 0 && id <= turn.first_id)
     return std::nullopt;
   return Cause{.request = *frame.owner, .evidence = frame.is_server ? Evidence::kExecution : Evidence::kCausal};
+}
+
+const NodeStreams::Frame* Node::frame_of(const Turn* turn) const {
+  const auto& frame = streams_.frame();
+  return turn != nullptr && frame && frame->turn == turn->number ? &*frame : nullptr;
+}
+
+// What follows an answer is done by whoever waited for it, unless the program has a queue of its own; such ones answer in the callbacks of
+// others soon.
+bool Node::believes(const std::optional<Cause>& cause) const {
+  return cause && (cause->evidence == Evidence::kExecution || (distrusted_ == 0 && own_answers_ >= kOwnAnswersMin));
 }
 
 // undici lets the loop look once at a connection that was idle before it sends there: in an immediate, made where the request was. In the

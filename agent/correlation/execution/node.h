@@ -52,6 +52,8 @@ class Node final : public Execution {
   void noted_of_stream(uint32_t what, const Caller& caller);
   std::optional<Cause> cause_of(const Caller& caller);
   std::optional<Cause> cause_in_frame(const Turn& turn, const NodeStreams::Frame& frame, const Caller& caller) const;
+  bool believes(const std::optional<Cause>& cause) const;
+  const NodeStreams::Frame* frame_of(const Turn* turn) const;
   void distrust();
   std::optional<Cause> cause_behind(const Caller& caller);
   bool knows_latest(const Caller& caller) const;
@@ -70,6 +72,7 @@ class Node final : public Execution {
   std::optional<Caller> connect_;  // noted; its connection comes next
   uint64_t distrusted_ = 0;        // turns for which nothing is said of what follows an answer
   uint64_t distrust_next_ = 10'000;
+  uint32_t own_answers_ = 0;   // streams that were answered in the callback of a frame that was theirs, none in another's
   uint64_t immediate_ = 0;   // that has sent something already
   uint64_t foreign_ns_ = 0;  // when something was sent last that no turn explains
 };

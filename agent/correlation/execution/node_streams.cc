@@ -9,6 +9,7 @@ namespace {
 constexpr unsigned kNumberShift = 48;
 constexpr uint64_t kNumberMask = (uint64_t{1} << (64 - kNumberShift)) - 1;
 constexpr uint64_t kInTurn = uint64_t{1} << 32;
+constexpr size_t kOverMax = 4096;
 
 }  // namespace
 
@@ -31,7 +32,12 @@ void NodeStreams::done(const RequestKey& request) {
   open_.erase({request.socket(), request.stream_id});
   const auto entry = caused_.extract(request);
   if (!entry) return;
-  for (const Name& name : entry.mapped()) causes_.erase(name);
+  for (const Name& name : entry.mapped()) {
+    over_.push_back(name);
+    if (over_.size() <= kOverMax) continue;
+    causes_.erase(over_.front());
+    over_.pop_front();
+  }
 }
 
 bool NodeStreams::in_order(const std::array<uint64_t, 3>& words) {
@@ -61,14 +67,14 @@ void NodeStreams::handed_on(const Note& note, uint64_t read) {
   }
 }
 
-void NodeStreams::asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause) {
+void NodeStreams::asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause, bool believed) {
   asking_.reset();
-  if (cause) asking_ = {.session = words[2] & ((uint64_t{1} << kNumberShift) - 1), .cause = *cause};
+  if (cause) asking_ = {.session = words[2] & ((uint64_t{1} << kNumberShift) - 1), .cause = *cause, .believed = believed};
 }
 
 void NodeStreams::asked(const Note& note) {
   const auto asking = std::exchange(asking_, std::nullopt);
-  if (asking && note.stream != 0 && has_room(asked_)) asked_[{asking->session, note.stream}] = asking->cause;
+  if (asking && note.stream != 0 && has_room(asked_)) asked_[{asking->session, note.stream}] = *asking;
 }
 
 std::optional<Cause> NodeStreams::sent(const RequestKey& request) {
@@ -76,12 +82,12 @@ std::optional<Cause> NodeStreams::sent(const RequestKey& request) {
   if (session == connections_.end()) return std::nullopt;
   const auto asked = asked_.extract({session->second, request.stream_id});
   if (!asked) return std::nullopt;
-  const Cause cause = asked.mapped();
+  const Cause cause = asked.mapped().cause;
   if (has_room(causes_)) {
     causes_[{request.socket(), request.stream_id}] = cause.request;
     caused_[cause.request].push_back({request.socket(), request.stream_id});
   }
-  return cause;
+  return asked.mapped().believed ? std::optional(cause) : std::nullopt;
 }
 
 std::optional<RequestKey> NodeStreams::answers(const Note& note) const {

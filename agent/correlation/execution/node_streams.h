@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -40,8 +41,9 @@ class NodeStreams {
   /// `read`: the connection of the turn's read.
   void handed_on(const Note& note, uint64_t read);
   const std::optional<Frame>& frame() const { return frame_; }
-  /// A request is given to a session, for `cause`; then the stream's number is told.
-  void asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause);
+  /// A request is given to a session, for `cause`; then the stream's number is told. One that is not `believed` is no parent, but shows whose
+  /// answer it would be.
+  void asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause, bool believed);
   void asked(const Note& note);
   /// A request that was asked for is sent.
   std::optional<Cause> sent(const RequestKey& request);
@@ -60,6 +62,7 @@ class NodeStreams {
   struct Asking {
     uint64_t session = 0;
     Cause cause;
+    bool believed = false;
   };
   template <class Map>
   bool has_room(const Map& map) const;
@@ -72,9 +75,10 @@ class NodeStreams {
   std::unordered_map<uint64_t, uint64_t> sessions_;                    // → connection
   std::unordered_map<uint64_t, uint64_t> connections_;                 // → session
   std::unordered_map<Name, RequestKey, NameHash> open_;                // by connection
-  std::unordered_map<Name, Cause, NameHash> asked_;                    // by session
+  std::unordered_map<Name, Asking, NameHash> asked_;                   // by session
   std::unordered_map<Name, RequestKey, NameHash> causes_;              // by connection: of streams that were sent …
   std::unordered_map<RequestKey, std::vector<Name>, KeyHash> caused_;  // … for an open request
+  std::deque<Name> over_;  // … for one that is answered: an answer that comes then may show something
 };
 
 }  // namespace clew::correlation
