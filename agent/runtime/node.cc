@@ -16,7 +16,7 @@
 #include <system_error>
 #include <utility>
 
-#include "agent/runtime/process_image.h"
+#include "agent/runtime/node_streams.h"
 #include "bpf/events.h"
 
 namespace clew::runtime {
@@ -309,67 +309,6 @@ base::Result<std::optional<PollFrame>> find_poll_frame(const ProcFs& proc, uint3
   return frame;
 }
 
-namespace {
-
-// A push at the beginning of a function, which the kernel emulates; the mark of an indirect branch's target may stand before it.
-std::optional<size_t> push_in(std::span<const uint8_t> code) {
-  static constexpr std::array<uint8_t, 4> kEndbr64 = {0xf3, 0x0f, 0x1e, 0xfa};
-  const size_t at = std::ranges::equal(code.first(4), kEndbr64) ? 4 : 0;
-  const size_t opcode = at + (code[at] == 0x41 ? 1 : 0);
-  return (code[opcode] & 0xf8) == 0x50 ? std::optional(at) : std::nullopt;
-}
-
-// Where HTTP/2 is handed on (bpf/execution/node_streams.bpf.c): in the executable, or in libraries that distributions make of it.
-void add_stream_probes(Layout& layout, const ProcFs& proc, uint32_t process_id) {
-  struct Place {
-    const char* program;
-    const char* program_at_return;  // or null
-    std::string_view symbol;
-    bool may_be_absent;
-  };
-  static constexpr std::array<Place, 9> kPlaces = {{
-      {"uprobe__node_frame", nullptr, "_ZN4node5http212Http2Session14OnFrameReceiveEP15nghttp2_sessionPK13nghttp2_framePv", false},
-      {"uprobe__node_chunk", nullptr, "_ZN4node5http212Http2Session19OnDataChunkReceivedEP15nghttp2_sessionhiPKhmPv", false},
-      {"uprobe__node_close", nullptr, "_ZN4node5http212Http2Session13OnStreamCloseEP15nghttp2_sessionijPv", false},
-      {"uprobe__node_sends", nullptr, "nghttp2_session_mem_send", false},
-      {"uprobe__node_sends", nullptr, "nghttp2_session_mem_send2", true},
-      {"uprobe__node_responds", nullptr, "nghttp2_submit_response", false},
-      {"uprobe__node_responds", nullptr, "nghttp2_submit_response2", true},
-      {"uprobe__node_asks", "uretprobe__node_asked", "nghttp2_submit_request", false},
-      {"uprobe__node_asks", "uretprobe__node_asked", "nghttp2_submit_request2", true},
-  }};
-  const auto image = ProcessImage::open(proc, process_id);
-  if (!image) return;
-  std::array<std::string_view, kPlaces.size()> names{};
-  std::ranges::transform(kPlaces, names.begin(), &Place::symbol);
-  std::array<bool, kPlaces.size()> there{};
-  std::vector<Probe> probes;
-  for (const Module& module : image->modules()) {
-    const std::string_view name = std::string_view(module.path).substr(module.path.rfind('/') + 1);
-    if (module.path != image->executable() && !name.starts_with("libnode.so") && !name.starts_with("libnghttp2.so")) continue;
-    const auto found = find_symbols(module, names);
-    if (!found) continue;
-    for (size_t i = 0; i < kPlaces.size(); ++i) {
-      const auto& symbol = (*found)[i];
-      std::array<uint8_t, 8> code{};
-      if (there[i] || !symbol || symbol->file_offset == 0 || !image->memory()(symbol->address, code.data(), code.size())) continue;
-      const auto inside = push_in(code);
-      if (!inside) continue;
-      there[i] = true;
-      const uint64_t offset = symbol->file_offset + *inside;
-      probes.push_back({.program = kPlaces[i].program, .file = module.file, .offset = offset, .at_return = false});
-      if (kPlaces[i].program_at_return != nullptr)
-        probes.push_back({.program = kPlaces[i].program_at_return, .file = module.file, .offset = offset, .at_return = true});
-    }
-  }
-  for (size_t i = 0; i < kPlaces.size(); ++i)
-    if (!there[i] && !kPlaces[i].may_be_absent) return;  // with a part of them, what is not seen would be taken for another's
-  layout.description += fmt::format("; streams of HTTP/2 by {} probes", probes.size());
-  layout.probes = std::move(probes);
-}
-
-}  // namespace
-
 Layout node_layout(const ProcFs& proc, uint32_t process_id) {
   const auto hooks = find_async_hooks(proc, process_id);
   if (!hooks) return {.description = fmt::format("nodejs: by threads: {}", hooks.error().message)};
@@ -381,7 +320,8 @@ Layout node_layout(const ProcFs& proc, uint32_t process_id) {
       .runtime = CLEW_RUNTIME_NODE,
       .values = {(*hooks)->ids, (*poll)->slot, (*poll)->function, (*poll)->loop, (*hooks)->immediates, (*hooks)->ticks, (*hooks)->kinds},
       .description = fmt::format("nodejs, async ids at {:#x}, loop at {:#x}", (*hooks)->ids, (*poll)->loop)};
-  add_stream_probes(layout, proc, process_id);
+  layout.probes = node_stream_probes(proc, process_id);
+  if (!layout.probes.empty()) layout.description += fmt::format("; streams of HTTP/2 by {} probes", layout.probes.size());
   return layout;
 }
 
