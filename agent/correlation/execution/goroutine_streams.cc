@@ -17,10 +17,12 @@ GoroutineStreams::Note GoroutineStreams::Note::decode(const std::array<uint64_t,
           .stream = (words[0] >> kIdBits << kStreamLowBits) | words[2] >> kIdBits};
 }
 
-bool GoroutineStreams::has_room(size_t size) const {
-  if (size < max_) return true;
-  full_->add();
-  return false;
+// What stays was asked for and never sent.
+template <class Map>
+void GoroutineStreams::make_room(Map& map) const {
+  if (map.size() < max_) return;
+  full_->add(map.size());
+  map.clear();
 }
 
 // One goroutine reads one connection at a time. Should it be otherwise, nothing is said.
@@ -29,7 +31,8 @@ void GoroutineStreams::put(Unserved& unserved, const Name& name, const RequestKe
 }
 
 void GoroutineStreams::read(const RequestKey& request, uint64_t reader, uint64_t parent) {
-  if (reader == 0 || !has_room(open_.size())) return;
+  if (reader == 0) return;
+  if (open_.size() >= max_) return full_->add();
   if (const auto [entry, is_new] = open_.try_emplace(request, reader, parent); !is_new) return;
   put(by_reader_, {reader, request.stream_id}, request);
   if (parent != 0) put(by_parent_, {parent, request.stream_id}, request);
@@ -58,10 +61,11 @@ void GoroutineStreams::done(const RequestKey& request) {
 
 void GoroutineStreams::ask(const Note& note) {
   if (note.writer != 0) {
-    if (has_room(asked_.size())) asked_[{note.writer, note.stream}] = {note.goroutine, note.origin};
+    make_room(asked_);
+    asked_[{note.writer, note.stream}] = {note.goroutine, note.origin};
     return;
   }
-  if (!waiting_.contains(note.goroutine) && !has_room(waiting_.size())) return;
+  if (!waiting_.contains(note.goroutine)) make_room(waiting_);
   Waiting& waiting = waiting_[note.goroutine];
   waiting.origin = note.origin;
   waiting.streams++;

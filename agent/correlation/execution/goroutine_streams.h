@@ -12,7 +12,7 @@
 namespace clew::correlation {
 
 /// Told by probes (bpf/execution/go_streams.bpf.c). Streams are named by their number and a goroutine of their connection: of a process the
-/// numbers of goroutines are never used again. Bounded: `max` of each kind; what comes then is refused, and counted.
+/// numbers of goroutines are never used again. Bounded by settings: what does not fit is refused or forgotten, and counted.
 class GoroutineStreams {
  public:
   explicit GoroutineStreams(const ExecutionSettings& settings) : max_(settings.threads_max), full_(settings.full) {}
@@ -55,7 +55,8 @@ class GoroutineStreams {
   };
   using Unserved = std::unordered_map<Name, RequestKey, NameHash>;
 
-  bool has_room(size_t size) const;
+  template <class Map>
+  void make_room(Map& map) const;
   static void put(Unserved& unserved, const Name& name, const RequestKey& request);
 
   size_t max_;

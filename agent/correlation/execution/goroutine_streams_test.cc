@@ -125,7 +125,7 @@ TEST_F(GoroutineStreamsTest, NumbersOfStreamsAreReadWhole) {
   EXPECT_EQ(read.stream, 0x7fff'fff1);
 }
 
-TEST_F(GoroutineStreamsTest, WhatDoesNotFitIsRefusedAndCounted) {
+TEST_F(GoroutineStreamsTest, WhatDoesNotFitIsRefusedOrForgottenAndCounted) {
   GoroutineStreams streams(settings(counters_, 2));
   for (uint64_t stream = 1; stream < 9; stream += 2) {
     streams.read({.connection = 1, .stream_id = stream}, kReader, kStarter);
@@ -135,8 +135,10 @@ TEST_F(GoroutineStreamsTest, WhatDoesNotFitIsRefusedAndCounted) {
   EXPECT_EQ(counters_.get("full").value(), 6);
   EXPECT_TRUE(streams.serve(kReader, 3, false));
   EXPECT_FALSE(streams.serve(kReader, 5, false));
-  EXPECT_TRUE(streams.asker(kWriter, 0, 3));
-  EXPECT_FALSE(streams.asker(kWriter, 0, 5));
+  EXPECT_FALSE(streams.asker(kWriter, 0, 3));
+  EXPECT_TRUE(streams.asker(kWriter, 0, 5));
+  EXPECT_FALSE(streams.asker(90, 33, 1));
+  EXPECT_TRUE(streams.asker(90, 35, 1));
 }
 
 }  // namespace

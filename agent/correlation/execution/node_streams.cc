@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned kNumberShift = 48;
 constexpr uint64_t kNumberMask = (uint64_t{1} << (64 - kNumberShift)) - 1;
 constexpr uint64_t kInTurn = uint64_t{1} << 32;
-constexpr size_t kOverMax = 4096;
+constexpr size_t kCausesMax = 16'384;
 
 }  // namespace
 
@@ -17,28 +17,20 @@ NodeStreams::Note NodeStreams::Note::decode(const std::array<uint64_t, 3>& words
   return {.session = words[0], .stream = words[1], .turn = words[2] & 0xffff, .in_turn = (words[2] & kInTurn) != 0};
 }
 
+// What stays are sessions that are gone and requests that were never sent.
 template <class Map>
-bool NodeStreams::has_room(const Map& map) const {
-  if (map.size() < max_) return true;
-  full_->add();
-  return false;
+void NodeStreams::make_room(Map& map) const {
+  if (map.size() < max_) return;
+  full_->add(map.size());
+  map.clear();
 }
 
 void NodeStreams::received(const RequestKey& request) {
-  if (has_room(open_)) open_[{request.socket(), request.stream_id}] = request;
+  make_room(open_);
+  open_[{request.socket(), request.stream_id}] = request;
 }
 
-void NodeStreams::done(const RequestKey& request) {
-  open_.erase({request.socket(), request.stream_id});
-  const auto entry = caused_.extract(request);
-  if (!entry) return;
-  for (const Name& name : entry.mapped()) {
-    over_.push_back(name);
-    if (over_.size() <= kOverMax) continue;
-    causes_.erase(over_.front());
-    over_.pop_front();
-  }
-}
+void NodeStreams::done(const RequestKey& request) { open_.erase({request.socket(), request.stream_id}); }
 
 bool NodeStreams::in_order(const std::array<uint64_t, 3>& words) {
   const uint64_t number = words[2] >> kNumberShift;
@@ -51,7 +43,9 @@ bool NodeStreams::in_order(const std::array<uint64_t, 3>& words) {
 }
 
 void NodeStreams::handed_on(const Note& note, uint64_t read) {
-  if (note.in_turn && note.stream != 0 && has_room(sessions_) && has_room(connections_)) {
+  if (note.in_turn && note.stream != 0) {
+    make_room(sessions_);
+    make_room(connections_);
     sessions_[note.session] = read;
     connections_[read] = note.session;
   }
@@ -64,7 +58,21 @@ void NodeStreams::handed_on(const Note& note, uint64_t read) {
     frame_->is_server = true;
   } else if (const auto cause = causes_.find(name); cause != causes_.end()) {
     frame_->owner = cause->second;
+  } else if (const auto asked = take(note.session, name)) {  // sent before anybody knew on which connection
+    frame_->owner = asked->cause.request;
   }
+}
+
+std::optional<NodeStreams::Asking> NodeStreams::take(uint64_t session, const Name& name) {
+  const auto asked = asked_.extract({session, name.stream});
+  if (!asked) return std::nullopt;
+  causes_[name] = asked.mapped().cause.request;
+  causes_in_order_.push_back(name);
+  if (causes_in_order_.size() > kCausesMax) {
+    causes_.erase(causes_in_order_.front());
+    causes_in_order_.pop_front();
+  }
+  return asked.mapped();
 }
 
 void NodeStreams::asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause, bool believed) {
@@ -74,20 +82,16 @@ void NodeStreams::asks(const std::array<uint64_t, 3>& words, const std::optional
 
 void NodeStreams::asked(const Note& note) {
   const auto asking = std::exchange(asking_, std::nullopt);
-  if (asking && note.stream != 0 && has_room(asked_)) asked_[{asking->session, note.stream}] = *asking;
+  if (!asking || note.stream == 0) return;
+  make_room(asked_);
+  asked_[{asking->session, note.stream}] = *asking;
 }
 
 std::optional<Cause> NodeStreams::sent(const RequestKey& request) {
   const auto session = connections_.find(request.socket());
   if (session == connections_.end()) return std::nullopt;
-  const auto asked = asked_.extract({session->second, request.stream_id});
-  if (!asked) return std::nullopt;
-  const Cause cause = asked.mapped().cause;
-  if (has_room(causes_)) {
-    causes_[{request.socket(), request.stream_id}] = cause.request;
-    caused_[cause.request].push_back({request.socket(), request.stream_id});
-  }
-  return asked.mapped().believed ? std::optional(cause) : std::nullopt;
+  const auto asked = take(session->second, {request.socket(), request.stream_id});
+  return asked && asked->believed ? std::optional(asked->cause) : std::nullopt;
 }
 
 std::optional<RequestKey> NodeStreams::answers(const Note& note) const {

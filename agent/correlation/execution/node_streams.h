@@ -7,14 +7,13 @@
 #include <deque>
 #include <optional>
 #include <unordered_map>
-#include <vector>
 
 #include "agent/correlation/execution/execution.h"
 
 namespace clew::correlation {
 
 /// Told by probes (bpf/execution/node_streams.bpf.c). Which connection is a session's shows where a frame is handed on in the turn of a read.
-/// Bounded by settings: what does not fit is refused, and counted.
+/// Bounded by settings: where there is no room all is forgotten, and counted.
 class NodeStreams {
  public:
   explicit NodeStreams(const ExecutionSettings& settings) : max_(settings.threads_max), full_(settings.full) {}
@@ -64,8 +63,9 @@ class NodeStreams {
     Cause cause;
     bool believed = false;
   };
+  std::optional<Asking> take(uint64_t session, const Name& name);
   template <class Map>
-  bool has_room(const Map& map) const;
+  void make_room(Map& map) const;
 
   size_t max_;
   base::Counter* full_;
@@ -76,9 +76,8 @@ class NodeStreams {
   std::unordered_map<uint64_t, uint64_t> connections_;                 // → session
   std::unordered_map<Name, RequestKey, NameHash> open_;                // by connection
   std::unordered_map<Name, Asking, NameHash> asked_;                   // by session
-  std::unordered_map<Name, RequestKey, NameHash> causes_;              // by connection: of streams that were sent …
-  std::unordered_map<RequestKey, std::vector<Name>, KeyHash> caused_;  // … for an open request
-  std::deque<Name> over_;  // … for one that is answered: an answer that comes then may show something
+  std::unordered_map<Name, RequestKey, NameHash> causes_;              // by connection: of streams that were sent, the latest
+  std::deque<Name> causes_in_order_;
 };
 
 }  // namespace clew::correlation

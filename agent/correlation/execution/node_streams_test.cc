@@ -141,6 +141,23 @@ TEST_F(NodeStreamsTest, WhatFollowsAnAnswerIsBelievedOnceTheProgramHasShownHowIt
   EXPECT_EQ(send(11), "none");  // it is answered
 }
 
+TEST_F(NodeStreamsTest, AnAnswerShowsWhichConnectionItsSessionHasAndForWhomItIs) {
+  connect();
+  earn_trust();
+  constexpr uint64_t kOther = 21;
+  constexpr uint64_t kOtherSession = 0x7000'0000'3000;
+  receive({1});
+  frame(kFrontSession, 1);
+  notes_++;
+  node_.noted(CLEW_NODE_ASKS, by(kInTurn, number_ << 53, kOtherSession | notes_ << 48));
+  note(CLEW_NODE_ASKED, 0, 1);
+  EXPECT_FALSE(node_.sent({.connection = kOther, .position = 0, .stream_id = 1}, by(0, 0, 0)));
+  read(kOther);
+  frame(kOtherSession, 1);
+  ask(51);
+  EXPECT_EQ(send(51), "1 by causal");
+}
+
 TEST_F(NodeStreamsTest, AProgramThatAnswersInTheFramesOfOthersHasAQueue) {
   connect();
   earn_trust();
