@@ -10,8 +10,8 @@
 
 namespace clew::runtime {
 
-/// For bpf/execution/node_streams.bpf.c: in the executable, or in the libraries that distributions make of parts of it. All that are needed,
-/// or none: with a part of them, what is not seen would be taken for another's. x86-64.
+/// For bpf/execution/node_streams.bpf.c: in the executable, or in the libraries that distributions make of parts of it. All that are
+/// needed, or none: with a part of them, what is not seen would be taken for another's. x86-64.
 std::vector<Probe> node_stream_probes(const discovery::ProcFs& proc, uint32_t process_id);
 
 }  // namespace clew::runtime

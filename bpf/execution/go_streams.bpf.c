@@ -45,7 +45,8 @@ static __always_inline bool go_probed_goroutine(struct scratch *s, u32 tgid, str
 	return go_read(e, layout, &work, false) != 0;
 }
 
-/* The number of a transport.Stream, or of a ServerStream, which has one: by its address, in newer versions within it. 0: not as expected. */
+/* The number of a transport.Stream, or of a ServerStream, which has one: by its address, in newer versions within it. 0: not as expected.
+ */
 static __always_inline u32 go_grpc_stream(u64 address)
 {
 	u64 first = 0, inner = 0;
@@ -142,7 +143,8 @@ int uprobe__go_grpc_asks(struct pt_regs *regs)
 	return 0;
 }
 
-/* transport.(*loopyWriter).clientHeaderHandler(frame), headerHandler in older versions: the writer is about to send it; it has its number now. */
+/* transport.(*loopyWriter).clientHeaderHandler(frame), headerHandler in older versions: the writer is about to send it; it has its number
+ * now. */
 SEC("uprobe")
 int uprobe__go_grpc_writes(struct pt_regs *regs)
 {

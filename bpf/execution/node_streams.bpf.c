@@ -12,7 +12,8 @@
 #define NODE_FRAME_STREAM 8 /* of nghttp2_frame_hd: a length, then the stream's number */
 #define NODE_FRAME_IN_TURN (1ull << 32)
 
-static __always_inline void node_stream_note(struct scratch *s, struct clew_runtime_layout *layout, u8 what, const struct clew_execution *words)
+static __always_inline void node_stream_note(struct scratch *s, struct clew_runtime_layout *layout, u8 what,
+					     const struct clew_execution *words)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct clew_event_runtime e = {.type = CLEW_EVENT_RUNTIME, .what = what, .tgid = (u32)(pid_tgid >> 32), .tid = (u32)pid_tgid};

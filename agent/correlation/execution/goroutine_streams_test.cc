@@ -22,7 +22,8 @@ constexpr uint64_t kWriter = 7;
 class GoroutineStreamsTest : public testing::Test {
  protected:
   static Caller by(uint64_t goroutine, uint64_t parent) {
-    return {.process_id = 1, .thread_id = 5, .model = ExecutionModel::kGoroutines, .execution = {goroutine, parent, 0}, .time_ns = ++now_ns};
+    return {
+        .process_id = 1, .thread_id = 5, .model = ExecutionModel::kGoroutines, .execution = {goroutine, parent, 0}, .time_ns = ++now_ns};
   }
   // As the kernel side packs it.
   static Caller note(uint64_t goroutine, uint64_t parent, uint64_t writer, uint64_t stream) {

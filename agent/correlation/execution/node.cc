@@ -186,8 +186,8 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
   return Cause{.request = *owner, .evidence = Evidence::kCausal};
 }
 
-// JavaScript runs for one frame at a time, with all ticks and promises that it leaves behind. What is older, and runs here nevertheless, was
-// bound to something else by the program.
+// JavaScript runs for one frame at a time, with all ticks and promises that it leaves behind. What is older, and runs here nevertheless,
+// was bound to something else by the program.
 std::optional<Cause> Node::cause_in_frame(const Turn& turn, const NodeStreams::Frame& frame, const Caller& caller) const {
   if (!is_open(frame.owner)) return std::nullopt;
   if (const uint64_t id = execution_id(caller) != 0 ? execution_id(caller) : trigger_id(caller); id != 0 && id <= turn.first_id)

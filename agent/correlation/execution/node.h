@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node.js: what is sent in the callback of a read belongs to what was read, unless the ids show that it had waited for that. Over HTTP/2, in
-// that of a frame.
+// Node.js: what is sent in the callback of a read belongs to what was read, unless the ids show that it had waited for that. Over HTTP/2,
+// in that of a frame.
 #pragma once
 
 #include <deque>
@@ -72,9 +72,9 @@ class Node final : public Execution {
   std::optional<Caller> connect_;  // noted; its connection comes next
   uint64_t distrusted_ = 0;        // turns for which nothing is said of what follows an answer
   uint64_t distrust_next_ = 10'000;
-  uint32_t own_answers_ = 0;   // streams that were answered in the callback of a frame that was theirs, none in another's
-  uint64_t immediate_ = 0;   // that has sent something already
-  uint64_t foreign_ns_ = 0;  // when something was sent last that no turn explains
+  uint32_t own_answers_ = 0;  // streams that were answered in the callback of a frame that was theirs, none in another's
+  uint64_t immediate_ = 0;    // that has sent something already
+  uint64_t foreign_ns_ = 0;   // when something was sent last that no turn explains
 };
 
 }  // namespace clew::correlation

@@ -12,8 +12,8 @@
 
 namespace clew::correlation {
 
-/// Told by probes (bpf/execution/node_streams.bpf.c). Which connection is a session's shows where a frame is handed on in the turn of a read.
-/// Bounded by settings: where there is no room all is forgotten, and counted.
+/// Told by probes (bpf/execution/node_streams.bpf.c). Which connection is a session's shows where a frame is handed on in the turn of a
+/// read. Bounded by settings: where there is no room all is forgotten, and counted.
 class NodeStreams {
  public:
   explicit NodeStreams(const ExecutionSettings& settings) : max_(settings.threads_max), full_(settings.full) {}
@@ -40,8 +40,8 @@ class NodeStreams {
   /// `read`: the connection of the turn's read.
   void handed_on(const Note& note, uint64_t read);
   const std::optional<Frame>& frame() const { return frame_; }
-  /// A request is given to a session, for `cause`; then the stream's number is told. One that is not `believed` is no parent, but shows whose
-  /// answer it would be.
+  /// A request is given to a session, for `cause`; then the stream's number is told. One that is not `believed` is no parent, but shows
+  /// whose answer it would be.
   void asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause, bool believed);
   void asked(const Note& note);
   /// A request that was asked for is sent.
@@ -72,11 +72,11 @@ class NodeStreams {
   uint64_t latest_ = 0;  // number of the latest note
   std::optional<Frame> frame_;
   std::optional<Asking> asking_;
-  std::unordered_map<uint64_t, uint64_t> sessions_;                    // → connection
-  std::unordered_map<uint64_t, uint64_t> connections_;                 // → session
-  std::unordered_map<Name, RequestKey, NameHash> open_;                // by connection
-  std::unordered_map<Name, Asking, NameHash> asked_;                   // by session
-  std::unordered_map<Name, RequestKey, NameHash> causes_;              // by connection: of streams that were sent, the latest
+  std::unordered_map<uint64_t, uint64_t> sessions_;        // → connection
+  std::unordered_map<uint64_t, uint64_t> connections_;     // → session
+  std::unordered_map<Name, RequestKey, NameHash> open_;    // by connection
+  std::unordered_map<Name, Asking, NameHash> asked_;       // by session
+  std::unordered_map<Name, RequestKey, NameHash> causes_;  // by connection: of streams that were sent, the latest
   std::deque<Name> causes_in_order_;
 };
 
