@@ -117,7 +117,7 @@ int uprobe__go_http2_asks(struct pt_regs *regs)
 }
 
 /* transport.(*controlBuffer).executeAndPut(f, frame): frames for the connection's writer. Those of new streams come with a function, which
- * numbers them. */
+ * numbers them, and without a number. */
 SEC("uprobe")
 int uprobe__go_grpc_asks(struct pt_regs *regs)
 {
@@ -126,9 +126,10 @@ int uprobe__go_grpc_asks(struct pt_regs *regs)
 	struct go_asker asker = {};
 	struct clew_execution e = {};
 	struct scratch *s;
+	u32 stream = 0;
 
-	if (!regs->bx || !regs->di)
-		return 0;
+	if (!regs->bx || !regs->di || bpf_probe_read_user(&stream, sizeof(stream), (void *)regs->di) || stream)
+		return 0; /* of a stream that is there already */
 	s = scratch_of(SCRATCH_PROBE);
 	if (!s)
 		return 0;
