@@ -35,8 +35,10 @@ const volatile clew_u8 carrying_tls = 0;     /* … of encrypted requests, too *
 #include "process/lifecycle.bpf.c"
 #include "propagation/inject.bpf.c"
 #include "execution/go_round_trip.bpf.c"
+#include "execution/go_streams.bpf.c"
 #include "execution/cpython.bpf.c"
 #include "execution/tokio_spawn.bpf.c"
+#include "execution/node_streams.bpf.c"
 #include "tls/library.bpf.c"
 #include "tls/go.bpf.c"
 

@@ -78,6 +78,20 @@ enum clew_cpython_note {
 	CLEW_CPYTHON_COPIED = 1, /* a context was made from the current one */
 };
 
+enum clew_go_note {
+	CLEW_GO_SERVES = 2,	    /* the goroutine begins to serve a stream; its parent is that of who has read it, or has read it */
+	CLEW_GO_SERVES_READERS = 3, /* the same; its parent is who has read the stream */
+	CLEW_GO_ASKS = 4,	    /* it wants a stream, which the writer, or a goroutine that it starts, sends next */
+};
+
+/* With Node.js's own, 1 and 2 (bpf/execution/node.bpf.h). */
+enum clew_node_note {
+	CLEW_NODE_FRAME = 3,	/* a frame of HTTP/2 is handed on to JavaScript; stream 0: of nobody */
+	CLEW_NODE_ASKS = 4,	/* a request is given to a session … */
+	CLEW_NODE_ASKED = 5,	/* … and is this stream */
+	CLEW_NODE_RESPONDS = 6, /* so is the response of a stream */
+};
+
 /* What was read of the runtime in the moment of the call. */
 struct clew_execution {
 	clew_u32 runtime; /* enum clew_runtime */
@@ -99,7 +113,7 @@ struct clew_event_runtime {
 
 /* Value of the map `runtimes`: where its data lie in that process. */
 struct clew_runtime_layout {
-	clew_u64 values[16]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
+	clew_u64 values[17]; /* the runtime's: see bpf/execution; user space fills the first 8 at the most */
 };
 
 #define CLEW_FAMILY_UNIX 1

@@ -74,6 +74,26 @@ struct {
 	__type(value, struct go_caller);
 } go_callers SEC(".maps");
 
+/* Address of a frame that waits for grpc-go's writer, in its process. */
+struct go_frame {
+	u64 address;
+	u32 tgid;
+	u32 padding;
+};
+struct go_asker {
+	u64 goid;
+	u64 origin; /* word 1 of go.bpf.h */
+};
+
+/* frame → the goroutine that wants to have it sent. Written by the probe where it is queued, deleted by the one where it is sent; a frame
+ * that is never sent stays until its place is needed. As many as go_callers. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct go_frame);
+	__type(value, struct go_asker);
+} go_askers SEC(".maps");
+
 /* socket → what is known of its connection. Made at the first call of a selected process, freed by the kernel with the socket. */
 struct connection {
 	u64 id;

@@ -66,12 +66,14 @@ Execution* Correlator::execution_of(const Caller& caller) {
   return process.execution.get();
 }
 
-// The same, if it holds for this request. One of many streams on a connection: for nobody in particular.
+// The same, if it holds for this request. One of many streams on a connection is read and sent by nobody in particular.
 Execution* Correlator::execution_of(const RequestKey& key, Caller& caller) {
   Execution* const execution = execution_of(caller);
   if (key.stream_id == 0 || execution == nullptr) return execution;
   execution->interrupted(caller);
-  if (!execution->takes_anonymous()) return nullptr;
+  const Execution::Streams streams = execution->takes_streams();
+  if (streams == Execution::Streams::kCallers) return execution;
+  if (streams == Execution::Streams::kNothing) return nullptr;
   caller.thread_id = 0;
   caller.blocking = false;
   caller.execution = {};

@@ -28,11 +28,12 @@ std::string_view describe(ExecutionModel model) {
              "the only one under way";
     case ExecutionModel::kProxied: return "execution: by the client whose request the connection to the server serves";
     case ExecutionModel::kNode:
-      return "execution: by the callback of the read in which the request came; causal: by the async ids in callbacks of answers";
+      return "execution: by the callback of the read, or of HTTP/2's frame, in which the request came; causal: by the async ids in "
+             "callbacks of answers";
     case ExecutionModel::kTasks:
       return "execution: by the contextvars context that the request is served in, or the thread that waited for it";
     case ExecutionModel::kGoroutines:
-      return "execution: by the goroutine that has read the request; causal: by those that it has started since";
+      return "execution: by the goroutine that has read the request, or serves the stream; causal: by those that it has started since";
     case ExecutionModel::kTokio:
       return "execution: by the task that has read the request and waits for the answer, or for the task that does; causal: by tasks that "
              "it has spawned and not let go of";

@@ -37,10 +37,51 @@ enum : size_t { kGoid = 0, kParentGoid = 1, kMP = 2, kGoidCache = 3, kGoidGen = 
 
 constexpr std::array<std::string_view, 2> kFunctions = {"net/http.(*persistConn).roundTrip", "runtime.newproc1"};
 
+// Where streams of HTTP/2 meet goroutines (bpf/execution/go_streams.bpf.c): the functions, under any of their names.
+struct Place {
+  const char* program;
+  std::array<std::string_view, 3> functions;
+};
+constexpr std::array<Place, 5> kPlaces = {{
+    {"uprobe__go_http2_serves",
+     {"net/http.(*http2serverConn).runHandler", "net/http/internal/http2.(*serverConn).runHandler",
+      "golang.org/x/net/http2.(*serverConn).runHandler"}},
+    {"uprobe__go_http2_asks",
+     {"net/http.(*http2ClientConn).roundTrip", "net/http/internal/http2.(*ClientConn).roundTrip",
+      "golang.org/x/net/http2.(*ClientConn).roundTrip"}},
+    {"uprobe__go_grpc_serves", {"google.golang.org/grpc.(*Server).handleStream"}},
+    {"uprobe__go_grpc_asks", {"google.golang.org/grpc/internal/transport.(*controlBuffer).executeAndPut"}},
+    {"uprobe__go_grpc_writes",
+     {"google.golang.org/grpc/internal/transport.(*loopyWriter).clientHeaderHandler",
+      "google.golang.org/grpc/internal/transport.(*loopyWriter).headerHandler"}},
+}};
+
 std::vector<uint8_t> code_of(const discovery::ElfFile& file, const GoFunction& function) {
   std::vector<uint8_t> code(std::min<uint64_t>(function.size, kCodeMax));
   if (!file.read(function.address, std::as_writable_bytes(std::span(code)))) code.clear();
   return code;
+}
+
+// Without one of them there are fewer parents, none that is wrong.
+void add_stream_probes(Layout& layout, const discovery::ElfFile& file, const std::string& path) {
+  std::vector<std::string_view> names;
+  for (const Place& place : kPlaces) names.insert(names.end(), place.functions.begin(), place.functions.end());
+  std::erase(names, std::string_view());
+  const auto functions = find_go_functions(file, names);
+  if (!functions) return;
+  size_t found = 0;
+  for (const Place& place : kPlaces) {
+    for (const std::string_view name : place.functions) {
+      if (name.empty()) continue;
+      const auto& function = (*functions)[static_cast<size_t>(std::ranges::find(names, name) - names.begin())];
+      const auto inside = function ? go_probe_offset(code_of(file, *function)) : std::nullopt;
+      const auto offset = inside ? file.offset_of(function->address + *inside) : std::nullopt;
+      if (!offset) continue;
+      layout.probes.push_back({.program = place.program, .file = path, .offset = *offset, .at_return = false});
+      found++;
+    }
+  }
+  if (found != 0) layout.description += fmt::format("; streams of HTTP/2 by {} probes", found);
 }
 
 }  // namespace
@@ -122,6 +163,7 @@ Layout go_layout(const discovery::ProcFs& proc, uint32_t process_id, const std::
   layout.values[kPersistConnAt] = kPersistConn;
   layout.values[kChanReceive] = offsets->chan_receive;
   layout.description = fmt::format("{}, goroutines at offset {}", version, offsets->goid);
+  add_stream_probes(layout, *file, path);
   const auto& round_trip = (*functions)[0];
   if (!round_trip) {
     layout.description += "; no net/http client";

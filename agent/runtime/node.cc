@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/runtime/node_streams.h"
 #include "bpf/events.h"
 
 namespace clew::runtime {
@@ -315,10 +316,13 @@ Layout node_layout(const ProcFs& proc, uint32_t process_id) {
   const auto poll = find_poll_frame(proc, process_id);
   if (!poll) return {.description = fmt::format("nodejs: by threads: {}", poll.error().message)};
   if (!*poll) return {.description = "nodejs: by threads: its loop has not been seen waiting yet", .not_yet = true};
-  return {
+  Layout layout{
       .runtime = CLEW_RUNTIME_NODE,
       .values = {(*hooks)->ids, (*poll)->slot, (*poll)->function, (*poll)->loop, (*hooks)->immediates, (*hooks)->ticks, (*hooks)->kinds},
       .description = fmt::format("nodejs, async ids at {:#x}, loop at {:#x}", (*hooks)->ids, (*poll)->loop)};
+  layout.probes = node_stream_probes(proc, process_id);
+  if (!layout.probes.empty()) layout.description += fmt::format("; streams of HTTP/2 by {} probes", layout.probes.size());
+  return layout;
 }
 
 }  // namespace clew::runtime

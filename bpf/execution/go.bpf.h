@@ -27,7 +27,8 @@ enum go_layout {
 #define GO_TLS_G (-8) /* of the word that holds g, from the thread's base; other places exist with cgo, hence R14 */
 #define GO_STACK_MIN 2048
 #define GO_STACK_MAX (1ull << 30)
-#define GO_ID_MAX (1ull << 44)
+#define GO_ID_BITS 44
+#define GO_ID_MAX (1ull << GO_ID_BITS)
 #define GO_ID_BATCH 16 /* _GoidCacheBatch: a P takes so many ids at once */
 #define GO_HANDED (1ull << 63)
 #define GO_IDS_WAIT_REASON 3 /* a byte: behind schedlink and waitsince */

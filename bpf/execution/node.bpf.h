@@ -25,6 +25,7 @@ enum node_layout {
 	NODE_READ_REQUESTS = 12, /* … and whether it was from a client's connection; */
 	NODE_READ_FIRST = 14,	 /* the counter then; */
 	NODE_IMMEDIATE = 15,	 /* of the latest that has sent something: its id; */
+	NODE_STREAM_NOTES = 16,	 /* notes of HTTP/2 so far (node_streams.bpf.c); */
 	NODE_POLL_PROVEN = 13,	 /* the word at the slot that was last found to be right */
 };
 

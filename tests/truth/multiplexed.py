@@ -42,12 +42,14 @@ def stack(name, how="sequence", streams=False):
 # name → (what runs, the only kinds of evidence that may be shown inside the process, least share of right parents inside it)
 TABLE = {
     **{f"{name}/{how}": (stack(name, how), "execution causal inferred", least) for name, least, hows in (
-        ("grpc-go", 0.99, "sequence parallel"), ("grpc-c++-sync", 0.99, "sequence"), ("grpcio", 0.99, "sequence"), ("grpcio-aio", 0.95, "sequence parallel"),
-        ("grpc-js", 0.95, "sequence parallel"), ("tonic", 0.95, "sequence parallel"), ("go-h2c", 0.99, "sequence parallel"), ("node-http2", 0.95, "sequence parallel"),
-        # calls hop between threads of pools: right, none or links
+        ("grpc-go", 0.99, "sequence parallel"), ("grpc-js", 0.95, "sequence parallel"), ("go-h2c", 0.99, "sequence parallel"),
+        ("node-http2", 0.95, "sequence parallel"),
+        # who sends does so for whoever waits, and nothing shows for whom: right while one request is under way, else none or links
+        ("grpc-c++-sync", 0.0, "sequence"), ("grpcio", 0.0, "sequence"), ("grpcio-aio", 0.0, "sequence parallel"), ("tonic", 0.0, "sequence parallel"),
+        # calls hop between threads of pools: the same
         ("grpc-java", 0.0, "sequence parallel"), ("grpc-c++-callback", 0.0, "sequence parallel"), ("grpc-c++-queue", 0.0, "sequence parallel")) for how in hows.split()},
     **{f"{name}/streams": (stack(name, streams=True), "execution causal inferred", least) for name, least in (
-        ("grpc-go", 0.99), ("grpc-c++-sync", 0.99), ("grpcio", 0.99), ("grpcio-aio", 0.95), ("grpc-js", 0.95), ("tonic", 0.95), ("grpc-java", 0.0))},
+        ("grpc-go", 0.99), ("grpc-js", 0.95), ("grpc-c++-sync", 0.0), ("grpcio", 0.0), ("grpcio-aio", 0.0), ("tonic", 0.0), ("grpc-java", 0.0))},
     "nginx/grpc_pass": ((nginx, 1, False, "grpc-go", "grpc-go"), "causal", 0.99),
 }
 

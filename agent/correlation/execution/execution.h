@@ -83,9 +83,13 @@ class Execution {
 
   /// The thread has read something that belongs to none of the requests that this rule is told of.
   virtual void interrupted(const Caller& /*caller*/) {}
-  /// Does it hold where nobody knows which execution has read a request, or sends it (a caller without thread)? Connections with many
-  /// streams are read and written by whoever comes, for all of them; rules that go by who it was are not told of those.
-  virtual bool takes_anonymous() const { return false; }
+  /// Connections with many streams are read and written by whoever comes, for all of them. What is a rule told of those requests?
+  enum class Streams : uint8_t {
+    kNothing,    // it goes by who it was
+    kAnonymous,  // it holds where nobody knows that, too: a caller without thread
+    kCallers,    // who it was, which it can tell from whose request it is
+  };
+  virtual Streams takes_streams() const { return Streams::kNothing; }
 
   /// Nothing is under way: what is kept can be forgotten where room is needed.
   virtual bool idle() const = 0;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "bpf/events.h"
+
 namespace clew::correlation {
 namespace {
 
@@ -51,6 +53,10 @@ Goroutines::Goroutine* Goroutines::learn(const Caller& caller) {
   const auto [id, origin_word, free] = caller.execution;
   if (id == 0) return nullptr;
   ids_.saw(GoroutineIds::Free::decode(free, id), caller.time_ns);
+  return learn(id, origin_word);
+}
+
+Goroutines::Goroutine* Goroutines::learn(uint64_t id, uint64_t origin_word) {
   auto found = goroutines_.find(id);
   if (found == goroutines_.end()) {
     if (goroutines_.size() >= settings_.threads_max) {
@@ -69,6 +75,7 @@ Goroutines::Goroutine* Goroutines::learn(const Caller& caller) {
 void Goroutines::received(const RequestKey& request, const Caller& caller) {
   Goroutine* const goroutine = learn(caller);
   if (goroutine == nullptr) return;
+  if (request.stream_id != 0) return streams_.read(request, caller.execution[0], goroutine->parent);
   goroutine->serves = true;
   goroutine->work.push_back({.request = request,
                              .since_ns = caller.time_ns,
@@ -82,7 +89,20 @@ void Goroutines::answered(const RequestKey& /*request*/, const Caller& caller, c
   learn(caller);
 }
 
+void Goroutines::noted(uint32_t what, const Caller& caller) {
+  const auto note = GoroutineStreams::Note::decode(caller.execution);
+  if (what == CLEW_GO_ASKS) return streams_.ask(note);
+  if (what != CLEW_GO_SERVES && what != CLEW_GO_SERVES_READERS) return;
+  const auto request = streams_.serve(Origin::decode(note.origin).parent, note.stream, /*beside=*/what == CLEW_GO_SERVES);
+  Goroutine* const goroutine = request ? learn(note.goroutine, note.origin) : nullptr;
+  if (goroutine == nullptr) return;
+  goroutine->serves = true;
+  goroutine->work.push_back({.request = *request, .since_ns = caller.time_ns, .only = true});
+  open_[*request] = note.goroutine;
+}
+
 void Goroutines::done(const RequestKey& request, uint64_t time_ns) {
+  if (request.stream_id != 0) streams_.done(request);
   const auto entry = open_.extract(request);
   if (!entry) return;
   const auto found = goroutines_.find(entry.mapped());
@@ -111,7 +131,7 @@ std::optional<Cause> Goroutines::cause_of(const Goroutine& holder) const {
 bool Goroutines::started_for(uint64_t id, const Goroutine& parent) const {
   if (parent.work.size() != 1) return false;
   const Work& work = parent.work.front();
-  return (work.highest != 0 && id > work.highest) || ids_.free_at(id) >= work.since_ns;
+  return work.only || (work.highest != 0 && id > work.highest) || ids_.free_at(id) >= work.since_ns;
 }
 
 // It sends something after a wait for a value from a channel: a job of whoever has handed it over. Where it outlives the request that has
@@ -122,12 +142,21 @@ void Goroutines::judge(uint64_t id, Goroutine& goroutine) {
   if (parent != goroutines_.end() && parent->second.serves && !started_for(id, parent->second)) pools_.insert(goroutine.function);
 }
 
-std::optional<Cause> Goroutines::sent(const RequestKey& /*request*/, const Caller& caller) {
+std::optional<Cause> Goroutines::sent(const RequestKey& request, const Caller& caller) {
   Goroutine* goroutine = learn(caller);
   if (goroutine == nullptr) return std::nullopt;
   uint64_t id = caller.execution[0];
+  uint64_t origin = caller.execution[1];
+  if (request.stream_id != 0) {  // who sends it says nothing
+    const auto asker = streams_.asker(id, goroutine->parent, request.stream_id);
+    if (!asker) return std::nullopt;
+    id = (*asker)[0];
+    origin = (*asker)[1];
+    goroutine = learn(id, origin);
+    if (goroutine == nullptr) return std::nullopt;
+  }
   const bool itself = goroutine->serves;
-  if (!goroutine->serves && Origin::decode(caller.execution[1]).handed) judge(id, *goroutine);
+  if (!goroutine->serves && Origin::decode(origin).handed) judge(id, *goroutine);
   for (size_t generation = 0; !goroutine->serves; ++generation) {
     const auto parent = goroutines_.find(goroutine->parent);
     if (generation >= kGenerationsMax || goroutine->takes_jobs || pools_.contains(goroutine->function) || goroutine->parent == 0 ||

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Go: a request belongs to the goroutine that has read it, and what that goroutine and those that it has started meanwhile send is for it.
+// Go: a request belongs to the goroutine that has read it, a stream of HTTP/2 to the one that serves it, and what that goroutine and those
+// that it has started meanwhile send is for it.
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "agent/correlation/execution/execution.h"
+#include "agent/correlation/execution/goroutine_streams.h"
 
 namespace clew::correlation {
 
@@ -38,7 +40,7 @@ class GoroutineIds {
 /// The caller's words: its goroutine; its Origin; GoroutineIds::Free.
 class Goroutines final : public Execution {
  public:
-  explicit Goroutines(const ExecutionSettings& settings) : settings_(settings) {}
+  explicit Goroutines(const ExecutionSettings& settings) : settings_(settings), streams_(settings) {}
 
   void received(const RequestKey& request, const Caller& caller) override;
   void completed(const RequestKey& request, const Caller& caller) override;
@@ -46,6 +48,8 @@ class Goroutines final : public Execution {
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;
+  void noted(uint32_t what, const Caller& caller) override;
+  Streams takes_streams() const override { return Streams::kCallers; }
   bool idle() const override { return open_.empty(); }
 
  private:
@@ -59,6 +63,7 @@ class Goroutines final : public Execution {
     RequestKey request;
     uint64_t since_ns = 0;
     uint64_t highest = 0;  // ids above it were free then; 0: not known
+    bool only = false;     // the goroutine was started for it
   };
   struct Goroutine {
     uint64_t parent = 0;
@@ -69,6 +74,7 @@ class Goroutines final : public Execution {
   };
 
   Goroutine* learn(const Caller& caller);
+  Goroutine* learn(uint64_t id, uint64_t origin_word);
   std::optional<Cause> cause_of(const Goroutine& holder) const;
   bool started_for(uint64_t id, const Goroutine& parent) const;
   void judge(uint64_t id, Goroutine& goroutine);
@@ -78,6 +84,7 @@ class Goroutines final : public Execution {
   std::unordered_map<RequestKey, uint64_t, KeyHash> open_;  // whose it is
   std::unordered_set<uint32_t> pools_;  // functions of goroutines that take jobs longer than the request lasts that has started them
   GoroutineIds ids_;
+  GoroutineStreams streams_;
 };
 
 }  // namespace clew::correlation

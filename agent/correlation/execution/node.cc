@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bpf/events.h"
+
 namespace clew::correlation {
 namespace {
 
@@ -21,6 +23,7 @@ constexpr uint64_t kLoopMask = 1023;
 constexpr uint64_t kReadsMask = 0xffff;  // of a turn's state: calls of read(2); the rest: timers
 
 constexpr size_t kTurnsMax = 4096;
+constexpr uint32_t kOwnAnswersMin = 16;
 constexpr uint64_t kDistrustMax = uint64_t{1} << 40;
 
 uint64_t execution_id(const Caller& caller) { return caller.execution[0] & ((uint64_t{1} << kNumberShift) - 1); }
@@ -40,7 +43,30 @@ Node::Connection& Node::remember(uint64_t connection, const std::optional<Reques
   return entry;
 }
 
+// Streams: for whom JavaScript runs now, what it asks for, what it answers.
+void Node::noted_of_stream(uint32_t what, const Caller& caller) {
+  if (!streams_.in_order(caller.execution)) return;
+  if (what == CLEW_NODE_ASKS) {
+    const Turn* const turn = turn_of(caller);
+    const NodeStreams::Frame* const frame = frame_of(turn);
+    const auto cause = frame != nullptr ? cause_in_frame(*turn, *frame, caller) : cause_of(caller);
+    return streams_.asks(caller.execution, cause, frame == nullptr || believes(cause));
+  }
+  auto note = NodeStreams::Note::decode(caller.execution);
+  note.in_turn &= !turns_.empty() && turns_.back().number == note.turn;
+  if (what == CLEW_NODE_FRAME) return streams_.handed_on(note, note.in_turn ? turns_.back().connection : 0);
+  if (what == CLEW_NODE_ASKED) return streams_.asked(note);
+  const auto& frame = streams_.frame();
+  const auto request = streams_.answers(note);
+  if (!note.in_turn || !request || !frame || frame->turn != note.turn || frame->is_server || !frame->owner) return;
+  if (*frame->owner != *request)
+    distrust();
+  else if (own_answers_ < kOwnAnswersMin)
+    own_answers_++;
+}
+
 void Node::noted(uint32_t what, const Caller& caller) {
+  if (what >= CLEW_NODE_FRAME && what <= CLEW_NODE_RESPONDS) return noted_of_stream(what, caller);
   if (what == kConnect) connect_ = caller;
   if (what != kRead) return;
   Turn turn;
@@ -86,6 +112,7 @@ const Node::Turn* Node::turn_behind(const Caller& caller) const {
 
 void Node::received(const RequestKey& request, const Caller& caller) {
   open_.insert(request);
+  if (request.stream_id != 0) return streams_.received(request);
   remember(request.socket(), request, true);
   if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.socket()) return;
   Turn& turn = turns_.back();
@@ -95,6 +122,7 @@ void Node::received(const RequestKey& request, const Caller& caller) {
 }
 
 void Node::answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) {
+  if (request.stream_id != 0) return;
   remember(request.socket(), cause, false);
   if (caller.model != ExecutionModel::kNode || turns_.empty() || turns_.back().connection != request.socket()) return;
   turns_.back().owner = cause;
@@ -103,14 +131,23 @@ void Node::answered(const RequestKey& request, const Caller& caller, const std::
 
 // Its answer came in a turn that was taken for another one's: this program hands work from one request to the next without a sign.
 void Node::responding(const RequestKey& request, const Caller& caller) {
+  if (request.stream_id != 0) return;  // who sends it says nothing
   const Turn* const turn = caller.model == ExecutionModel::kNode ? turn_of(caller) : nullptr;
   if (turn == nullptr || turn->is_server || !turn->owner || *turn->owner == request) return;
+  distrust();
+}
+
+void Node::distrust() {
+  own_answers_ = 0;
   settings_.ambiguous->add();
   distrusted_ = distrust_next_;
   distrust_next_ = std::min(distrust_next_ * 2, kDistrustMax);
 }
 
-void Node::done(const RequestKey& request, uint64_t /*time_ns*/) { open_.erase(request); }
+void Node::done(const RequestKey& request, uint64_t /*time_ns*/) {
+  open_.erase(request);
+  streams_.done(request);
+}
 
 // For which request the id was made, if that is certain enough.
 std::optional<RequestKey> Node::owner_of(const Turn& turn, uint64_t id) const {
@@ -126,6 +163,10 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
   if (caller.model != ExecutionModel::kNode) return std::nullopt;
   const Turn* const turn = turn_of(caller);
   if (turn == nullptr) return cause_behind(caller);
+  if (const NodeStreams::Frame* const frame = frame_of(turn)) {
+    const auto cause = cause_in_frame(*turn, *frame, caller);
+    return believes(cause) ? cause : std::nullopt;
+  }
   if (turn->requests > 1) {
     settings_.ambiguous->add();
     return std::nullopt;
@@ -145,6 +186,26 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
   return Cause{.request = *owner, .evidence = Evidence::kCausal};
 }
 
+// JavaScript runs for one frame at a time, with all ticks and promises that it leaves behind. What is older, and runs here nevertheless,
+// was bound to something else by the program.
+std::optional<Cause> Node::cause_in_frame(const Turn& turn, const NodeStreams::Frame& frame, const Caller& caller) const {
+  if (!is_open(frame.owner)) return std::nullopt;
+  if (const uint64_t id = execution_id(caller) != 0 ? execution_id(caller) : trigger_id(caller); id != 0 && id <= turn.first_id)
+    return std::nullopt;
+  return Cause{.request = *frame.owner, .evidence = frame.is_server ? Evidence::kExecution : Evidence::kCausal};
+}
+
+const NodeStreams::Frame* Node::frame_of(const Turn* turn) const {
+  const auto& frame = streams_.frame();
+  return turn != nullptr && frame && frame->turn == turn->number ? &*frame : nullptr;
+}
+
+// What follows an answer is done by whoever waited for it, unless the program has a queue of its own; such ones answer in the callbacks of
+// others soon.
+bool Node::believes(const std::optional<Cause>& cause) const {
+  return cause && (cause->evidence == Evidence::kExecution || (distrusted_ == 0 && own_answers_ >= kOwnAnswersMin));
+}
+
 // undici lets the loop look once at a connection that was idle before it sends there: in an immediate, made where the request was. In the
 // callback of an answer it makes one, too, for whoever waits for the connection; that one has a trigger.
 std::optional<Cause> Node::cause_behind(const Caller& caller) {
@@ -160,6 +221,11 @@ std::optional<Cause> Node::cause_behind(const Caller& caller) {
 }
 
 std::optional<Cause> Node::sent(const RequestKey& request, const Caller& caller) {
+  if (request.stream_id != 0) {
+    std::optional<Cause> cause = streams_.sent(request);
+    if (cause && !is_open(cause->request)) cause.reset();
+    return cause;
+  }
   std::optional<Cause> cause = connects_.take(request.socket());
   if (!cause) cause = cause_of(caller);
   if (cause && !is_open(cause->request)) cause.reset();

@@ -96,6 +96,7 @@ void Tasks::interrupt(uint32_t thread_id) {
 
 void Tasks::received(const RequestKey& request, const Caller& caller) {
   threads_.received(request, caller);
+  if (request.stream_id != 0) return;
   interrupt(caller.thread_id);
   if (connections_.size() >= settings_.connects_max && !connections_.contains(request.connection)) {
     std::erase_if(connections_, [](const auto& entry) { return entry.second.open.empty(); });
@@ -188,6 +189,7 @@ void Tasks::copied_in_turn(Context* parent, Context& child, Turn& turn) {
 }
 
 void Tasks::responding(const RequestKey& request, const Caller& caller) {
+  if (request.stream_id != 0) return;
   threads_.responding(request, caller);
   interrupt(caller.thread_id);
   const auto connection = connections_.find(request.connection);
@@ -236,6 +238,7 @@ void Tasks::vote(const RequestKey& request, Context& context, Connection& connec
 }
 
 std::optional<Cause> Tasks::sent(const RequestKey& request, const Caller& caller) {
+  if (request.stream_id != 0) return threads_.sent(request, caller);
   interrupt(caller.thread_id);
   if (context_of(caller) == 0 || threads_.serves(caller.thread_id)) return threads_.sent(request, caller);
   if (caller.execution[2] > copies_) return std::nullopt;  // a note is lost, or still to come: who knows whose address this is
@@ -247,7 +250,8 @@ std::optional<Cause> Tasks::sent(const RequestKey& request, const Caller& caller
   return threads_.sent(request, caller);
 }
 
-void Tasks::answered(const RequestKey& /*request*/, const Caller& caller, const std::optional<RequestKey>& /*cause*/) {
+void Tasks::answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& /*cause*/) {
+  if (request.stream_id != 0) return;
   interrupt(caller.thread_id);
 }
 

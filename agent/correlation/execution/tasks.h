@@ -22,6 +22,11 @@ class Tasks final : public Execution {
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;
   void noted(uint32_t what, const Caller& caller) override;
+  /// Streams: the only request under way is inferred, or a few are candidates.
+  Streams takes_streams() const override { return Streams::kAnonymous; }
+  std::vector<RequestKey> candidates(const Caller& caller) const override {
+    return caller.thread_id == 0 ? threads_.candidates(caller) : std::vector<RequestKey>();
+  }
   bool idle() const override { return threads_.idle(); }
 
  private:

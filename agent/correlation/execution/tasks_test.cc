@@ -275,6 +275,21 @@ TEST_F(TasksTest, WhatHasNoContextIsInferredAsInAnyProgram) {
   EXPECT_EQ(found->evidence, Evidence::kInferred);
 }
 
+TEST_F(TasksTest, AStreamIsForTheOnlyRequestUnderWayOrForOneOfAFew) {
+  const RequestKey one{.connection = 3, .position = 0, .stream_id = 1};
+  const RequestKey other{.connection = 3, .position = 90, .stream_id = 3};
+  const Caller anybody{.process_id = 1, .model = ExecutionModel::kTasks, .time_ns = 2'000};
+  tasks_.received(one, anybody);
+  const auto found = tasks_.sent({.connection = 12, .position = 0, .stream_id = 1}, anybody);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->request, one);
+  EXPECT_EQ(name_of(found->evidence), "inferred");
+  tasks_.received(other, anybody);
+  EXPECT_FALSE(tasks_.sent({.connection = 12, .position = 50, .stream_id = 3}, anybody));
+  EXPECT_EQ(tasks_.candidates(anybody).size(), 2);
+  EXPECT_TRUE(tasks_.candidates(in(0)).empty());
+}
+
 TEST_F(TasksTest, ContextsAreBounded) {
   settings_.threads_max = 100;
   Tasks small(settings_);

@@ -29,7 +29,7 @@ class Threads final : public Execution {
     return found != threads_.end() && !found->second.empty();
   }
   /// The only request under way is inferred, whoever has read it.
-  bool takes_anonymous() const override { return true; }
+  Streams takes_streams() const override { return Streams::kAnonymous; }
   bool idle() const override { return open_.size() == 0; }
 
  private:

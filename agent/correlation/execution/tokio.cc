@@ -23,6 +23,11 @@ constexpr size_t kKindsMax = 4096;
 }  // namespace
 
 void Tokio::received(const RequestKey& request, const Caller& caller) {
+  Caller anybody = caller;  // whoever reads it: it goes by tasks
+  anybody.thread_id = 0;
+  anybody.blocking = false;
+  streams_.received(request, anybody);
+  if (request.stream_id != 0) return;
   const uint64_t task = caller.execution[0] & kIdMask;
   if (caller.model != ExecutionModel::kTokio || task == 0) return;
   if (serving_.size() >= settings_.threads_max && !serving_.contains(task)) return settings_.full->add();
@@ -30,7 +35,8 @@ void Tokio::received(const RequestKey& request, const Caller& caller) {
   serving_[task].push_back(request);
 }
 
-void Tokio::done(const RequestKey& request, uint64_t /*time_ns*/) {
+void Tokio::done(const RequestKey& request, uint64_t time_ns) {
+  streams_.done(request, time_ns);
   const auto entry = open_.extract(request);
   if (!entry) return;
   if (const auto found = serving_.find(entry.mapped().task); found != serving_.end()) {
@@ -76,7 +82,8 @@ std::optional<Cause> Tokio::cause_of(uint64_t task, Evidence evidence) const {
   return request ? std::optional(Cause{.request = *request, .evidence = evidence}) : std::nullopt;
 }
 
-std::optional<Cause> Tokio::sent(const RequestKey& /*request*/, const Caller& caller) {
+std::optional<Cause> Tokio::sent(const RequestKey& request, const Caller& caller) {
+  if (request.stream_id != 0) return streams_.sent(request, caller);
   if (caller.model != ExecutionModel::kTokio || (caller.execution[0] & kProven) == 0) return std::nullopt;
   const uint64_t task = caller.execution[0] & kIdMask;
   const uint64_t waiter = caller.execution[1] & kIdMask;
@@ -87,9 +94,9 @@ std::optional<Cause> Tokio::sent(const RequestKey& /*request*/, const Caller& ca
   if (waiter == 0) {
     // A connection's task begins with the request of who has spawned it, which is about to wait for the answer.
     if (!known || (caller.execution[0] & kUnheard) == 0) return std::nullopt;
-    const RequestKey request = spawned->second.request;
+    const RequestKey owner = spawned->second.request;
     spawned_.erase(spawned);
-    return Cause{.request = request, .evidence = Evidence::kCausal};
+    return Cause{.request = owner, .evidence = Evidence::kCausal};
   }
   if (waiter == task && !(known && spawned->second.blocking)) return std::nullopt;  // it may send for whoever asks it to
 

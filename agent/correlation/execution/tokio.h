@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/correlation/execution/execution.h"
+#include "agent/correlation/execution/threads.h"
 
 namespace clew::correlation {
 
@@ -17,13 +18,18 @@ namespace clew::correlation {
 /// own, that works for whoever asks. Bounded by settings; what does not fit is forgotten, and counted.
 class Tokio final : public Execution {
  public:
-  explicit Tokio(const ExecutionSettings& settings) : settings_(settings) {}
+  explicit Tokio(const ExecutionSettings& settings) : settings_(settings), streams_(settings) {}
 
   void received(const RequestKey& request, const Caller& caller) override;
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   void noted(uint32_t what, const Caller& caller) override;
-  bool idle() const override { return open_.empty(); }
+  /// Streams: the only request under way is inferred, or a few are candidates.
+  Streams takes_streams() const override { return Streams::kAnonymous; }
+  std::vector<RequestKey> candidates(const Caller& caller) const override {
+    return caller.thread_id == 0 ? streams_.candidates(caller) : std::vector<RequestKey>();
+  }
+  bool idle() const override { return open_.empty() && streams_.idle(); }
 
  private:
   struct Open {
@@ -38,6 +44,7 @@ class Tokio final : public Execution {
   std::optional<RequestKey> served_by(uint64_t task) const;
 
   ExecutionSettings settings_;
+  Threads streams_;  // told of every request, and of streams that are sent
   std::unordered_map<RequestKey, Open, KeyHash> open_;
   std::unordered_map<uint64_t, std::vector<RequestKey>> serving_;  // task → what it has read and not answered, in order
   std::unordered_map<uint64_t, Spawned> spawned_;                  // task → for which open request

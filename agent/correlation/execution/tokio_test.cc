@@ -76,8 +76,25 @@ TEST_F(TokioTest, WhatIsNotProvenSaysNothing) {
   EXPECT_FALSE(tokio_.sent(kBack, thread));
 }
 
+TEST_F(TokioTest, AStreamIsForTheOnlyRequestUnderWayOrForOneOfAFew) {
+  constexpr RequestKey kStream{.connection = 3, .position = 0, .stream_id = 1};
+  constexpr RequestKey kBackStream{.connection = 12, .position = 0, .stream_id = 1};
+  const Caller anybody{.process_id = 1, .model = ExecutionModel::kTokio, .time_ns = 2'000};
+  tokio_.received(kStream, anybody);
+  expect_cause(tokio_.sent(kBackStream, anybody), kStream, Evidence::kInferred);
+  EXPECT_FALSE(send_for(kServer));
+  tokio_.received(kFront, by(kServer));
+  EXPECT_FALSE(tokio_.sent(kBackStream, anybody));
+  EXPECT_EQ(tokio_.candidates(anybody).size(), 2);
+  EXPECT_TRUE(tokio_.candidates(by(kServer)).empty());
+  tokio_.done(kStream, 3'000);
+  tokio_.done(kFront, 3'000);
+  EXPECT_TRUE(tokio_.idle());
+}
+
 TEST_F(TokioTest, OutsideOfTasksNothingIsServed) {
   tokio_.received(kFront, by(kNobody));
+  tokio_.done(kFront, 2'000);
   EXPECT_TRUE(tokio_.idle());
   EXPECT_FALSE(send_for(kNobody));
 }
