@@ -16,6 +16,7 @@ struct message_call {
 };
 
 #include "propagation/message.bpf.h"
+#include "propagation/streams.bpf.h"
 
 static __always_inline struct http1_view view_of(struct call *call)
 {

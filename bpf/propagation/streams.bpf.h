@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Requests of HTTP/2 that are given a trace context: what is known of such a connection, which request gets one, and its text. The ids are
+ * made from the place of the request's frame, so that capture, which shows user space the bytes of the wire, needs no more than that place.
+ */
+#ifndef CLEW_BPF_STREAMS_H
+#define CLEW_BPF_STREAMS_H
+
+#define STREAM_FIELD 69	      /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
+#define STREAM_TEXT_AT 14     /* of the traceparent in it */
+#define STREAM_INSERTIONS 128 /* power of two: requests of one call, at the most */
+#define STREAM_PLACE_MAX 40000	 /* how far in a message a request may end: up to there it is made one piece, in a page of 64 KiB */
+#define STREAM_REWRITTEN 16384	 /* power of two: from the first such request to the last, with what is added */
+#define STREAM_LIST_ASSUMED 8192 /* lists of fields up to this are sent to a peer that has not said yet how long they may be */
+#define STREAM_TRACE_ID 32	 /* new_id: not a number that anything else has */
+#define STREAM_SPAN_ID 34
+
+/* Where bytes were added to a connection: sequence numbers on the wire. */
+struct stream_insertion {
+	u32 frame; /* header of the frame that is longer by them */
+	u32 place; /* the first of them */
+};
+
+struct streams {
+	struct http2_requests requests;
+	u32 list_max; /* SETTINGS_MAX_HEADER_LIST_SIZE of the peer, or 0 */
+	u32 told;     /* its settings were seen */
+	u32 taken;    /* insertions: the next to be read by capture … */
+	u32 made;     /* … and the next to be made */
+	struct stream_insertion insertions[STREAM_INSERTIONS];
+};
+
+/* socket of a client that speaks HTTP/2 → its requests. Made with its preface. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct streams);
+} streams SEC(".maps");
+
+/* Of the message under way: offsets, ascending. Guarded by the work space SCRATCH_MESSAGE. */
+struct stream_work {
+	u32 n;
+	u32 rewritten; /* bytes at `bytes` */
+	u64 connection;
+	u32 sequence; /* of the message's first byte */
+	u32 failed;
+	u32 frame_at[STREAM_INSERTIONS];
+	u32 place[STREAM_INSERTIONS];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stream_work);
+} stream_works SEC(".maps");
+/* … and its bytes as they are to be. As large as a CPU's value can be. */
+struct stream_bytes {
+	u8 bytes[2 * STREAM_REWRITTEN];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stream_bytes);
+} stream_bytes SEC(".maps");
+
+/* What is added to the request whose frame has that place on that connection: a trace of its own. 72 bytes are writable. */
+struct stream_text {
+	u8 bytes[72];
+};
+__noinline int write_stream_text(struct stream_text *to, u64 connection, u32 frame)
+{
+	struct traceparent *t;
+
+	if (!to)
+		return 0;
+	to->bytes[0] = 0;
+	to->bytes[1] = INJECTED_NAME - 2;
+	__builtin_memcpy(to->bytes + 2, "traceparent", INJECTED_NAME - 2);
+	to->bytes[STREAM_TEXT_AT - 1] = HTTP1_TRACEPARENT;
+	t = (struct traceparent *)(to->bytes + STREAM_TEXT_AT);
+	put_trace_id(t, new_id(connection, frame, STREAM_TRACE_ID), new_id(connection, frame, STREAM_TRACE_ID + 1));
+	put_hex(t->text + PARENT_ID_AT, new_id(connection, frame, STREAM_SPAN_ID));
+	t->text[FLAGS_AT] = '0';
+	t->text[FLAGS_AT + 1] = trace_is_kept(t) ? '1' : '0';
+	return 1;
+}
+
+/*
+ * A program that has served nobody begins a trace with each request. For whom one that serves sends a stream is not known here: who writes
+ * a connection's frames is seldom who has asked for them.
+ */
+static __always_inline bool stream_begins_trace(struct scratch *s)
+{
+	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
+
+	return p && !p->serves;
+}
+
+/* The block of a new request ends: is it given a trace context? */
+static __noinline int stream_request_ends(struct call *call, struct streams *t, struct stream_work *work)
+{
+	struct scratch *s = call->s;
+	struct http2_requests *r = &t->requests;
+	u32 place = s->walk.offset, list = r->hpack.list_size + HPACK_FIELD + INJECTED_NAME - 2 + HTTP1_TRACEPARENT, n, first;
+	u32 list_max = t->list_max ? t->list_max : t->told ? ~0u : STREAM_LIST_ASSUMED;
+
+	n = work->n;
+	first = n ? work->frame_at[0] : r->frame_at;
+	if (r->hpack.flags & HPACK_CONTEXT)
+		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);
+	else if (!stream_begins_trace(s) || !is_readable_call(call->sk))
+		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
+	else if (r->frame_at == HTTP2_NOT_HERE)
+		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
+	else if (r->length + STREAM_FIELD > HTTP2_FRAME_MAX || list > list_max)
+		leave_alone(s, CLEW_ALONE_TOO_LONG);
+	else if (n >= STREAM_INSERTIONS || t->made - t->taken + n >= STREAM_INSERTIONS || place > STREAM_PLACE_MAX ||
+		 place - first + (n + 2) * STREAM_FIELD > STREAM_REWRITTEN)
+		leave_alone(s, CLEW_ALONE_PIPELINED);
+	else {
+		n &= STREAM_INSERTIONS - 1;
+		work->frame_at[n] = r->frame_at;
+		work->place[n] = place;
+		work->n = n + 1;
+	}
+	return 0;
+}
+
+static __always_inline struct stream_insertion *stream_insertion_at(struct streams *t, u32 index)
+{
+	return &t->insertions[index & (STREAM_INSERTIONS - 1)];
+}
+
+/* As added_bytes() of injection.bpf.h: of a call that ended at `end`; forgets what belongs to calls that no hook has shown. */
+static __noinline u32 added_to_streams(struct streams *t, u32 known, u32 end)
+{
+	u32 added = 0, at;
+
+	if (!t)
+		return 0;
+	at = t->taken;
+	for (u32 k = 0; k < STREAM_INSERTIONS; k++) {
+		if (at == t->made || (s32)(stream_insertion_at(t, at)->place - known) >= 0)
+			break;
+		at++;
+	}
+	t->taken = at;
+	for (u32 k = 0; k < STREAM_INSERTIONS; k++) {
+		if (at == t->made || (s32)(stream_insertion_at(t, at)->place - end) >= 0)
+			break;
+		at++;
+		added += STREAM_FIELD;
+	}
+	return added;
+}
+
+#endif
