@@ -7,7 +7,10 @@
  * header block is read here, and nothing is kept for a stream: whoever multiplexes thousands costs no more than one. Small payloads of
  * DATA among other frames are handed over as zeros, so that a call with many answers is one event and not one for each.
  *
- * Plain C without kernel helpers: framing_test.cc runs it in user space.
+ * Plain C without kernel helpers: framing_test.cc runs it in user space. Whoever includes it defines, beside the hooks of http1/framing.h,
+ *   static u32 http2_frame_begins(struct http2_view *h, u32 at)   a frame's whole header lies at `at`, in the window; behind how many bytes of
+ *                                                                 its payload others stand on the wire, 0: nowhere
+ *   static void http2_show_added(struct http2_view *h)            hands those over, at w->offset
  */
 #ifndef CLEW_BPF_HTTP2_FRAMING_H
 #define CLEW_BPF_HTTP2_FRAMING_H
@@ -59,13 +62,20 @@ struct http2_direction {
 	u8 header_length; /* of an unfinished frame header */
 	u8 padding;
 	u8 header[2 * 16]; /* and room to append blindly */
+	u32 added_behind;  /* so many more bytes of what is shown, and others stand there; 0: none do */
+	u32 padding2;
 };
+
+#define HTTP2_ADDED 0xffffffffu /* they were handed over, and the rest of the frame belongs to them */
 
 struct http2_view {
 	struct http1_view v;
 	struct http2_direction *d;
 	struct http2_direction *other;
 };
+
+static u32 http2_frame_begins(struct http2_view *h, u32 at);
+static void http2_show_added(struct http2_view *h);
 
 struct http2_frame {
 	u32 length;
@@ -208,6 +218,7 @@ static __always_inline void http2_lose(struct http2_view *h)
 	h->d->shown = 0;
 	h->d->hidden = 0;
 	h->d->header_length = 0;
+	h->d->added_behind = 0;
 	w->foreign = 1;
 	w->offset = w->total;
 }
@@ -242,6 +253,25 @@ static __always_inline void http2_show(struct http2_view *h, u32 n, bool begins)
 	if (w->capture == from)
 		w->begins = begins;
 	w->offset = from + n;
+}
+
+/* `n` bytes of a frame were shown that is longer on the wire. */
+static __always_inline void http2_pass_added(struct http2_view *h, u32 n)
+{
+	struct http1_walk *w = h->v.w;
+	struct http2_direction *d = h->d;
+
+	if (d->added_behind != HTTP2_ADDED) {
+		d->added_behind -= n;
+		if (d->added_behind)
+			return;
+		http1_emit(&h->v, w->offset);
+		http2_show_added(h);
+		d->added_behind = d->shown ? HTTP2_ADDED : 0;
+	} else if (!d->shown) { /* padding */
+		http1_emit(&h->v, w->offset);
+		d->added_behind = 0;
+	}
 }
 
 /* One step: a header or a part of one, a window's worth of what is shown, a payload that is not. 1: the call is done. */
@@ -280,8 +310,12 @@ static __always_inline long http2_step(struct http2_view *h)
 	rest = w->window_end - w->offset;
 	if (d->shown) {
 		n = d->shown < rest ? d->shown : rest;
+		if (d->added_behind && n > d->added_behind)
+			n = d->added_behind;
 		d->shown -= n;
 		http2_show(h, n, false);
+		if (d->added_behind)
+			http2_pass_added(h, n);
 		return 0;
 	}
 	n = HTTP2_HEADER - (d->header_length & 15);
@@ -290,8 +324,10 @@ static __always_inline long http2_step(struct http2_view *h)
 	__builtin_memcpy(d->header + (d->header_length & 15), h->v.data + HTTP1_INDEX(w->offset - w->window), 16);
 	http2_show(h, n, d->header_length == 0);
 	d->header_length += n;
-	if (d->header_length >= HTTP2_HEADER)
+	if (d->header_length >= HTTP2_HEADER) {
 		http2_take_header(h);
+		d->added_behind = n == HTTP2_HEADER ? http2_frame_begins(h, w->offset - n) : 0;
+	}
 	return 0;
 }
 
@@ -378,6 +414,7 @@ static __always_inline int http2_skip(struct http2_view *h, u64 bytes)
 	d->shown = 0;
 	d->hidden = 0;
 	d->header_length = 0;
+	d->added_behind = 0;
 	return -1;
 }
 

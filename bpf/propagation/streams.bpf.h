@@ -12,6 +12,9 @@
 #define STREAM_PLACE_MAX 40000	 /* how far in a message a request may end: up to there it is made one piece, in a page of 64 KiB */
 #define STREAM_REWRITTEN 16384	 /* power of two: from the first such request to the last, with what is added */
 #define STREAM_LIST_ASSUMED 8192 /* lists of fields up to this are sent to a peer that has not said yet how long they may be */
+#define SETTING_BYTES 6
+#define SETTING_MAX_HEADER_LIST_SIZE 6
+#define SETTINGS_MAX 16		 /* in one frame; there are fewer kinds */
 #define STREAM_TRACE_ID 32	 /* new_id: not a number that anything else has */
 #define STREAM_SPAN_ID 34
 
@@ -65,6 +68,11 @@ struct {
 	__type(value, struct stream_bytes);
 } stream_bytes SEC(".maps");
 
+static __always_inline struct stream_insertion *stream_insertion_at(struct streams *t, u32 index)
+{
+	return &t->insertions[index & (STREAM_INSERTIONS - 1)];
+}
+
 /* What is added to the request whose frame has that place on that connection: a trace of its own. 72 bytes are writable. */
 struct stream_text {
 	u8 bytes[72];
@@ -98,6 +106,66 @@ static __always_inline bool stream_begins_trace(struct scratch *s)
 	return p && !p->serves;
 }
 
+/* What the peer's SETTINGS say of header lists; `at`: of their frame's header, in the window. */
+static __noinline int read_settings(struct scratch *s, struct streams *t, u32 at)
+{
+	u32 length, entries, behind = at + HTTP2_HEADER;
+	const u8 *p;
+
+	if (!s || !t)
+		return 0;
+	p = s->bytes + SCRATCH_HEADROOM + HTTP1_INDEX(at - s->walk.window);
+	length = (u32)p[0] << 16 | (u32)p[1] << 8 | p[2];
+	if (p[4] & HTTP2_ACK)
+		return 0;
+	entries = length / SETTING_BYTES;
+	if (behind + length > s->walk.window_end || entries > SETTINGS_MAX) { /* not at hand */
+		if (!t->list_max)
+			t->list_max = STREAM_LIST_ASSUMED;
+		return 0;
+	}
+	t->told = 1;
+	for (u32 i = 0; i < SETTINGS_MAX; i++) {
+		const u8 *q = s->bytes + SCRATCH_HEADROOM + HTTP1_INDEX(behind + i * SETTING_BYTES - s->walk.window);
+
+		if (i >= entries)
+			break;
+		if (!q[0] && q[1] == SETTING_MAX_HEADER_LIST_SIZE)
+			t->list_max = (u32)q[2] << 24 | (u32)q[3] << 16 | (u32)q[4] << 8 | q[5];
+	}
+	return 0;
+}
+
+/* A frame's header is shown at `at`, that is in the window: of one that is longer on the wire, as it is there. See http2_frame_begins(). */
+static __noinline u32 show_stream_frame(struct scratch *s, struct connection *c, struct streams *t, u32 at)
+{
+	u32 sequence, length, next;
+	struct stream_insertion *n;
+	u8 *p;
+
+	if (!s || !c || !t)
+		return 0;
+	p = s->bytes + SCRATCH_HEADROOM + HTTP1_INDEX(at - s->walk.window);
+	if (s->walk.direction == CLEW_INGRESS) {
+		if (p[3] == HTTP2_SETTINGS)
+			return (u32)read_settings(s, t, at);
+		return 0;
+	}
+	n = stream_insertion_at(t, t->taken);
+	sequence = c->base[CLEW_EGRESS] + (u32)s->position + at;
+	if (t->taken == t->made || n->frame != sequence)
+		return 0;
+	length = ((u32)p[0] << 16 | (u32)p[1] << 8 | p[2]);
+	next = n->place - sequence - HTTP2_HEADER;
+	if (!next || next > length)
+		return 0;
+	length += STREAM_FIELD;
+	p[0] = (u8)(length >> 16);
+	p[1] = (u8)(length >> 8);
+	p[2] = (u8)length;
+	return next;
+}
+
 /* The block of a new request ends: is it given a trace context? */
 static __noinline int stream_request_ends(struct call *call, struct streams *t, struct stream_work *work)
 {
@@ -126,11 +194,6 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 		work->n = n + 1;
 	}
 	return 0;
-}
-
-static __always_inline struct stream_insertion *stream_insertion_at(struct streams *t, u32 index)
-{
-	return &t->insertions[index & (STREAM_INSERTIONS - 1)];
 }
 
 /* As added_bytes() of injection.bpf.h: of a call that ended at `end`; forgets what belongs to calls that no hook has shown. */

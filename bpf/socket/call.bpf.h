@@ -8,6 +8,7 @@ struct call {
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
 	struct injection *i; /* of a client's socket, or NULL */
+	struct streams *streams; /* … that speaks HTTP/2 */
 };
 /* In sk_msg, where `c` is NULL. */
 struct message_call {
@@ -209,6 +210,46 @@ static long frame_step(u32 index, struct call *call)
 	return http2_step(&h);
 }
 
+static __always_inline u32 http2_frame_begins(struct http2_view *h, u32 at)
+{
+	struct call *call = h->v.environment;
+
+	return injecting && call->streams ? show_stream_frame(call->s, call->c, call->streams, at) : 0;
+}
+
+static __noinline int write_added(struct call *call)
+{
+	struct scratch *s = call->s;
+	struct streams *t = call->streams;
+
+	if (!t)
+		return 0;
+	s->walk.begins = 0;
+	s->injected = CLEW_INJECTED;
+	return write_stream_text((struct stream_text *)(s->bytes + SCRATCH_HEADROOM + INSERTION_AT), call->c->id,
+				 stream_insertion_at(t, t->taken++)->frame);
+}
+
+/* What was added to a request whose block ends at walk.offset. Frames of the stack are few, too: 8. */
+static __always_inline void http2_show_added(struct http2_view *h)
+{
+	struct call *call = h->v.environment;
+	struct scratch *s = call->s;
+	u64 position;
+	int done;
+
+	if (!injecting || !call->streams)
+		return;
+	position = s->position + s->walk.offset;
+	done = write_added(call);
+	asm volatile("" : : "r"(done)); /* as in http1_emit */
+	done = emit_bytes(call, INSERTION_AT, STREAM_FIELD, position, position + STREAM_FIELD);
+	asm volatile("" : : "r"(done));
+	s->injected = h->d->shown ? CLEW_INJECTED : 0; /* of padding that ends the frame */
+	s->position += STREAM_FIELD;
+	s->walk.origin += STREAM_FIELD;
+}
+
 #define TLS_TOLD_NS 1000000000ull
 #define TLS_TOLD_MAX 6 /* then the interval grows no more */
 
@@ -310,8 +351,19 @@ static __noinline int finish_call(struct scratch *s, struct connection *c, struc
 	return finish(&call, true);
 }
 
+/* A server of HTTP/2: what its process sends may be for its requests. */
+static __noinline int begin_serving(struct scratch *s, struct connection *c)
+{
+	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
+
+	if (p && !(p->serves & CLEW_SERVES))
+		p->serves |= CLEW_SERVES;
+	c->serves = 1;
+	return 0;
+}
+
 /* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
-static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk)
+static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk, bool is_plain)
 {
 	struct call call = {.s = s, .c = c, .sk = sk};
 	struct http2_view h = frames_of(&call);
@@ -319,6 +371,12 @@ static __noinline int walk_frames(struct scratch *s, struct connection *c, struc
 
 	if (!c->http2 && !turn_to_frames(s, c, sk))
 		return finish_call(s, c, sk);
+	if (injecting && !is_plain) {
+		if (c->http.request_direction == 1 + CLEW_EGRESS)
+			call.streams = bpf_sk_storage_get(&streams, sk, 0, 0);
+		else if (!c->serves)
+			begin_serving(s, c);
+	}
 	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
 		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
 	if (!s->readable) {
@@ -436,7 +494,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	done = c->http2 ? WALK_MAY_TURN : is_plain ? walk_plain_call(s, c, sk) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	if (done == WALK_MAY_TURN) {
-		done = walk_frames(s, c, sk);
+		done = walk_frames(s, c, sk, is_plain);
 		asm volatile("" : : "r"(done));
 	} else if (!is_plain && injecting)
 		follow_requests(s, c, sk, d, state, i);
