@@ -3,8 +3,8 @@
  * What stands in the header blocks that a client sends, as far as it matters to whoever adds a field: where each field ends, whether one of
  * them is a trace context in whatever form, and how long the list may be at the most. RFC 7541.
  *
- * The table is not kept: entries are counted, of the latest trace contexts their numbers are known, and of all that may still be there an
- * upper bound of their sizes. An index that is valid never points to an entry that was evicted, so nobody has to know when that happens.
+ * The table is not kept: entries are counted, and of the latest it is known whether they are trace contexts, and an upper bound of their
+ * sizes. An index that is valid never points to an entry that was evicted, so nobody has to know when that happens.
  *
  * Elements (a field's first byte with its integer, a name's, a value's length) that are cut by a window, a frame or a call are carried
  * over; strings are passed over by their length. Plain C without kernel helpers: sent_requests_test.cc runs it in user space.
@@ -13,7 +13,7 @@
 #define CLEW_BPF_HTTP2_HEADER_BLOCK_H
 
 #define HPACK_STATIC 61
-#define HPACK_CONTEXTS 4     /* power of two */
+#define HPACK_NAME_CONTEXT 0x8000 /* with a name's size: it is a trace context's */
 #define HPACK_SIZES 128	     /* power of two; 4096 bytes are 124 entries at the most */
 #define HPACK_FIELD 32	     /* what each counts beside its name and value */
 #define HPACK_STATIC_SIZE 40 /* more than any of the static table's, without HPACK_FIELD */
@@ -36,21 +36,19 @@ enum hpack_flag {
 
 /* One direction of a connection, from its first block on. */
 struct hpack {
-	u32 string_left;	      /* bytes of a string that are passed over */
-	u32 list_size;		      /* upper bound, of the block so far */
-	u32 field_size;		      /* … of the field under way … */
-	u32 name_size;		      /* … and of its name */
-	u32 inserted;		      /* entries so far */
-	u32 contexts[HPACK_CONTEXTS]; /* numbers (from 1) of the latest that are trace contexts */
-	u32 contexts_made;
-	u32 uncertain; /* up to this number any may be one */
+	u32 string_left; /* bytes of a string that are passed over */
+	u32 list_size;	 /* upper bound, of the block so far */
+	u32 field_size;	 /* … of the field under way … */
+	u32 name_size;	 /* … and of its name */
+	u32 inserted;	 /* entries so far; they are numbered from 1 */
+	u32 contexts;	 /* of these, trace contexts */
 	u8 part;       /* enum hpack_part */
 	u8 flags;      /* enum hpack_flag */
 	u8 carried;    /* bytes of an unfinished element: the last ones of … */
 	u8 padding;
 	u8 carry[HPACK_CARRY];
 	u16 sizes[HPACK_SIZES]; /* by entry number: upper bounds of name and value … */
-	u16 names[HPACK_SIZES]; /* … and of the name */
+	u16 names[HPACK_SIZES]; /* … and of the name, with HPACK_NAME_CONTEXT */
 };
 
 /* Bytes from an element's first on; readable whatever their number. */
@@ -127,19 +125,17 @@ static __always_inline void hpack_grow(struct hpack *h, u32 n)
 /* The table's entry of that index, above the static ones. Sets HPACK_IS_CONTEXT. Returns the size of it, or of its name, at the most. */
 static __always_inline u32 hpack_entry(struct hpack *h, u32 index, bool whole)
 {
-	u32 back = index - HPACK_STATIC - 1, number = h->inserted - back;
+	u32 back = index - HPACK_STATIC - 1, number = h->inserted - back, name;
 
 	if (back >= h->inserted) /* nobody has made that one */
 		return HPACK_INVALID;
-	if (number <= h->uncertain)
-		h->flags |= HPACK_IS_CONTEXT;
-#pragma unroll
-	for (u32 i = 0; i < HPACK_CONTEXTS; i++)
-		if (h->contexts[i] == number)
-			h->flags |= HPACK_IS_CONTEXT;
-	if (back >= HPACK_SIZES)
+	if (back >= HPACK_SIZES) { /* of a large table: it may be anything */
+		h->flags |= h->contexts ? HPACK_IS_CONTEXT : 0;
 		return HPACK_TABLE_SIZE;
-	return whole ? h->sizes[number & (HPACK_SIZES - 1)] : h->names[number & (HPACK_SIZES - 1)];
+	}
+	name = h->names[number & (HPACK_SIZES - 1)];
+	h->flags |= name & HPACK_NAME_CONTEXT ? HPACK_IS_CONTEXT : 0;
+	return whole ? h->sizes[number & (HPACK_SIZES - 1)] : name & ~HPACK_NAME_CONTEXT;
 }
 
 /* The field under way is complete but for the bytes of its value. */
@@ -151,13 +147,10 @@ static __always_inline void hpack_field_ends(struct hpack *h)
 	if (h->flags & HPACK_INCREMENTAL) {
 		h->inserted++;
 		h->sizes[h->inserted & (HPACK_SIZES - 1)] = h->field_size > 0xffff ? 0xffff : (u16)h->field_size;
-		h->names[h->inserted & (HPACK_SIZES - 1)] = h->name_size > 0xffff ? 0xffff : (u16)h->name_size;
+		h->names[h->inserted & (HPACK_SIZES - 1)] = h->name_size < HPACK_NAME_CONTEXT ? (u16)h->name_size : HPACK_NAME_CONTEXT - 1;
 		if (h->flags & HPACK_IS_CONTEXT) {
-			u32 at = h->contexts_made++ & (HPACK_CONTEXTS - 1);
-
-			if (h->contexts[at])
-				h->uncertain = h->contexts[at];
-			h->contexts[at] = h->inserted;
+			h->names[h->inserted & (HPACK_SIZES - 1)] |= HPACK_NAME_CONTEXT;
+			h->contexts++;
 		}
 	}
 	h->flags &= HPACK_CONTEXT;

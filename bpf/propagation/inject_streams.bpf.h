@@ -11,7 +11,6 @@ struct stream_call {
 	struct message_call message;
 	struct streams *streams;
 	struct stream_work *work;
-	struct stream_bytes *bytes;
 };
 
 static __always_inline void http2_request_ends(struct http2_sent *v)
@@ -33,34 +32,36 @@ static long stream_step(u32 index, struct stream_call *call)
 	return http2_requests_step(&v);
 }
 
-/* Copies the message from the previous request's place to this one's, and what is added there; its frame gets longer. */
+/* Copies the message up to the next request's place, or a piece of that; there it gets what is added, and its frame gets longer. */
 static long rewrite_step(u32 index, struct stream_call *call)
 {
 	struct stream_work *work = call->work;
-	u8 *bytes = call->bytes->bytes, *header;
-	u32 k = index & (STREAM_INSERTIONS - 1), first = work->frame_at[0], from, to, n, length, at;
+	u32 k = work->next & (STREAM_INSERTIONS - 1), from = work->from, to = work->to, n = work->place[k] - from, length;
 	void *data = call->message.message->data;
+	u8 *header;
 	int done;
 
-	from = k ? work->place[(k - 1) & (STREAM_INSERTIONS - 1)] : first;
-	to = from - first + k * STREAM_FIELD;
-	n = work->place[k] - from;
-	if (from > STREAM_PLACE_MAX || to >= STREAM_REWRITTEN || n >= STREAM_REWRITTEN ||
-	    bpf_probe_read_kernel(bytes + (to & (STREAM_REWRITTEN - 1)), n & (STREAM_REWRITTEN - 1), data + (from & 0xffff))) {
-		work->failed = 1;
+	if (work->next >= work->n || from > STREAM_PLACE_MAX || to >= STREAM_REWRITTEN - STREAM_FIELD)
 		return 1;
-	}
-	at = (work->frame_at[k] - first + k * STREAM_FIELD) & (STREAM_REWRITTEN - 1);
-	header = bytes + at;
+	if (n > STREAM_CHUNK)
+		n = STREAM_CHUNK;
+	if (bpf_probe_read_kernel(work->bytes + (to & (STREAM_REWRITTEN - 1)), n, data + from))
+		return 1;
+	to += n;
+	work->from = from + n;
+	work->to = to;
+	if (work->from != work->place[k])
+		return 0;
+	header = work->bytes + ((work->frame_at[k] - work->frame_at[0] + k * STREAM_FIELD) & (STREAM_REWRITTEN - 1));
 	length = ((u32)header[0] << 16 | (u32)header[1] << 8 | header[2]) + STREAM_FIELD;
 	header[0] = (u8)(length >> 16);
 	header[1] = (u8)(length >> 8);
 	header[2] = (u8)length;
-	to += n;
-	done = write_stream_text((struct stream_text *)(bytes + (to & (STREAM_REWRITTEN - 1))), work->connection,
+	done = write_stream_text((struct stream_text *)(work->bytes + (to & (STREAM_REWRITTEN - 1))), work->connection,
 				 work->sequence + work->frame_at[k] + k * STREAM_FIELD);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
-	work->rewritten = to + STREAM_FIELD;
+	work->to = to + STREAM_FIELD;
+	work->next++;
 	return 0;
 }
 
@@ -69,8 +70,8 @@ static long rewrite_step(u32 index, struct stream_call *call)
 /* Writes a piece back into the message, whose data begin where it is to stand. */
 static long write_step(u32 index, struct stream_call *call)
 {
-	u32 at = index * WRITE_STEP, all = call->work->rewritten, place;
-	u8 *bytes = call->bytes->bytes;
+	u32 at = index * WRITE_STEP, all = call->work->to, place;
+	u8 *bytes = call->work->bytes;
 	void *data = call->message.message->data, *to;
 
 	if (all < WRITE_STEP || all > STREAM_REWRITTEN || at >= all)
@@ -78,7 +79,7 @@ static long write_step(u32 index, struct stream_call *call)
 	if (at > all - WRITE_STEP)
 		at = all - WRITE_STEP;
 	place = call->work->frame_at[0] + at;
-	if (place > STREAM_PLACE_MAX + STREAM_REWRITTEN)
+	if (place > 0xffff - WRITE_STEP)
 		return 1;
 	to = data + place;
 	if (to + WRITE_STEP > call->message.message->data_end)
@@ -101,10 +102,11 @@ static __always_inline u32 insert_into_streams(struct stream_call *call, u32 siz
 	/* into one piece, as in insert() */
 	if (n > STREAM_INSERTIONS || first > STREAM_PLACE_MAX || last > STREAM_PLACE_MAX || bpf_msg_pull_data(m, 0, last, 0))
 		return 0;
-	work->failed = 0;
-	work->rewritten = 0;
-	bpf_loop(work->n, rewrite_step, call, 0);
-	if (work->failed || work->rewritten != last - first + added)
+	work->next = 0;
+	work->from = first;
+	work->to = 0;
+	bpf_loop(STREAM_INSERTIONS + STREAM_REWRITTEN / STREAM_CHUNK, rewrite_step, call, 0);
+	if (work->next != n || work->to != last - first + added)
 		return 0;
 	/* in front of the first frame: never at the very end of the message, where there may be no room made */
 	if (bpf_msg_push_data(m, first, added, 0))
@@ -152,19 +154,32 @@ static __always_inline bool resume_streams(struct injection *i, struct http2_req
 	return true;
 }
 
+/* Will TCP take all of it at once? As sk_stream_memory_free() decides. */
+static __always_inline bool has_room(struct tcp_sock *tp, u32 size)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	u32 room = (u32)(sk->sk_sndbuf - sk->sk_wmem_queued), waits = tp->write_seq - tp->snd_nxt, limit = tp->notsent_lowat;
+
+	if ((s32)room < 0 || room < size + SEND_BUFFER_SLACK)
+		return false;
+	if (!waits)
+		return true;
+	if (!limit)
+		limit = BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_notsent_lowat);
+	return limit > waits && limit - waits > size;
+}
+
 /* As on_message(), of a connection that speaks HTTP/2 from walk.offset on. Returns 0: it is to be left. */
 static __noinline int on_streams(struct sk_msg_md *m, struct scratch *s, struct injection *i, struct tcp_sock *tp)
 {
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct stream_call call = {.message = {.call = {.s = s, .sk = (struct sock *)tp, .i = i}, .message = m}};
-	u32 sequence = tp->write_seq, size = m->size, key = 0, room, added = 0;
+	u32 sequence = tp->write_seq, size = m->size, cpu = bpf_get_smp_processor_id(), more, added = 0;
 	struct http1_walk *w = &s->walk;
-	struct stream_work *work = bpf_map_lookup_elem(&stream_works, &key);
-	struct stream_bytes *bytes = bpf_map_lookup_elem(&stream_bytes, &key);
+	struct stream_work *work = bpf_map_lookup_elem(&stream_works, &cpu);
 	struct streams *t = bpf_sk_storage_get(&streams, m->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	struct http2_sent v = {.v = {.w = w}};
 
-	if (!t || !work || !bytes) {
+	if (!t || !work) {
 		leave_alone(s, CLEW_ALONE_SOCKET);
 		return 0;
 	}
@@ -178,7 +193,6 @@ static __noinline int on_streams(struct sk_msg_md *m, struct scratch *s, struct 
 	i->has_body = 0;
 	call.streams = t;
 	call.work = work;
-	call.bytes = bytes;
 	work->n = 0;
 	work->connection = i->id;
 	work->sequence = sequence;
@@ -188,9 +202,9 @@ static __noinline int on_streams(struct sk_msg_md *m, struct scratch *s, struct 
 		leave_alone(s, s->leave ? s->leave - 1 : CLEW_ALONE_FRAMING);
 		return 0;
 	}
-	room = (u32)(sk->sk_sndbuf - sk->sk_wmem_queued);
-	if (work->n) {
-		if (tp->snd_nxt != sequence || (s32)room < 0 || room < size + work->n * STREAM_FIELD + SEND_BUFFER_SLACK) {
+	more = work->n * STREAM_FIELD;
+	if (more) {
+		if (!has_room(tp, size + more)) {
 			s->counters.left_alone[CLEW_ALONE_SEND_BUFFER] += work->n;
 		} else {
 			added = insert_into_streams(&call, size);

@@ -9,8 +9,9 @@
 #define STREAM_FIELD 69	      /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
 #define STREAM_TEXT_AT 14     /* of the traceparent in it */
 #define STREAM_INSERTIONS 128 /* power of two: requests of one call, at the most */
-#define STREAM_PLACE_MAX 40000	 /* how far in a message a request may end: up to there it is made one piece, in a page of 64 KiB */
-#define STREAM_REWRITTEN 16384	 /* power of two: from the first such request to the last, with what is added */
+#define STREAM_PLACE_MAX 56000 /* how far in a message a request may end: with all that is added, a program reaches 65535 bytes of it */
+#define STREAM_REWRITTEN 65536 /* power of two: from the first such request to the last, with what is added */
+#define STREAM_CHUNK 4096      /* power of two: of it, copied at once */
 #define STREAM_LIST_ASSUMED 8192 /* lists of fields up to this are sent to a peer that has not said yet how long they may be */
 #define SETTING_BYTES 6
 #define SETTING_MAX_HEADER_LIST_SIZE 6
@@ -41,32 +42,26 @@ struct {
 	__type(value, struct streams);
 } streams SEC(".maps");
 
-/* Of the message under way: offsets, ascending. Guarded by the work space SCRATCH_MESSAGE. */
+/* The message under way, by CPU: guarded by the work space SCRATCH_MESSAGE. As many as there are CPUs, made known by user space. */
 struct stream_work {
 	u32 n;
-	u32 rewritten; /* bytes at `bytes` */
-	u64 connection;
 	u32 sequence; /* of the message's first byte */
-	u32 failed;
-	u32 frame_at[STREAM_INSERTIONS];
+	u64 connection;
+	u32 frame_at[STREAM_INSERTIONS]; /* offsets, ascending */
 	u32 place[STREAM_INSERTIONS];
+	/* its bytes as they are to be, from the first of these frames on */
+	u32 next; /* insertion to come */
+	u32 from; /* of the message: the next byte */
+	u32 to;	  /* of `bytes` */
+	u32 padding;
+	u8 bytes[STREAM_REWRITTEN + STREAM_CHUNK];
 };
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct stream_work);
 } stream_works SEC(".maps");
-/* … and its bytes as they are to be. As large as a CPU's value can be. */
-struct stream_bytes {
-	u8 bytes[2 * STREAM_REWRITTEN];
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct stream_bytes);
-} stream_bytes SEC(".maps");
 
 static __always_inline struct stream_insertion *stream_insertion_at(struct streams *t, u32 index)
 {
@@ -171,11 +166,10 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 {
 	struct scratch *s = call->s;
 	struct http2_requests *r = &t->requests;
-	u32 place = s->walk.offset, list = r->hpack.list_size + HPACK_FIELD + INJECTED_NAME - 2 + HTTP1_TRACEPARENT, n, first;
+	u32 place = s->walk.offset, list = r->hpack.list_size + HPACK_FIELD + INJECTED_NAME - 2 + HTTP1_TRACEPARENT, n;
 	u32 list_max = t->list_max ? t->list_max : t->told ? ~0u : STREAM_LIST_ASSUMED;
 
 	n = work->n;
-	first = n ? work->frame_at[0] : r->frame_at;
 	if (r->hpack.flags & HPACK_CONTEXT)
 		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);
 	else if (!stream_begins_trace(s) || !is_readable_call(call->sk))
@@ -184,8 +178,7 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
 	else if (r->length + STREAM_FIELD > HTTP2_FRAME_MAX || list > list_max)
 		leave_alone(s, CLEW_ALONE_TOO_LONG);
-	else if (n >= STREAM_INSERTIONS || t->made - t->taken + n >= STREAM_INSERTIONS || place > STREAM_PLACE_MAX ||
-		 place - first + (n + 2) * STREAM_FIELD > STREAM_REWRITTEN)
+	else if (n >= STREAM_INSERTIONS || t->made - t->taken + n >= STREAM_INSERTIONS || place > STREAM_PLACE_MAX)
 		leave_alone(s, CLEW_ALONE_PIPELINED);
 	else {
 		n &= STREAM_INSERTIONS - 1;
