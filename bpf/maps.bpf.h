@@ -401,6 +401,9 @@ struct scratch {
 	u32 gathered;
 	u32 gather_failed;
 	u32 shown;	     /* an insertion, in this call */
+	u32 held;	     /* HTTP/2: bytes behind INSERTION_AT, as they are on the wire, not handed over yet */
+	u32 held_begins;     /* … a frame does with the first */
+	u64 held_position;
 	u32 turn;	     /* of Node's loop, began with this call: its execution has been read */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
 	u32 padding2;
@@ -424,7 +427,7 @@ struct scratch {
 	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
 	struct tls_session fresh_session;
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
-	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];
+	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW + 72];
 	union {
 		struct clew_event_connection connection;
 		struct clew_event_end end;

@@ -74,9 +74,28 @@ static u32 http2_frame_begins(struct http2_view *h, u32 at)
 	return 0;
 }
 
-static void http2_show_added(struct http2_view *h)
+static void http2_lengthen(struct http2_view *h, u32 at)
 {
 	(void)h;
+	(void)at;
+}
+
+static bool http2_add(struct http2_view *h, bool those)
+{
+	(void)h;
+	(void)those;
+	return true;
+}
+
+static bool http2_has_added(struct http2_view *h)
+{
+	(void)h;
+	return false;
+}
+
+static void http2_emit(struct http2_view *h)
+{
+	http1_emit(&h->v, h->v.w->offset);
 }
 
 static void http2_request_ends(struct http2_sent *v)

@@ -75,6 +75,7 @@ struct stream_text {
 __noinline int write_stream_text(struct stream_text *to, u64 connection, u32 frame)
 {
 	struct traceparent *t;
+	u64 last;
 
 	if (!to)
 		return 0;
@@ -83,10 +84,11 @@ __noinline int write_stream_text(struct stream_text *to, u64 connection, u32 fra
 	__builtin_memcpy(to->bytes + 2, "traceparent", INJECTED_NAME - 2);
 	to->bytes[STREAM_TEXT_AT - 1] = HTTP1_TRACEPARENT;
 	t = (struct traceparent *)(to->bytes + STREAM_TEXT_AT);
-	put_trace_id(t, new_id(connection, frame, STREAM_TRACE_ID), new_id(connection, frame, STREAM_TRACE_ID + 1));
+	last = new_id(connection, frame, STREAM_TRACE_ID + 1);
+	put_trace_id(t, new_id(connection, frame, STREAM_TRACE_ID), last);
 	put_hex(t->text + PARENT_ID_AT, new_id(connection, frame, STREAM_SPAN_ID));
 	t->text[FLAGS_AT] = '0';
-	t->text[FLAGS_AT + 1] = trace_is_kept(t) ? '1' : '0';
+	t->text[FLAGS_AT + 1] = (__builtin_bswap64(last) & 0x00ffffffffffffffull) >= sampling_threshold ? '1' : '0'; /* trace_is_kept() */
 	return 1;
 }
 
@@ -131,34 +133,54 @@ static __noinline int read_settings(struct scratch *s, struct streams *t, u32 at
 	return 0;
 }
 
-/* A frame's header is shown at `at`, that is in the window: of one that is longer on the wire, as it is there. See http2_frame_begins(). */
-static __noinline u32 show_stream_frame(struct scratch *s, struct connection *c, struct streams *t, u32 at)
+/* See http2_frame_begins(). */
+static __noinline u32 stream_frame_begins(struct scratch *s, struct connection *c, struct streams *t, u32 at)
 {
-	u32 sequence, length, next;
 	struct stream_insertion *n;
-	u8 *p;
+	u32 sequence;
 
 	if (!s || !c || !t)
 		return 0;
-	p = s->bytes + SCRATCH_HEADROOM + HTTP1_INDEX(at - s->walk.window);
 	if (s->walk.direction == CLEW_INGRESS) {
-		if (p[3] == HTTP2_SETTINGS)
-			return (u32)read_settings(s, t, at);
+		if (s->bytes[SCRATCH_HEADROOM + HTTP1_INDEX(at - s->walk.window) + 3] == HTTP2_SETTINGS)
+			read_settings(s, t, at);
 		return 0;
 	}
 	n = stream_insertion_at(t, t->taken);
 	sequence = c->base[CLEW_EGRESS] + (u32)s->position + at;
-	if (t->taken == t->made || n->frame != sequence)
+	if (t->taken == t->made || n->frame != sequence || n->place - sequence > HTTP2_HEADER + HTTP2_FRAME_MAX)
 		return 0;
-	length = ((u32)p[0] << 16 | (u32)p[1] << 8 | p[2]);
-	next = n->place - sequence - HTTP2_HEADER;
-	if (!next || next > length)
+	return n->place - sequence - HTTP2_HEADER;
+}
+
+/* Puts what is captured aside and, `those`, behind it what was added to the request whose block ends there. 0: no room. */
+static __noinline int add_to_shown(struct scratch *s, struct connection *c, struct streams *t, bool those)
+{
+	struct http1_walk *w = &s->walk;
+	u32 from = w->capture == HTTP1_NO_CAPTURE ? w->offset : w->capture, n = w->offset - from, held = s->held, done;
+	u8 *to = s->bytes + SCRATCH_HEADROOM + INSERTION_AT;
+
+	if (held >= CLEW_WINDOW / 2 || n >= CLEW_WINDOW / 2 || held + n + sizeof(struct stream_text) > CLEW_WINDOW ||
+	    (held && s->held_position + held != s->position + from))
 		return 0;
-	length += STREAM_FIELD;
-	p[0] = (u8)(length >> 16);
-	p[1] = (u8)(length >> 8);
-	p[2] = (u8)length;
-	return next;
+	if (!held) {
+		s->held_position = s->position + from;
+		s->held_begins = n ? w->begins : 0;
+	}
+	w->capture = HTTP1_NO_CAPTURE;
+	if (n && bpf_probe_read_kernel(to + held, n, s->bytes + SCRATCH_HEADROOM + HTTP1_INDEX(from - w->window)))
+		return 1;
+	held += n;
+	if (those) {
+		done = write_stream_text((struct stream_text *)(to + (held & (CLEW_WINDOW - 1))), c->id, stream_insertion_at(t, t->taken)->frame);
+		asm volatile("" : : "r"(done)); /* as in http1_emit */
+		t->taken++;
+		held += STREAM_FIELD;
+		s->position += STREAM_FIELD;
+		w->origin += STREAM_FIELD;
+	}
+	s->held = held;
+	return 1;
 }
 
 /* The block of a new request ends: is it given a trace context? */

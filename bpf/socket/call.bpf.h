@@ -214,40 +214,60 @@ static __always_inline u32 http2_frame_begins(struct http2_view *h, u32 at)
 {
 	struct call *call = h->v.environment;
 
-	return injecting && call->streams ? show_stream_frame(call->s, call->c, call->streams, at) : 0;
+	return injecting && call->streams ? stream_frame_begins(call->s, call->c, call->streams, at) : 0;
 }
 
-static __noinline int write_added(struct call *call)
+static __always_inline void http2_lengthen(struct http2_view *h, u32 at)
 {
-	struct scratch *s = call->s;
-	struct streams *t = call->streams;
+	u8 *header = h->v.data + HTTP1_INDEX(at - h->v.w->window);
+	u32 length = ((u32)header[0] << 16 | (u32)header[1] << 8 | header[2]) + STREAM_FIELD;
 
-	if (!t)
-		return 0;
-	s->walk.begins = 0;
-	s->injected = CLEW_INJECTED;
-	return write_stream_text((struct stream_text *)(s->bytes + SCRATCH_HEADROOM + INSERTION_AT), call->c->id,
-				 stream_insertion_at(t, t->taken++)->frame);
+	header[0] = (u8)(length >> 16);
+	header[1] = (u8)(length >> 8);
+	header[2] = (u8)length;
 }
 
-/* What was added to a request whose block ends at walk.offset. Frames of the stack are few, too: 8. */
-static __always_inline void http2_show_added(struct http2_view *h)
+static __always_inline bool http2_add(struct http2_view *h, bool those)
+{
+	struct call *call = h->v.environment;
+
+	return !injecting || !call->streams || add_to_shown(call->s, call->c, call->streams, those);
+}
+
+static __always_inline bool http2_has_added(struct http2_view *h)
+{
+	struct call *call = h->v.environment;
+
+	return injecting && call->s->held != 0;
+}
+
+/* One place for all that frame_step() hands over, for the verifier. */
+static __always_inline void http2_emit(struct http2_view *h)
 {
 	struct call *call = h->v.environment;
 	struct scratch *s = call->s;
-	u64 position;
+	struct http1_walk *w = &s->walk;
+	u32 at = HTTP1_INDEX(w->capture - w->window), length = w->capture_end - w->capture;
+	u64 position = s->position + w->capture, advanced_to = s->position + w->offset;
+	u8 begins = w->begins;
 	int done;
 
-	if (!injecting || !call->streams)
-		return;
-	position = s->position + s->walk.offset;
-	done = write_added(call);
+	if (http2_has_added(h)) {
+		at = INSERTION_AT;
+		length = s->held;
+		position = s->held_position;
+		if (w->capture != HTTP1_NO_CAPTURE)
+			advanced_to = s->position + w->capture;
+		w->begins = (u8)s->held_begins;
+		s->injected = CLEW_INJECTED;
+		s->held = 0;
+	} else {
+		w->capture = HTTP1_NO_CAPTURE;
+		w->ended = 0;
+	}
+	done = emit_bytes(call, at, length, position, advanced_to);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
-	done = emit_bytes(call, INSERTION_AT, STREAM_FIELD, position, position + STREAM_FIELD);
-	asm volatile("" : : "r"(done));
-	s->injected = h->d->shown ? CLEW_INJECTED : 0; /* of padding that ends the frame */
-	s->position += STREAM_FIELD;
-	s->walk.origin += STREAM_FIELD;
+	w->begins = begins;
 }
 
 #define TLS_TOLD_NS 1000000000ull
@@ -425,6 +445,7 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 	w->ended = 0;
 	w->foreign = 0;
 	w->begins = 0;
+	w->flush = 0;
 	w->preface = 0;
 	w->at_start = at_start;
 	w->origin = origin;
@@ -487,6 +508,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 		begin_node_turn(s, c->id, s->tgid, c->http.request_direction == 1 + CLEW_INGRESS);
 	s->injected = 0;
 	s->shown = 0;
+	s->held = 0;
 	begin_walk(w, moved, d, (u32)before, c->from_start && before == 0);
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
