@@ -196,7 +196,7 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);
 	else if (!stream_begins_trace(s) || !is_readable_call(call->sk))
 		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
-	else if (r->frame_at == HTTP2_NOT_HERE)
+	else if (r->frame_at == HTTP2_NOT_HERE || place <= r->frame_at + HTTP2_HEADER) /* cut, or an empty frame ends it */
 		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
 	else if (r->length + STREAM_FIELD > HTTP2_FRAME_MAX || list > list_max)
 		leave_alone(s, CLEW_ALONE_TOO_LONG);

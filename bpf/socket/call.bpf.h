@@ -7,8 +7,10 @@ struct call {
 	struct scratch *s;
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
-	struct injection *i; /* of a client's socket, or NULL */
-	struct streams *streams; /* … that speaks HTTP/2 */
+	union {
+		struct injection *i;	 /* of a client's socket, or NULL */
+		struct streams *streams; /* the same in walk_frames() */
+	};
 };
 /* In sk_msg, where `c` is NULL. */
 struct message_call {

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`--inject` into HTTP/2: every request arrives with exactly one trace context, and all else arrives as it was sent."""
 import re
+import socket
+import threading
+import time
 
+from harness import env
 from harness.case import case, check, need
 from harness.env import tool
+from harness.process import Process
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from http2 import plan, stacks
+from http2 import raw as bytewise
 from http2.servers import nginx
 
 from cases.grpc import PAIRS, traced
@@ -62,3 +68,48 @@ def h2load(ctx):
     need(set(contexts) != {"-"}, "this clew injects nothing into HTTP/2")
     good = {c for c in contexts if re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9a-f]", c)}
     check(len(good) == n, f"{len(good)} different trace contexts for {n} requests; {contexts.count('-')} have none")
+
+
+def raw(ctx, connections, first_seed=1, kill_after=None):
+    """A client whose every byte is known, with small buffers, impatient, in vectors. Returns (contexts added, requests without one of their own)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+    ctx.later(listener.close)
+    results: dict = {}
+    reader = threading.Thread(target=bytewise.serve, args=(listener, first_seed, connections, results), daemon=True)
+    reader.start()
+    command = [*env.PYTHON, bytewise.__file__, listener.getsockname()[1], first_seed, connections]
+    if kill_after is None:
+        result = Clew(ctx, "--inject", command=command).wait(300)
+        check(result.status == 0, f"the client: {result.stderr[-400:]}")
+    else:  # it outlives its tracer
+        client = Process(ctx, "client", ["sh", "-c", 'sleep 4; exec "$@"', "sh", *command])
+        clew = Clew(ctx, "--inject", "--pid", client.pid).ready()
+        while len(results) < kill_after and reader.is_alive():
+            time.sleep(0.01)
+        clew.kill()
+        result = None
+    reader.join(200)
+    check(not reader.is_alive() and len(results) == connections, f"{len(results)} of {connections} connections")
+    wrong = [f"seed {seed}: {what}" for seed, (what, _, _) in results.items() if what]
+    check(not wrong, f"{len(wrong)} of {connections} streams are not as they were sent: {'; '.join(wrong[:3])}")
+    added = [context for _, contexts, _ in results.values() for context in contexts]
+    check(len(set(added)) == len(added), "the same context twice")
+    if result:
+        spans = {f"00-{s.trace_id}-{s.span_id}" for s in result.spans if s.attributes.get("clew.injected")}
+        lying = spans ^ {context[:-3] for context in added}
+        check(not lying, f"{len(lying)} contexts are not those of CLIENT spans {result.summary()}")
+    return len(added), sum(possible for _, _, possible in results.values())
+
+
+@case("http2-inject/byte-by-byte", matrix=False)
+def byte_by_byte(ctx):
+    added, possible = raw(ctx, ctx.count(60, 2000, 0))
+    check(added > possible / 5, f"{added} of {possible} only")
+    ctx.note(f"{added} of {possible}")
+
+
+@case("http2-inject/agent-dies", matrix=False)
+def agent_dies(ctx):
+    added, possible = raw(ctx, 40, first_seed=100_000, kill_after=15)
+    check(0 < added < possible, f"{added} of {possible}")
