@@ -28,9 +28,14 @@ def every_head(ctx, server_name, client_name, http=False):
     injected = [s for s in result.spans if s.kind == CLIENT and s.attributes.get("clew.injected")]
     own = [w for w in wishes if "traceparent=" in w.metadata or "b3=" in w.metadata]
     need(injected or sum(len(o.traces) for o in outcomes) > len(own), "this clew injects nothing into HTTP/2")
-    wrong = plan.wrong_contexts(wishes, outcomes)
+    # Node.js writes many heads of 40 kB at once, more than is made one piece; of the others only a head that is cut, or a full buffer, is left alone.
+    possible = len(wishes) - len(own)
+    left_alone = possible * (6 if client_name == "node-http2" else 1) // 10
+    wrong = plan.wrong_contexts(wishes, outcomes, left_alone)
     check(not wrong, f"of {len(wishes)} requests {'; '.join(wrong)}")
-    check(len(injected) == len(wishes) - len(own), f"clew.injected on {len(injected)} spans, {len(wishes) - len(own)} were")
+    arrived = sum(len(o.traces) for w, o in zip(wishes, outcomes) if w not in own)
+    check(len(injected) == arrived, f"clew.injected on {len(injected)} spans, {arrived} were")
+    ctx.note(f"{arrived} of {possible}")
     on_wire = {trace for o in outcomes for trace in o.traces}
     lying = [s for s in injected if not any(f"00-{s.trace_id}-{s.span_id}-0{flag}" in on_wire for flag in (0, 1, 2, 3))]
     check(not lying, f"{len(lying)} CLIENT spans are not what was injected, e.g. {lying[:1]}")
@@ -52,14 +57,15 @@ for server_name, client_name in (("go-h2c", "node-http2"), ("node-http2", "go-h2
 
 @case("http2-inject/nginx/h2load/m100")
 def h2load(ctx):
-    """Many HEADERS in one send; the access log tells what arrived."""
+    """Many HEADERS in one send; the access log tells what arrived. Connections begin one a second: where the kernel misreports how much a socket
+    holds, a program that has just begun is left alone until its libraries were looked at."""
     need(tool("h2load"), "h2load is not installed")
-    n, paths = ctx.count(4000, 100_000, 200), [f"/f/{i}" for i in range(50)]
+    n, paths = ctx.count(6000, 150_000, 600), [f"/f/{i}" for i in range(50)]
     log = ctx.work / "access.log"
     server = nginx(ctx, paths, log=str(log))
     uris = ctx.work / "uris"
     uris.write_text("".join(f"http://127.0.0.1:{server.port}{path}\n" for path in paths))
-    result = Clew(ctx, "--inject", command=["h2load", "-n", n, "-c", 2, "-m", 100, "-i", uris]).wait(300)
+    result = Clew(ctx, "--inject", command=["h2load", "-n", n, "-c", 6, "-r", 1, "-m", 100, "-i", uris]).wait(300)
     check(f"{n} succeeded, 0 failed" in result.stdout, f"h2load: {result.stdout[-400:]}{result.stderr[-200:]}")
     server.process.stop()  # and its log is whole
     lines = log.read_text().splitlines()
@@ -67,7 +73,11 @@ def h2load(ctx):
     check(len(lines) == n, f"nginx has logged {len(lines)} of {n}")
     need(set(contexts) != {"-"}, "this clew injects nothing into HTTP/2")
     good = {c for c in contexts if re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9a-f]", c)}
-    check(len(good) == n, f"{len(good)} different trace contexts for {n} requests; {contexts.count('-')} have none")
+    check(len(good) + contexts.count("-") == n, f"{len(good)} different trace contexts for {n} requests; {contexts.count('-')} have none")
+    check(len(good) % (n // 6) == 0 and len(good) >= n // 6, f"{len(good)} trace contexts: some of a connection's requests have none")
+    spans = {f"00-{s.trace_id}-{s.span_id}" for s in result.spans if s.attributes.get("clew.injected")}
+    check(spans == {c[:-3] for c in good}, f"{len(spans)} spans, {len(good)} contexts {result.summary()}")
+    ctx.note(f"{len(good)} of {n}")
 
 
 def raw(ctx, connections, first_seed=1, kill_after=None):
