@@ -16,6 +16,7 @@ const volatile clew_u8 carrying_tls = 0;     /* … of encrypted requests, too *
 #define HTTP1_FIELDS injecting
 #include "http1/framing.h"
 #include "http2/framing.h"
+#include "http2/sent_requests.h"
 #include "maps.bpf.h"
 #include "socket/connection.bpf.h"
 #include "socket/user_buffer.bpf.h"

@@ -279,6 +279,7 @@ enum clew_left_alone {
 	CLEW_ALONE_BUSY = 11,	    /* another call on that CPU was interrupted in its work */
 	CLEW_ALONE_SOCKET = 12,	    /* a socket (not a request): the kernel lets it into no map for this, or the map is full */
 	CLEW_ALONE_LET_GO = 13,	    /* of a connection that was let go, or not taken in at all (clew_process.once, CLEW_RULE_LEAVE) */
+	CLEW_ALONE_TOO_LONG = 14,   /* its list of fields might be longer than the peer takes */
 	CLEW_ALONE_MAX
 };
 

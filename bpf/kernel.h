@@ -193,6 +193,18 @@ typedef struct {
 	s64 counter;
 } atomic64_t;
 
+struct netns_ipv4 {
+	unsigned int sysctl_tcp_notsent_lowat;
+};
+
+struct net {
+	struct netns_ipv4 ipv4;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
 	union {
 		struct {
@@ -209,6 +221,7 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	unsigned long skc_flags;
+	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
@@ -250,6 +263,7 @@ struct tcp_sock {
 	u32 write_seq;
 	u64 bytes_received;
 	u64 bytes_acked;
+	u32 notsent_lowat;
 };
 
 struct sockaddr_un {

@@ -110,7 +110,8 @@ struct connection {
 	u8 tls;		/* plaintext of a TLS session */
 	u8 tls_version; /* 1 to 4: TLS 1.0 to 1.3 */
 	u8 http2;	/* it speaks that: `frames` counts, not `direction` */
-	u8 padding[5];
+	u8 serves;	/* … and its process is known to serve requests */
+	u8 padding[4];
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
 	u32 base[2];	  /* TCP: sequence number of byte 0 */
@@ -421,8 +422,11 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
-	u32 shown;		  /* an insertion, in this call */
-	u32 turn;		  /* of Node's loop, began with this call: its execution has been read */
+	u32 shown;	     /* an insertion, in this call */
+	u32 held;	     /* HTTP/2: bytes behind INSERTION_AT, as they are on the wire, not handed over yet */
+	u32 held_begins;     /* … a frame does with the first */
+	u64 held_position;
+	u32 turn;	     /* of Node's loop, began with this call: its execution has been read */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
 	u32 padding2;
 	u8 local_client[64]; /* struct local_client */
@@ -445,7 +449,7 @@ struct scratch {
 	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
 	struct tls_session fresh_session;
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
-	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW];
+	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW + 72];
 	union {
 		struct clew_event_connection connection;
 		struct clew_event_end end;

@@ -7,7 +7,13 @@
  * header block is read here, and nothing is kept for a stream: whoever multiplexes thousands costs no more than one. Small payloads of
  * DATA among other frames are handed over as zeros, so that a call with many answers is one event and not one for each.
  *
- * Plain C without kernel helpers: framing_test.cc runs it in user space.
+ * Plain C without kernel helpers: framing_test.cc runs it in user space. Whoever includes it defines, beside the hooks of http1/framing.h,
+ *   static u32 http2_frame_begins(struct http2_view *h, u32 at)   a frame's whole header lies at `at`, in the window; behind how many bytes of
+ *                                                                 its payload others stand on the wire, 0: nowhere
+ *   static void http2_lengthen(struct http2_view *h, u32 at)      … and its header as it is there
+ *   static bool http2_add(struct http2_view *h, bool those)       puts what is captured aside, and behind it those others; false: no room
+ *   static bool http2_has_added(struct http2_view *h)             something lies there …
+ *   static void http2_emit(struct http2_view *h)                  … and is handed over; if nothing does, what is captured is
  */
 #ifndef CLEW_BPF_HTTP2_FRAMING_H
 #define CLEW_BPF_HTTP2_FRAMING_H
@@ -59,6 +65,23 @@ struct http2_direction {
 	u8 header_length; /* of an unfinished frame header */
 	u8 padding;
 	u8 header[2 * 16]; /* and room to append blindly */
+	u32 added_behind;  /* so many more bytes of what is shown, and others stand there; 0: none do */
+	u8 due;		   /* enum http2_due */
+	u8 plain_head;	   /* among what is captured is a header block without such bytes */
+	u8 padding2[2];
+};
+
+#define HTTP2_ADDED 0xffffffffu /* the rest of the frame belongs to them */
+
+enum http2_due {
+	HTTP2_DUE_ADDED = 1, /* those bytes come next */
+	HTTP2_DUE_REST = 2,  /* what has followed them in their frame is to lie with them */
+};
+
+/* walk.flush */
+enum http2_flush {
+	HTTP2_FLUSH_ADDED = 1,
+	HTTP2_FLUSH_ALL = 2,
 };
 
 struct http2_view {
@@ -66,6 +89,12 @@ struct http2_view {
 	struct http2_direction *d;
 	struct http2_direction *other;
 };
+
+static u32 http2_frame_begins(struct http2_view *h, u32 at);
+static void http2_lengthen(struct http2_view *h, u32 at);
+static bool http2_add(struct http2_view *h, bool those);
+static bool http2_has_added(struct http2_view *h);
+static void http2_emit(struct http2_view *h);
 
 struct http2_frame {
 	u32 length;
@@ -213,6 +242,8 @@ static __always_inline void http2_lose(struct http2_view *h)
 	h->d->shown = 0;
 	h->d->hidden = 0;
 	h->d->header_length = 0;
+	h->d->added_behind = 0;
+	h->d->due = 0;
 	w->foreign = 1;
 	w->offset = w->total;
 }
@@ -237,16 +268,85 @@ static __always_inline void http2_take_header(struct http2_view *h)
 	d->hidden = f.length - d->shown;
 }
 
-/* Hands over bytes [offset, offset + n) as well. `begins`: a frame does there. */
-static __always_inline void http2_show(struct http2_view *h, u32 n, bool begins)
+/* Hands over bytes [offset, offset + n) as well. `begins`: a frame does there. False: what was captured before is to be handed over first. */
+static __always_inline bool http2_show(struct http2_view *h, u32 n, bool begins)
 {
 	struct http1_walk *w = h->v.w;
 	u32 from = w->offset;
 
-	http1_capture(&h->v, from, from + n);
-	if (w->capture == from)
+	if (w->capture != HTTP1_NO_CAPTURE && w->capture_end != from) {
+		w->flush = HTTP2_FLUSH_ALL;
+		return false;
+	}
+	if (w->capture == HTTP1_NO_CAPTURE) {
+		w->capture = from;
 		w->begins = begins;
+	}
+	w->capture_end = from + n;
 	w->offset = from + n;
+	return true;
+}
+
+/* A frame begins whose header is `header`; it is shown next. False: what was captured before is to be handed over first. */
+static __always_inline bool http2_begin_frame(struct http2_view *h, bool whole)
+{
+	struct http1_walk *w = h->v.w;
+	struct http2_direction *d = h->d;
+	u8 type = d->header[3];
+
+	d->added_behind = whole ? http2_frame_begins(h, w->offset) : 0;
+	if (w->capture == HTTP1_NO_CAPTURE)
+		d->plain_head = 0;
+	if (type != HTTP2_HEADERS && type != HTTP2_CONTINUATION)
+		return true;
+	if (!d->added_behind) {
+		d->plain_head = 1;
+		if (http2_has_added(h))
+			w->flush = HTTP2_FLUSH_ADDED;
+		return true;
+	}
+	if (!d->plain_head)
+		return true;
+	w->flush = HTTP2_FLUSH_ALL;
+	return false;
+}
+
+/* `n` bytes of a frame were shown that is longer on the wire. */
+static __always_inline void http2_pass_added(struct http2_direction *d, u32 n)
+{
+	if (d->added_behind != HTTP2_ADDED) {
+		d->added_behind -= n;
+		if (d->added_behind)
+			return;
+		d->due = HTTP2_DUE_ADDED;
+		d->added_behind = d->shown ? HTTP2_ADDED : 0;
+	} else if (!d->shown) { /* padding */
+		d->due = HTTP2_DUE_REST;
+		d->added_behind = 0;
+	}
+}
+
+/* What is to be done before the next byte is looked at. True: something was. */
+static __always_inline bool http2_settle(struct http2_view *h)
+{
+	struct http1_walk *w = h->v.w;
+	struct http2_direction *d = h->d;
+
+	if (!w->flush && d->due) {
+		if (http2_add(h, d->due == HTTP2_DUE_ADDED))
+			d->due = 0;
+		else
+			w->flush = http2_has_added(h) ? HTTP2_FLUSH_ADDED : HTTP2_FLUSH_ALL;
+		return true;
+	}
+	if (!w->flush && (w->offset < w->total || !http2_has_added(h)))
+		return false;
+	if (http2_has_added(h) || (w->flush == HTTP2_FLUSH_ALL && w->capture != HTTP1_NO_CAPTURE)) {
+		http2_emit(h);
+		return true;
+	}
+	w->flush = 0;
+	return d->due != 0;
 }
 
 /* One step: a header or a part of one, a window's worth of what is shown, a payload that is not. 1: the call is done. */
@@ -254,8 +354,11 @@ static __always_inline long http2_step(struct http2_view *h)
 {
 	struct http1_walk *w = h->v.w;
 	struct http2_direction *d = h->d;
-	u32 rest = w->total - w->offset, n;
+	u32 rest, n;
 
+	if (http2_settle(h))
+		return 0;
+	rest = w->total - w->offset;
 	if (w->offset >= w->total)
 		return 1;
 	if (!d->shown && d->hidden) {
@@ -275,28 +378,41 @@ static __always_inline long http2_step(struct http2_view *h)
 	/* a header that the window cuts is whole in the next one */
 	if (w->offset >= w->window_end || (!d->shown && !d->header_length && w->offset + HTTP2_HEADER > w->window_end &&
 					   w->window_end < w->total && w->offset > w->window)) {
-		if (w->capture != HTTP1_NO_CAPTURE)
-			http1_emit(&h->v, w->offset);
+		if (w->capture != HTTP1_NO_CAPTURE) {
+			w->flush = HTTP2_FLUSH_ALL;
+			return 0;
+		}
 		if (http1_load(&h->v, w->offset) < 0) {
 			http2_lose(h);
-			return 1;
+			return 0;
 		}
 	}
 	rest = w->window_end - w->offset;
 	if (d->shown) {
 		n = d->shown < rest ? d->shown : rest;
+		if (d->added_behind && n > d->added_behind)
+			n = d->added_behind;
+		if (!http2_show(h, n, false))
+			return 0;
 		d->shown -= n;
-		http2_show(h, n, false);
+		if (d->added_behind)
+			http2_pass_added(d, n);
 		return 0;
 	}
 	n = HTTP2_HEADER - (d->header_length & 15);
 	if (n > rest)
 		n = rest;
 	__builtin_memcpy(d->header + (d->header_length & 15), h->v.data + HTTP1_INDEX(w->offset - w->window), 16);
-	http2_show(h, n, d->header_length == 0);
+	if (d->header_length + n >= HTTP2_HEADER && !http2_begin_frame(h, n == HTTP2_HEADER))
+		return 0;
+	if (!http2_show(h, n, d->header_length == 0))
+		return 0;
 	d->header_length += n;
-	if (d->header_length >= HTTP2_HEADER)
-		http2_take_header(h);
+	if (d->header_length < HTTP2_HEADER)
+		return 0;
+	http2_take_header(h);
+	if (d->added_behind)
+		http2_lengthen(h, w->offset - HTTP2_HEADER);
 	return 0;
 }
 
@@ -384,6 +500,8 @@ static __always_inline int http2_skip(struct http2_view *h, u64 bytes)
 	d->shown = 0;
 	d->hidden = 0;
 	d->header_length = 0;
+	d->added_behind = 0;
+	d->due = 0;
 	return -1;
 }
 

@@ -149,6 +149,8 @@ static __always_inline void update(struct sk_msg_md *m, struct scratch *s, struc
 	s->counters.figures[CLEW_FIGURE_UPDATED]++;
 }
 
+#include "inject_streams.bpf.h"
+
 static long message_step(u32 index, struct message_call *message)
 {
 	struct call *call = &message->call;
@@ -183,12 +185,24 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	}
 	if (i->state == INJECTION_WAITS) {
 		if (!is_between_messages(c, sequence)) {
+			if (c && c->http2) { /* what its header blocks refer to is not known */
+				leave_alone(s, CLEW_ALONE_MID_STREAM);
+				return false;
+			}
 			if (c && c->http.request_direction == 1 + CLEW_EGRESS)
 				leave_alone(s, CLEW_ALONE_MID_STREAM);
 			return ++i->waited < WAITS_MAX || (c && c->http.known); /* else it speaks something else */
 		}
 		i->state = INJECTION_ON;
 		i->expected = sequence;
+	}
+	s->tgid = (u32)(pid_tgid >> 32);
+	s->tid = (u32)pid_tgid;
+	s->now_ns = bpf_ktime_get_ns();
+	s->leave = 0;
+	if (i->streams) {
+		begin_walk(w, size, CLEW_EGRESS, sequence, false);
+		return on_streams(m, s, i, tp) != 0;
 	}
 	if (!resume(i, sequence)) {
 		leave_alone(s, CLEW_ALONE_PARTIAL);
@@ -202,22 +216,22 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 		}
 		i->upgrading = 0;
 	}
-	s->tgid = (u32)(pid_tgid >> 32);
-	s->tid = (u32)pid_tgid;
-	s->now_ns = bpf_ktime_get_ns();
 	s->position = c && c->has_base[CLEW_EGRESS]
 			      ? c->position[CLEW_EGRESS] + (s32)(sequence - c->base[CLEW_EGRESS] - (u32)c->position[CLEW_EGRESS])
 			      : sequence - i->base;
 	s->insertions = 0;
 	s->update_at = HTTP1_NO_CAPTURE;
-	s->leave = 0;
 	begin_walk(w, size, CLEW_EGRESS, sequence, !i->http.known);
 	bpf_loop(HTTP1_STEPS_MAX, message_step, &call, 0);
 	if (w->foreign && !i->http.known && carries_tls(s)) {
 		i->state = INJECTION_TLS;
 		return true;
 	}
-	if (w->foreign && !i->http.known)
+	if (w->preface && injecting_header && !i->once) {
+		w->offset = w->line_start;
+		return on_streams(m, s, i, tp) != 0;
+	}
+	if (w->preface || (w->foreign && !i->http.known))
 		return false; /* another protocol */
 	if (w->foreign || w->offset < w->total || i->http.odd || (d->seen & HTTP1_SEEN_ODD) || d->state >= HTTP1_UNTIL_CLOSE)
 		s->leave = s->leave ? s->leave : 1 + CLEW_ALONE_FRAMING;

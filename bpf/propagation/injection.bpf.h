@@ -41,6 +41,8 @@ struct injection {
 	u16 body_state;
 	u8 once;       /* clew_process.once */
 	u8 passed;     /* … and its one message has passed */
+	u8 streams;    /* it speaks HTTP/2: the map of that name goes on */
+	u8 padding[3];
 	u32 flags_set; /* … sockops callbacks that were asked for */
 	u32 waited;    /* INJECTION_WAITS: messages */
 	u32 taken;     /* insertions: the next to be read by capture … */

@@ -22,18 +22,26 @@ struct hex_text {
 	u8 digits[16];
 };
 
+/* Four bytes, the lowest first, as eight digits. */
+static __always_inline u64 hex_digits(u32 bytes)
+{
+	u64 x = bytes, digits, letters;
+
+	x = (x | x << 16) & 0x0000ffff0000ffffull;
+	x = (x | x << 8) & 0x00ff00ff00ff00ffull;
+	digits = (x >> 4 & 0x000f000f000f000full) | (x & 0x000f000f000f000full) << 8;
+	letters = (digits + 0x0606060606060606ull) >> 4 & 0x0101010101010101ull;
+	return digits + 0x3030303030303030ull + letters * ('a' - '9' - 1);
+}
+
 __noinline int write_hex(struct hex_text *to, u64 bytes)
 {
+	u64 *digits = (u64 *)to;
+
 	if (!to)
 		return 0;
-#pragma clang loop unroll(disable) vectorize(disable)
-	for (u32 i = 0; i < 16; i++) {
-		u8 digit = bytes >> (i & 1 ? 0 : 4) & 15;
-
-		to->digits[i] = '0' + digit + (digit > 9) * ('a' - '9' - 1);
-		if (i & 1)
-			bytes >>= 8;
-	}
+	digits[0] = hex_digits((u32)bytes);
+	digits[1] = hex_digits((u32)(bytes >> 32));
 	return 1;
 }
 

@@ -7,7 +7,10 @@ struct call {
 	struct scratch *s;
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
-	struct injection *i; /* of a client's socket, or NULL */
+	union {
+		struct injection *i;	 /* of a client's socket, or NULL */
+		struct streams *streams; /* the same in walk_frames() */
+	};
 };
 /* In sk_msg, where `c` is NULL. */
 struct message_call {
@@ -16,6 +19,7 @@ struct message_call {
 };
 
 #include "propagation/message.bpf.h"
+#include "propagation/streams.bpf.h"
 
 static __always_inline struct http1_view view_of(struct call *call)
 {
@@ -208,6 +212,66 @@ static long frame_step(u32 index, struct call *call)
 	return http2_step(&h);
 }
 
+static __always_inline u32 http2_frame_begins(struct http2_view *h, u32 at)
+{
+	struct call *call = h->v.environment;
+
+	return injecting && call->streams ? stream_frame_begins(call->s, call->c, call->streams, at) : 0;
+}
+
+static __always_inline void http2_lengthen(struct http2_view *h, u32 at)
+{
+	u8 *header = h->v.data + HTTP1_INDEX(at - h->v.w->window);
+	u32 length = ((u32)header[0] << 16 | (u32)header[1] << 8 | header[2]) + STREAM_FIELD;
+
+	header[0] = (u8)(length >> 16);
+	header[1] = (u8)(length >> 8);
+	header[2] = (u8)length;
+}
+
+static __always_inline bool http2_add(struct http2_view *h, bool those)
+{
+	struct call *call = h->v.environment;
+
+	return !injecting || !call->streams || add_to_shown(call->s, call->c, call->streams, those);
+}
+
+static __always_inline bool http2_has_added(struct http2_view *h)
+{
+	struct call *call = h->v.environment;
+
+	return injecting && call->s->held != 0;
+}
+
+/* One place for all that frame_step() hands over, for the verifier. */
+static __always_inline void http2_emit(struct http2_view *h)
+{
+	struct call *call = h->v.environment;
+	struct scratch *s = call->s;
+	struct http1_walk *w = &s->walk;
+	u32 at = HTTP1_INDEX(w->capture - w->window), length = w->capture_end - w->capture;
+	u64 position = s->position + w->capture, advanced_to = s->position + w->offset;
+	u8 begins = w->begins;
+	int done;
+
+	if (http2_has_added(h)) {
+		at = INSERTION_AT;
+		length = s->held;
+		position = s->held_position;
+		if (w->capture != HTTP1_NO_CAPTURE)
+			advanced_to = s->position + w->capture;
+		w->begins = (u8)s->held_begins;
+		s->injected = CLEW_INJECTED;
+		s->held = 0;
+	} else {
+		w->capture = HTTP1_NO_CAPTURE;
+		w->ended = 0;
+	}
+	done = emit_bytes(call, at, length, position, advanced_to);
+	asm volatile("" : : "r"(done)); /* as in http1_emit */
+	w->begins = begins;
+}
+
 #define TLS_TOLD_NS 1000000000ull
 #define TLS_TOLD_MAX 6 /* then the interval grows no more */
 
@@ -310,26 +374,14 @@ static __noinline int finish_call(struct scratch *s, struct connection *c, struc
 	return finish(&call, true);
 }
 
-/*
- * Functions that are not static are verified once each, whatever leads to them, not once per path; they take no kernel pointers, so the
- * socket is handed over by its address, in s->sk.
- */
-
 /* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
-__noinline int walk_frames(struct scratch *s, struct connection *c)
+static __always_inline int go_over_frames(struct call *call)
 {
-	struct call call = {.s = s, .c = c};
-	struct http2_view h;
-	struct http1_walk *w;
-	struct sock *sk;
+	struct http2_view h = frames_of(call);
+	struct connection *c = call->c;
+	struct scratch *s = call->s;
+	struct http1_walk *w = &s->walk;
 
-	if (!s || !c)
-		return 0;
-	call.sk = sk = (struct sock *)s->sk;
-	h = frames_of(&call);
-	w = &s->walk;
-	if (!c->http2 && !turn_to_frames(s, c, sk))
-		return finish_call(s, c, sk);
 	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
 		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
 	if (!s->readable) {
@@ -338,7 +390,7 @@ __noinline int walk_frames(struct scratch *s, struct connection *c)
 		w->offset = w->total;
 	} else {
 		http2_find(&h);
-		bpf_loop(HTTP1_STEPS_MAX, frame_step, &call, 0);
+		bpf_loop(HTTP1_STEPS_MAX, frame_step, call, 0);
 	}
 	if ((w->foreign || s->hole > 0 || !s->readable) && c->announced)
 		w->ended = 1;
@@ -347,6 +399,40 @@ __noinline int walk_frames(struct scratch *s, struct connection *c)
 	if (w->foreign)
 		s->counters.figures[CLEW_FIGURE_FOREIGN]++;
 	return (int)w->offset;
+}
+
+/*
+ * Functions that are not static are verified once each, whatever leads to them, not once per path; they take no kernel pointers, so the
+ * socket is handed over by its address, in s->sk.
+ */
+__noinline int walk_frames(struct scratch *s, struct connection *c)
+{
+	struct call call = {.s = s, .c = c};
+
+	if (!s || !c)
+		return 0;
+	call.sk = (struct sock *)s->sk;
+	if (!c->http2 && !turn_to_frames(s, c, call.sk))
+		return finish_call(s, c, call.sk);
+	return go_over_frames(&call);
+}
+
+/* The same where requests may have been given contexts. */
+static __noinline int walk_streams(struct scratch *s, struct connection *c, struct sock *sk)
+{
+	struct call call = {.s = s, .c = c, .sk = sk};
+	int done;
+
+	if (!c->http2 && !turn_to_frames(s, c, sk))
+		return finish_call(s, c, sk);
+	if (c->http.request_direction == 1 + CLEW_EGRESS) {
+		call.streams = bpf_sk_storage_get(&streams, sk, 0, 0);
+	} else if (!c->serves) {
+		c->serves = 1;
+		done = serves(s);
+		asm volatile("" : : "r"(done));
+	}
+	return go_over_frames(&call);
 }
 
 /* By themselves, for the stack: 512 bytes are all there is before 6.13. */
@@ -381,6 +467,7 @@ static __always_inline void begin_walk(struct http1_walk *w, u32 total, u8 direc
 	w->ended = 0;
 	w->foreign = 0;
 	w->begins = 0;
+	w->flush = 0;
 	w->preface = 0;
 	w->at_start = at_start;
 	w->origin = origin;
@@ -456,6 +543,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 		begin_node_turn(s, c->id, s->tgid, c->http.request_direction == 1 + CLEW_INGRESS);
 	s->injected = 0;
 	s->shown = 0;
+	s->held = 0;
 	begin_walk(w, moved, d, (u32)before, c->from_start && before == 0);
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
@@ -463,14 +551,15 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	done = c->http2 ? WALK_MAY_TURN : is_plain || !injecting ? walk_plain_call(s, c) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	if (done == WALK_MAY_TURN) {
-		done = walk_frames(s, c);
+		done = is_plain || !injecting ? walk_frames(s, c) : walk_streams(s, c, sk);
 		asm volatile("" : : "r"(done));
 	}
 	if (!injecting || (is_plain && !v))
 		return;
 	if (!c->http2) {
 		follow_requests(s, c, v ? NULL : sk, v, d, state, i);
-	} else if (d == CLEW_INGRESS && c->http.request_direction == 1 + CLEW_INGRESS) {
+	} else if (v && !c->serves && d == CLEW_INGRESS && c->http.request_direction == 1 + CLEW_INGRESS) {
+		c->serves = 1;
 		done = serves(s);
 		asm volatile("" : : "r"(done));
 	}

@@ -84,7 +84,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	struct connection *c;
 	struct scratch *s;
 	bool is_new, readable;
-	u32 added = 0;
+	u32 added = 0, known;
 
 	if (!maybe_selected(tgid))
 		return 0;
@@ -129,9 +129,11 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		return 0;
 	if (injecting && direction == CLEW_EGRESS && positions) {
 		i = bpf_sk_storage_get(&injections, sk, 0, 0);
+		known = is_new ? tcp.base[CLEW_EGRESS] : c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS];
 		if (i)
-			added = added_bytes(i, is_new ? tcp.base[CLEW_EGRESS] : c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS],
-					    tcp.end[CLEW_EGRESS]);
+			added = added_bytes(i, known, tcp.end[CLEW_EGRESS]);
+		if (i && i->streams)
+			added += added_to_streams(bpf_sk_storage_get(&streams, sk, 0, 0), known, tcp.end[CLEW_EGRESS]);
 	}
 	if (is_new)
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
