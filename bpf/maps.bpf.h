@@ -90,7 +90,7 @@ struct connection {
 	u8 tls;		 /* plaintext of a TLS session */
 	u8 tls_version;	 /* 1 to 4: TLS 1.0 to 1.3 */
 	u8 http2;	 /* it speaks that: `frames` counts, not `direction` */
-	u8 serves;	 /* … and its process is known to serve requests */
+	u8 serves;	 /* requests come in on it, and its process is known for that */
 	u8 padding[4];
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */

@@ -6,17 +6,17 @@
 #ifndef CLEW_BPF_STREAMS_H
 #define CLEW_BPF_STREAMS_H
 
-#define STREAM_FIELD 69	      /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
-#define STREAM_TEXT_AT 14     /* of the traceparent in it */
-#define STREAM_INSERTIONS 128 /* power of two: requests of one call, at the most */
-#define STREAM_PLACE_MAX 56000 /* how far in a message a request may end: with all that is added, a program reaches 65535 bytes of it */
-#define STREAM_REWRITTEN 65536 /* power of two: from the first such request to the last, with what is added */
-#define STREAM_CHUNK 4096      /* power of two: of it, copied at once */
+#define STREAM_FIELD 69		 /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
+#define STREAM_TEXT_AT 14	 /* of the traceparent in it */
+#define STREAM_INSERTIONS 128	 /* power of two: requests of one call, at the most */
+#define STREAM_PLACE_MAX 56000	 /* how far in a message a request may end: with all that is added, a program reaches 65535 bytes of it */
+#define STREAM_REWRITTEN 65536	 /* power of two: from the first such request to the last, with what is added */
+#define STREAM_CHUNK 4096	 /* power of two: of it, copied at once */
 #define STREAM_LIST_ASSUMED 8192 /* lists of fields up to this are sent to a peer that has not said yet how long they may be */
 #define SETTING_BYTES 6
 #define SETTING_MAX_HEADER_LIST_SIZE 6
-#define SETTINGS_MAX 16		 /* in one frame; there are fewer kinds */
-#define STREAM_TRACE_ID 32	 /* new_id: not a number that anything else has */
+#define SETTINGS_MAX 16	   /* in one frame; there are fewer kinds */
+#define STREAM_TRACE_ID 32 /* new_id: not a number that anything else has */
 #define STREAM_SPAN_ID 34
 
 /* Where bytes were added to a connection: sequence numbers on the wire. */
@@ -172,7 +172,8 @@ static __noinline int add_to_shown(struct scratch *s, struct connection *c, stru
 		return 1;
 	held += n;
 	if (those) {
-		done = write_stream_text((struct stream_text *)(to + (held & (CLEW_WINDOW - 1))), c->id, stream_insertion_at(t, t->taken)->frame);
+		done = write_stream_text((struct stream_text *)(to + (held & (CLEW_WINDOW - 1))), c->id,
+					 stream_insertion_at(t, t->taken)->frame);
 		asm volatile("" : : "r"(done)); /* as in http1_emit */
 		t->taken++;
 		held += STREAM_FIELD;

@@ -373,17 +373,6 @@ static __noinline int finish_call(struct scratch *s, struct connection *c, struc
 	return finish(&call, true);
 }
 
-/* A server of HTTP/2: what its process sends may be for its requests. */
-static __noinline int begin_serving(struct scratch *s, struct connection *c)
-{
-	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
-
-	if (p && !(p->serves & CLEW_SERVES))
-		p->serves |= CLEW_SERVES;
-	c->serves = 1;
-	return 0;
-}
-
 /* A call of a connection that speaks HTTP/2, or may turn to it: goes over its frames, from walk.offset on. */
 static __noinline int walk_frames(struct scratch *s, struct connection *c, struct sock *sk, bool is_plain)
 {
@@ -393,12 +382,8 @@ static __noinline int walk_frames(struct scratch *s, struct connection *c, struc
 
 	if (!c->http2 && !turn_to_frames(s, c, sk))
 		return finish_call(s, c, sk);
-	if (injecting && !is_plain) {
-		if (c->http.request_direction == 1 + CLEW_EGRESS)
-			call.streams = bpf_sk_storage_get(&streams, sk, 0, 0);
-		else if (!c->serves)
-			begin_serving(s, c);
-	}
+	if (injecting && !is_plain && c->http.request_direction == 1 + CLEW_EGRESS)
+		call.streams = bpf_sk_storage_get(&streams, sk, 0, 0);
 	if (s->hole > 0 && http2_skip(&h, (u64)s->hole))
 		lose(s, CLEW_LOSS_HOLE, (u64)s->hole);
 	if (!s->readable) {
@@ -488,6 +473,17 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 	}
 }
 
+/* A request was read: what its process sends may be for it. Of HTTP/2, and within TLS, nothing more is known in the kernel. */
+static __noinline int begin_serving(struct scratch *s, struct connection *c)
+{
+	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
+
+	if (p && !(p->serves & CLEW_SERVES))
+		p->serves |= CLEW_SERVES;
+	c->serves = 1;
+	return 0;
+}
+
 /* `moved` bytes in `direction`, and `added` more on the wire; `readable`: s->buffer names them. `is_plain`: nothing is ever injected. */
 static __always_inline void handle_call(struct scratch *s, struct connection *c, struct sock *sk, u8 direction, u32 moved, u32 added,
 					bool readable, const struct tcp_positions *tcp, u64 pid_tgid, struct injection *i, bool is_plain)
@@ -522,6 +518,8 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 		asm volatile("" : : "r"(done));
 	} else if (!is_plain && injecting)
 		follow_requests(s, c, sk, d, state, i);
+	if (injecting && !c->serves && d == CLEW_INGRESS && c->http.request_direction == 1 + CLEW_INGRESS)
+		begin_serving(s, c);
 }
 
 #endif
