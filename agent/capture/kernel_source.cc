@@ -35,7 +35,7 @@ constexpr int kIdleRounds = 40;                    // then sleep until the kerne
 
 constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context",   "send_buffer", "head_split", "framing",
                                                                    "upgrade",     "partial_send", "zero_copy",   "mid_stream", "pipelined",
-                                                                   "memory",      "busy",         "socket",      "let_go",      "too_long"};
+                                                                   "memory",      "busy",         "socket",      "let_go",     "too_long"};
 
 constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "ring_full_bytes",

@@ -112,13 +112,13 @@ struct http1_walk {
 	u32 capture;	 /* bytes to hand over: first, or HTTP1_NO_CAPTURE */
 	u32 capture_end; /* and behind the last */
 	u8 direction;
-	u8 ended;    /* a message ended in this call, and user space has not been told */
-	u8 foreign;  /* bytes at a message start were not HTTP */
-	u8 at_start; /* the call holds the connection's first bytes in its direction */
-	u8 begins;   /* a frame of HTTP/2 does at `capture` */
-	u8 preface;  /* the first line of HTTP/2's preface was seen: it goes on at line_start */
-	u8 carried;  /* a line was unfinished before this call */
-	u8 flush;    /* HTTP/2: what is captured is to be handed over before the next byte: enum http2_flush */
+	u8 ended;	/* a message ended in this call, and user space has not been told */
+	u8 foreign;	/* bytes at a message start were not HTTP */
+	u8 at_start;	/* the call holds the connection's first bytes in its direction */
+	u8 begins;	/* a frame of HTTP/2 does at `capture` */
+	u8 preface;	/* the first line of HTTP/2's preface was seen: it goes on at line_start */
+	u8 carried;	/* a line was unfinished before this call */
+	u8 flush;	/* HTTP/2: what is captured is to be handed over before the next byte: enum http2_flush */
 	u32 heads;	/* heads that ended in this call; interim responses have none */
 	u32 origin;	/* what `begins` counts from: the low bits of the position of the call's first byte */
 	u32 body;	/* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */

@@ -8,12 +8,11 @@
  * DATA among other frames are handed over as zeros, so that a call with many answers is one event and not one for each.
  *
  * Plain C without kernel helpers: framing_test.cc runs it in user space. Whoever includes it defines, beside the hooks of http1/framing.h,
- *   static u32 http2_frame_begins(struct http2_view *h, u32 at)   a frame's whole header lies at `at`, in the window; behind how many bytes of
- *                                                                 its payload others stand on the wire, 0: nowhere
- *   static void http2_lengthen(struct http2_view *h, u32 at)      … and its header as it is there
- *   static bool http2_add(struct http2_view *h, bool those)       puts what is captured aside, and behind it those others; false: no room
- *   static bool http2_has_added(struct http2_view *h)             something lies there …
- *   static void http2_emit(struct http2_view *h)                  … and is handed over; if nothing does, what is captured is
+ *   static u32 http2_frame_begins(struct http2_view *h, u32 at)   a frame's whole header lies at `at`, in the window; behind how many bytes
+ * of its payload others stand on the wire, 0: nowhere static void http2_lengthen(struct http2_view *h, u32 at)      … and its header as it
+ * is there static bool http2_add(struct http2_view *h, bool those)       puts what is captured aside, and behind it those others; false: no
+ * room static bool http2_has_added(struct http2_view *h)             something lies there … static void http2_emit(struct http2_view *h) …
+ * and is handed over; if nothing does, what is captured is
  */
 #ifndef CLEW_BPF_HTTP2_FRAMING_H
 #define CLEW_BPF_HTTP2_FRAMING_H
@@ -268,7 +267,8 @@ static __always_inline void http2_take_header(struct http2_view *h)
 	d->hidden = f.length - d->shown;
 }
 
-/* Hands over bytes [offset, offset + n) as well. `begins`: a frame does there. False: what was captured before is to be handed over first. */
+/* Hands over bytes [offset, offset + n) as well. `begins`: a frame does there. False: what was captured before is to be handed over first.
+ */
 static __always_inline bool http2_show(struct http2_view *h, u32 n, bool begins)
 {
 	struct http1_walk *w = h->v.w;

@@ -14,12 +14,12 @@
 
 #define HPACK_STATIC 61
 #define HPACK_NAME_CONTEXT 0x8000 /* with a name's size: it is a trace context's */
-#define HPACK_SIZES 128	     /* power of two; 4096 bytes are 124 entries at the most */
-#define HPACK_FIELD 32	     /* what each counts beside its name and value */
-#define HPACK_STATIC_SIZE 40 /* more than any of the static table's, without HPACK_FIELD */
-#define HPACK_CARRY 32	     /* more than what an element and the beginning of a name take */
-#define HPACK_NAME 16	     /* of a name, what is looked at */
-#define HPACK_TABLE_SIZE 4096 /* unless both ends agree on more */
+#define HPACK_SIZES 128		  /* power of two; 4096 bytes are 124 entries at the most */
+#define HPACK_FIELD 32		  /* what each counts beside its name and value */
+#define HPACK_STATIC_SIZE 40	  /* more than any of the static table's, without HPACK_FIELD */
+#define HPACK_CARRY 32		  /* more than what an element and the beginning of a name take */
+#define HPACK_NAME 16		  /* of a name, what is looked at */
+#define HPACK_TABLE_SIZE 4096	  /* unless both ends agree on more */
 #define HPACK_LIST_MAX 0xffffff
 
 enum hpack_part {
@@ -42,9 +42,9 @@ struct hpack {
 	u32 name_size;	 /* … and of its name */
 	u32 inserted;	 /* entries so far; they are numbered from 1 */
 	u32 contexts;	 /* of these, trace contexts */
-	u8 part;       /* enum hpack_part */
-	u8 flags;      /* enum hpack_flag */
-	u8 carried;    /* bytes of an unfinished element: the last ones of … */
+	u8 part;	 /* enum hpack_part */
+	u8 flags;	 /* enum hpack_flag */
+	u8 carried;	 /* bytes of an unfinished element: the last ones of … */
 	u8 padding;
 	u8 carry[HPACK_CARRY];
 	u16 sizes[HPACK_SIZES]; /* by entry number: upper bounds of name and value … */

@@ -49,10 +49,8 @@ std::string integer(uint8_t pattern, int bits, size_t value)
 
 /* Names as they are in Huffman code (RFC 7541, appendix B), of what is looked for and of what is not. */
 const std::vector<std::pair<std::string, std::string>> kHuffman = {
-	{"traceparent", "\x4d\x83\x21\x6b\x1d\x85\xa9\x3f"},
-	{"b3", "\x8d\x9f"},
-	{"uber-trace-id", "\xb6\x32\xd8\xb2\x6c\x19\x0a\xb1\xa4"},
-	{"x-amzn-trace-id", "\xf2\xb0\xe9\xf7\x52\xc9\xb0\x64\x2a\xc6\x93"},
+	{"traceparent", "\x4d\x83\x21\x6b\x1d\x85\xa9\x3f"},	   {"b3", "\x8d\x9f"},
+	{"uber-trace-id", "\xb6\x32\xd8\xb2\x6c\x19\x0a\xb1\xa4"}, {"x-amzn-trace-id", "\xf2\xb0\xe9\xf7\x52\xc9\xb0\x64\x2a\xc6\x93"},
 	{"custom-key", "\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f"}, /* appendix C.4.3 */
 };
 
@@ -176,8 +174,20 @@ Stream make_stream(uint32_t seed, int requests)
 	std::mt19937 random(seed);
 	Encoder encoder(seed);
 	Stream s;
-	const std::vector<std::string> names = {"x-a", "custom-key", "traceparent", "b3", "x-b3-traceid", "uber-trace-id", "x-amzn-trace-id",
-						"x-datadog-parent-id", "traceparents", "b33", "x-b3", "tracestate", ":path", "x-datadog"};
+	const std::vector<std::string> names = {"x-a",
+						"custom-key",
+						"traceparent",
+						"b3",
+						"x-b3-traceid",
+						"uber-trace-id",
+						"x-amzn-trace-id",
+						"x-datadog-parent-id",
+						"traceparents",
+						"b33",
+						"x-b3",
+						"tracestate",
+						":path",
+						"x-datadog"};
 	for (int i = 0; i < requests; i++) {
 		const auto stream = static_cast<uint32_t>(2 * i + 1);
 		const size_t kinds = random() % 3 == 0 ? names.size() : 2;
@@ -197,9 +207,10 @@ Stream make_stream(uint32_t seed, int requests)
 		if (has_priority)
 			payload.insert(is_padded ? 1 : 0, std::string(5, '\1'));
 		size_t at = s.bytes.size();
-		s.bytes += frame(kHeaders, static_cast<uint8_t>((is_continued ? 0 : kEndHeaders) | (is_padded ? kPadded : 0) |
-								(has_priority ? kPriority : 0)),
-				 stream, payload);
+		s.bytes += frame(
+			kHeaders,
+			static_cast<uint8_t>((is_continued ? 0 : kEndHeaders) | (is_padded ? kPadded : 0) | (has_priority ? kPriority : 0)),
+			stream, payload);
 		size_t place = s.bytes.size() - (is_padded ? 5 : 0);
 		if (is_continued) {
 			at = s.bytes.size();

@@ -39,9 +39,9 @@ struct injection {
 	u32 has_body;
 	u64 body_left; /* … and what was left of it then */
 	u16 body_state;
-	u8 once;       /* clew_process.once */
-	u8 passed;     /* … and its one message has passed */
-	u8 streams;    /* it speaks HTTP/2: the map of that name goes on */
+	u8 once;    /* clew_process.once */
+	u8 passed;  /* … and its one message has passed */
+	u8 streams; /* it speaks HTTP/2: the map of that name goes on */
 	u8 padding[3];
 	u32 flags_set; /* … sockops callbacks that were asked for */
 	u32 waited;    /* INJECTION_WAITS: messages */

@@ -6,17 +6,17 @@
 #ifndef CLEW_BPF_STREAMS_H
 #define CLEW_BPF_STREAMS_H
 
-#define STREAM_FIELD 69	      /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
-#define STREAM_TEXT_AT 14     /* of the traceparent in it */
-#define STREAM_INSERTIONS 128 /* power of two: requests of one call, at the most */
-#define STREAM_PLACE_MAX 56000 /* how far in a message a request may end: with all that is added, a program reaches 65535 bytes of it */
-#define STREAM_REWRITTEN 65536 /* power of two: from the first such request to the last, with what is added */
-#define STREAM_CHUNK 4096      /* power of two: of it, copied at once */
+#define STREAM_FIELD 69		 /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
+#define STREAM_TEXT_AT 14	 /* of the traceparent in it */
+#define STREAM_INSERTIONS 128	 /* power of two: requests of one call, at the most */
+#define STREAM_PLACE_MAX 56000	 /* how far in a message a request may end: with all that is added, a program reaches 65535 bytes of it */
+#define STREAM_REWRITTEN 65536	 /* power of two: from the first such request to the last, with what is added */
+#define STREAM_CHUNK 4096	 /* power of two: of it, copied at once */
 #define STREAM_LIST_ASSUMED 8192 /* lists of fields up to this are sent to a peer that has not said yet how long they may be */
 #define SETTING_BYTES 6
 #define SETTING_MAX_HEADER_LIST_SIZE 6
-#define SETTINGS_MAX 16		 /* in one frame; there are fewer kinds */
-#define STREAM_TRACE_ID 32	 /* new_id: not a number that anything else has */
+#define SETTINGS_MAX 16	   /* in one frame; there are fewer kinds */
+#define STREAM_TRACE_ID 32 /* new_id: not a number that anything else has */
 #define STREAM_SPAN_ID 34
 
 /* Where bytes were added to a connection: sequence numbers on the wire. */
@@ -134,12 +134,12 @@ static __noinline int read_settings(struct scratch *s, struct streams *t, u32 at
 }
 
 /* See http2_frame_begins(). */
-static __noinline u32 stream_frame_begins(struct scratch *s, struct connection *c, struct streams *t, u32 at)
+__noinline u32 stream_frame_begins(struct scratch *s, struct streams *t, u32 base, u32 at)
 {
 	struct stream_insertion *n;
 	u32 sequence;
 
-	if (!s || !c || !t)
+	if (!s || !t)
 		return 0;
 	if (s->walk.direction == CLEW_INGRESS) {
 		if (s->bytes[SCRATCH_HEADROOM + HTTP1_INDEX(at - s->walk.window) + 3] == HTTP2_SETTINGS)
@@ -147,19 +147,27 @@ static __noinline u32 stream_frame_begins(struct scratch *s, struct connection *
 		return 0;
 	}
 	n = stream_insertion_at(t, t->taken);
-	sequence = c->base[CLEW_EGRESS] + (u32)s->position + at;
+	sequence = base + (u32)s->position + at;
 	if (t->taken == t->made || n->frame != sequence || n->place - sequence > HTTP2_HEADER + HTTP2_FRAME_MAX)
 		return 0;
 	return n->place - sequence - HTTP2_HEADER;
 }
 
 /* Puts what is captured aside and, `those`, behind it what was added to the request whose block ends there. 0: no room. */
-static __noinline int add_to_shown(struct scratch *s, struct connection *c, struct streams *t, bool those)
+__noinline int add_to_shown(struct scratch *s, struct streams *t, u64 connection, u32 those)
 {
-	struct http1_walk *w = &s->walk;
-	u32 from = w->capture == HTTP1_NO_CAPTURE ? w->offset : w->capture, n = w->offset - from, held = s->held, done;
-	u8 *to = s->bytes + SCRATCH_HEADROOM + INSERTION_AT;
+	struct http1_walk *w;
+	u32 from, n, held;
+	u8 *to;
+	int done;
 
+	if (!s || !t)
+		return 0;
+	w = &s->walk;
+	from = w->capture == HTTP1_NO_CAPTURE ? w->offset : w->capture;
+	n = w->offset - from;
+	held = s->held;
+	to = s->bytes + SCRATCH_HEADROOM + INSERTION_AT;
 	if (held >= CLEW_WINDOW / 2 || n >= CLEW_WINDOW / 2 || held + n + sizeof(struct stream_text) > CLEW_WINDOW ||
 	    (held && s->held_position + held != s->position + from))
 		return 0;
@@ -172,7 +180,8 @@ static __noinline int add_to_shown(struct scratch *s, struct connection *c, stru
 		return 1;
 	held += n;
 	if (those) {
-		done = write_stream_text((struct stream_text *)(to + (held & (CLEW_WINDOW - 1))), c->id, stream_insertion_at(t, t->taken)->frame);
+		done = write_stream_text((struct stream_text *)(to + (held & (CLEW_WINDOW - 1))), connection,
+					 stream_insertion_at(t, t->taken)->frame);
 		asm volatile("" : : "r"(done)); /* as in http1_emit */
 		t->taken++;
 		held += STREAM_FIELD;
@@ -212,7 +221,7 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 }
 
 /* As added_bytes() of injection.bpf.h: of a call that ended at `end`; forgets what belongs to calls that no hook has shown. */
-static __noinline u32 added_to_streams(struct streams *t, u32 known, u32 end)
+__noinline u32 added_to_streams(struct streams *t, u32 known, u32 end)
 {
 	u32 added = 0, at;
 

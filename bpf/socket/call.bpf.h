@@ -216,7 +216,7 @@ static __always_inline u32 http2_frame_begins(struct http2_view *h, u32 at)
 {
 	struct call *call = h->v.environment;
 
-	return injecting && call->streams ? stream_frame_begins(call->s, call->c, call->streams, at) : 0;
+	return injecting && call->streams ? stream_frame_begins(call->s, call->streams, call->c->base[CLEW_EGRESS], at) : 0;
 }
 
 static __always_inline void http2_lengthen(struct http2_view *h, u32 at)
@@ -233,7 +233,7 @@ static __always_inline bool http2_add(struct http2_view *h, bool those)
 {
 	struct call *call = h->v.environment;
 
-	return !injecting || !call->streams || add_to_shown(call->s, call->c, call->streams, those);
+	return !injecting || !call->streams || add_to_shown(call->s, call->streams, call->c->id, those);
 }
 
 static __always_inline bool http2_has_added(struct http2_view *h)

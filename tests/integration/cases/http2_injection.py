@@ -130,3 +130,21 @@ def byte_by_byte(ctx):
 def agent_dies(ctx):
     added, possible = raw(ctx, 40, first_seed=100_000, kill_after=15)
     check(0 < added < possible, f"{added} of {possible}")
+
+
+for server_name in ("grpc-go", "grpc-js"):
+    @case(f"grpc-inject/serves/{server_name}", quick=server_name == "grpc-go", matrix=False)
+    def serves(ctx, server_name=server_name):
+        """Who writes a stream is seldom who has asked for it: a program that serves begins no traces with what it sends."""
+        back = stacks.serve(ctx, server_name)
+        server = stacks.serve(ctx, server_name, back.port)
+        wishes = [plan.Wish(f"/h/{n}") for n in range(ctx.count(60, 1000, 20))]
+        clew = Clew(ctx, "--inject", "--pid", server.pid).ready()
+        outcomes = stacks.call(ctx, server_name, server.port, wishes, 16)
+        clew.wait_spans(2 * len(wishes))
+        result = clew.stop()
+        check(all(o.code == 0 for o in outcomes), f"a call has failed: {outcomes[:1]}")
+        sent = [s for s in result.spans if s.kind == CLIENT]
+        check(len(sent) >= len(wishes), f"{len(sent)} CLIENT spans {result.summary()}")
+        injected = [s for s in sent if s.attributes.get("clew.injected")]
+        check(not injected, f"{len(injected)} of {len(sent)} requests of a server begin traces")
