@@ -58,11 +58,12 @@ void Node::noted_of_stream(uint32_t what, const Caller& caller) {
   if (what == CLEW_NODE_ASKED) return streams_.asked(note);
   const auto& frame = streams_.frame();
   const auto request = streams_.answers(note);
-  if (!note.in_turn || !request || !frame || frame->turn != note.turn || frame->is_server || !frame->owner) return;
-  if (*frame->owner != *request)
+  if (!note.in_turn || !request || !frame || frame->turn != note.turn || !frame->owner) return;
+  if (!frame->is_server && *frame->owner != *request)
     distrust();
-  else if (own_answers_ < kOwnAnswersMin)
+  else if (!frame->is_server && own_answers_ < kOwnAnswersMin)
     own_answers_++;
+  streams_.answered();
 }
 
 void Node::noted(uint32_t what, const Caller& caller) {
@@ -189,7 +190,7 @@ std::optional<Cause> Node::cause_of(const Caller& caller) {
 // JavaScript runs for one frame at a time, with all ticks and promises that it leaves behind. What is older, and runs here nevertheless,
 // was bound to something else by the program.
 std::optional<Cause> Node::cause_in_frame(const Turn& turn, const NodeStreams::Frame& frame, const Caller& caller) const {
-  if (!is_open(frame.owner)) return std::nullopt;
+  if (!frame.owner) return std::nullopt;
   if (const uint64_t id = execution_id(caller) != 0 ? execution_id(caller) : trigger_id(caller); id != 0 && id <= turn.first_id)
     return std::nullopt;
   return Cause{.request = *frame.owner, .evidence = frame.is_server ? Evidence::kExecution : Evidence::kCausal};
@@ -203,7 +204,8 @@ const NodeStreams::Frame* Node::frame_of(const Turn* turn) const {
 // What follows an answer is done by whoever waited for it, unless the program has a queue of its own; such ones answer in the callbacks of
 // others soon.
 bool Node::believes(const std::optional<Cause>& cause) const {
-  return cause && (cause->evidence == Evidence::kExecution || (distrusted_ == 0 && own_answers_ >= kOwnAnswersMin));
+  return cause && is_open(cause->request) &&
+         (cause->evidence == Evidence::kExecution || (distrusted_ == 0 && own_answers_ >= kOwnAnswersMin));
 }
 
 // undici lets the loop look once at a connection that was idle before it sends there: in an immediate, made where the request was. In the

@@ -40,6 +40,10 @@ class NodeStreams {
   /// `read`: the connection of the turn's read.
   void handed_on(const Note& note, uint64_t read);
   const std::optional<Frame>& frame() const { return frame_; }
+  /// Something is answered in it: what follows in the same callback may be done for whoever has waited for that.
+  void answered() {
+    if (frame_) frame_->owner.reset();
+  }
   /// A request is given to a session, for `cause`; then the stream's number is told. One that is not `believed` is no parent, but shows
   /// whose answer it would be.
   void asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause, bool believed);
