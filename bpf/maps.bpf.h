@@ -422,11 +422,11 @@ struct scratch {
 	u32 gather_end;
 	u32 gathered;
 	u32 gather_failed;
-	u32 shown;	     /* an insertion, in this call */
-	u32 held;	     /* HTTP/2: bytes behind INSERTION_AT, as they are on the wire, not handed over yet */
-	u32 held_begins;     /* … a frame does with the first */
+	u32 shown;	 /* an insertion, in this call */
+	u32 held;	 /* HTTP/2: bytes behind INSERTION_AT, as they are on the wire, not handed over yet */
+	u32 held_begins; /* … a frame does with the first */
 	u64 held_position;
-	u32 turn;	     /* of Node's loop, began with this call: its execution has been read */
+	u32 turn;		  /* of Node's loop, began with this call: its execution has been read */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
 	u32 padding2;
 	u8 local_client[64]; /* struct local_client */
