@@ -128,5 +128,6 @@ func callAll(port, concurrency string) {
 		})
 	}
 	done.Wait()
+	time.Sleep(100 * time.Millisecond) // the writer tells the server of calls that were given up, if it is let
 	os.Stdout.WriteString(strings.Join(outcomes, ""))
 }
