@@ -50,7 +50,7 @@ TABLE = {
         ("grpc-java", 0.0, "sequence parallel"), ("grpc-c++-callback", 0.0, "sequence parallel"), ("grpc-c++-queue", 0.0, "sequence parallel")) for how in hows.split()},
     **{f"{name}/streams": (stack(name, streams=True), "execution causal inferred", least) for name, least in (
         ("grpc-go", 0.99), ("grpc-js", 0.95), ("grpc-c++-sync", 0.0), ("grpcio", 0.0), ("grpcio-aio", 0.0), ("tonic", 0.0), ("grpc-java", 0.0))},
-    "nginx/grpc_pass": ((nginx, 1, False, "grpc-go", "grpc-go"), "causal", 0.99),
+    "nginx/grpc_pass": ((nginx, 1, False, "grpc-go", "grpc-go"), "causal", 0.0),
 }
 
 
