@@ -21,6 +21,7 @@
 #define HPACK_NAME 16		  /* of a name, what is looked at */
 #define HPACK_TABLE_SIZE 4096	  /* unless both ends agree on more */
 #define HPACK_LIST_MAX 0xffffff
+#define HPACK_REQUEST_MIN 140 /* of the fields that a request must have; CONNECT has two */
 
 enum hpack_part {
 	HPACK_PART_FIELD = 0,

@@ -201,7 +201,9 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 	u32 list_max = t->list_max ? t->list_max : t->told ? ~0u : STREAM_LIST_ASSUMED;
 
 	n = work->n;
-	if (r->hpack.flags & HPACK_CONTEXT)
+	if (r->hpack.list_size < HPACK_REQUEST_MIN) /* no method, path and scheme: this only looks like HTTP/2 */
+		leave_alone(s, CLEW_ALONE_FRAMING);
+	else if (r->hpack.flags & HPACK_CONTEXT)
 		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);
 	else if (!stream_begins_trace(s) || !is_readable_call(call->sk))
 		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
