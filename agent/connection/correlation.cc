@@ -88,8 +88,10 @@ void Connections::carried(const capture::Carried& carried) {
   if (carried.direction == Direction::kEgress && carried.low_half && found != by_id_.end()) {
     Entry& entry = *found->second;
     Exchange* const latest = entry.place.is_client ? entry.exchanges.latest() : nullptr;
-    if (latest == nullptr || !entry.info.has_base) return;
-    if (!CarriedContexts::is_at(carried, kernel_base(entry.info, Direction::kEgress) + static_cast<uint32_t>(latest->position))) return;
+    const bool is_latest =
+        latest != nullptr && entry.info.has_base &&
+        CarriedContexts::is_at(carried, kernel_base(entry.info, Direction::kEgress) + static_cast<uint32_t>(latest->position));
+    if (!is_latest) return counters_.get("clew_propagation_ignored_total", "propagator=\"tcp_option\",reason=\"late\"").add();
     latest->injected = capture::Bytes::Injected::kAdded;
     correlator_.request_carried(key_of(entry.place, *latest), CarriedContexts::context_of(carried));
     return;

@@ -226,7 +226,7 @@ static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_soc
 	struct scratch *s;
 	bool is_tls;
 	u16 place;
-	u64 id;
+	u64 id, span_id;
 
 	if (!segment_of(ops, &sequence, &bytes) || !bytes)
 		return;
@@ -258,13 +258,15 @@ static __always_inline void read_option(struct bpf_sock_ops *ops, struct bpf_soc
 	if (!is_tls && begins - sequence >= bytes)
 		return; /* of another piece of what was one segment once */
 	id = bpf_get_socket_cookie(ops) | (is_tls ? CLEW_TLS_CONNECTION : 0);
+	__builtin_memcpy(&span_id, option->ids + 16,
+			 sizeof(span_id)); /* the place comes again after 64 KiB of plaintext, the span does not */
 	list = is_tls ? list_of_session(id) : bpf_sk_storage_get(&carried_in, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	s = scratch_of(SCRATCH_OPTION);
 	if (!list || !s)
 		return;
 	for (u32 i = 0; i < CARRIED; i++)
 		if (list->of[i].kind && list->of[i].sequence == begins && list->of[i].is_tls == is_tls &&
-		    !(is_tls && list->of[i].ids[16] != option->ids[16]))
+		    (!is_tls || *(u64 *)(list->of[i].ids + 16) == span_id))
 			return; /* it was sent again, or cut */
 	c = &list->of[list->next++ & (CARRIED - 1)];
 	c->sequence = begins;
