@@ -23,10 +23,10 @@ enum node_layout {
 	NODE_READ_LOOP = 10,	 /* … as of the latest: turns of the loop, … */
 	NODE_READ_READS = 11,	 /* … the thread's calls of read(2), */
 	NODE_READ_REQUESTS = 12, /* … and whether it was from a client's connection; */
+	NODE_POLL_PROVEN = 13,	 /* the word at the slot that was last found to be right; */
 	NODE_READ_FIRST = 14,	 /* the counter then; */
 	NODE_IMMEDIATE = 15,	 /* of the latest that has sent something: its id; */
-	NODE_STREAM_NOTES = 16,	 /* notes of HTTP/2 so far (node_streams.bpf.c); */
-	NODE_POLL_PROVEN = 13,	 /* the word at the slot that was last found to be right */
+	NODE_STREAM_NOTES = 16,	 /* notes of HTTP/2 so far (node_streams.bpf.c) */
 };
 
 enum node_note {
