@@ -315,15 +315,21 @@ enum clew_selected_by {
 };
 struct clew_process {
 	clew_u32 selected_by;
-	clew_u32 runtime;     /* enum clew_runtime; not none: has an entry in `runtimes` */
-	clew_u32 rule;	      /* enum clew_rule */
-	clew_u32 serves;      /* enum clew_serving, written by the kernel */
-	clew_u32 once;	      /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
-	clew_u32 own_answers; /* CLEW_RULE_POOLS, written by the kernel */
-	clew_u32 tls_told;    /* how often user space was told that it speaks TLS, written by the kernel … */
-	clew_u32 padding;
+	clew_u32 runtime;      /* enum clew_runtime; not none: has an entry in `runtimes` */
+	clew_u32 rule;	       /* enum clew_rule */
+	clew_u32 serves;       /* enum clew_serving, written by the kernel */
+	clew_u32 once;	       /* its sockets are let go before the first answer arrives (agent/runtime/readable_bytes.h) */
+	clew_u32 own_answers;  /* CLEW_RULE_POOLS, written by the kernel */
+	clew_u32 tls_told;     /* how often user space was told that it speaks TLS, written by the kernel … */
+	clew_u32 tls;	       /* enum clew_process_tls */
 	clew_u64 tls_told_ns;  /* … and when */
 	clew_u64 tls_since_ns; /* its TLS libraries have probes since then, 0: they have none */
+};
+
+/* Of the probes that tls_since_ns tells of. */
+enum clew_process_tls {
+	CLEW_TLS_GO = 1,      /* they are in Go's crypto/tls */
+	CLEW_TLS_AWAITED = 2, /* they are those of the program that it is about to execute */
 };
 
 /* What a probe's cookie says of a TLS library's function. */

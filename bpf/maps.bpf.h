@@ -111,7 +111,9 @@ struct connection {
 	u8 tls_version; /* 1 to 4: TLS 1.0 to 1.3 */
 	u8 http2;	/* it speaks that: `frames` counts, not `direction` */
 	u8 serves;	/* … and its process is known to serve requests */
-	u8 padding[4];
+	u8 tls_go;	/* its process has probes in crypto/tls, as long as `epoch` holds */
+	u8 begun[2];	/* has had a call in that direction */
+	u8 padding;
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
 	u32 base[2];	  /* TCP: sequence number of byte 0 */
@@ -408,6 +410,7 @@ struct scratch {
 	u64 address;
 	s64 hole; /* bytes before it that no hook has shown */
 	u32 readable;
+	u32 walked;   /* as HTTP/1 */
 	u32 injected; /* CLEW_INJECTED, CLEW_UPDATED or 0, of the event to come */
 	u32 other_position;
 	u32 blocking; /* CLEW_BLOCKING or 0 */

@@ -250,11 +250,12 @@ base::Result<void> KernelSource::attach_tls_probes(uint32_t process_id, const st
   return {};
 }
 
-base::Result<void> KernelSource::set_tls(uint32_t process_id, uint64_t since_ns) {
+base::Result<void> KernelSource::set_tls(uint32_t process_id, uint64_t since_ns, uint32_t kinds) {
   clew_process process{};
   const int processes = bpf_map__fd(skeleton_->maps.processes);
   if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
   process.tls_since_ns = since_ns;
+  process.tls = kinds;
   if (bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
     return base::fail(fmt::format("cannot follow the TLS of process {}: {}", process_id, std::strerror(errno)));
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);

@@ -82,8 +82,9 @@ class KernelSource {
   };
   /// Runs the kernel side's programs at those places of a TLS library. Before set_tls, which makes them count.
   base::Result<void> attach_tls_probes(uint32_t process_id, const std::string& file, std::span<const TlsProbe> probes);
-  /// The plaintext of connections that the process has begun since then (CLOCK_MONOTONIC) is seen from their start.
-  base::Result<void> set_tls(uint32_t process_id, uint64_t since_ns);
+  /// The plaintext of connections that the process has begun since then (CLOCK_MONOTONIC) is seen from their start. `kinds`: enum
+  /// clew_process_tls.
+  base::Result<void> set_tls(uint32_t process_id, uint64_t since_ns, uint32_t kinds);
   void forget_tls_probes(uint32_t process_id) { tls_probes_.detach(process_id); }
   /// The process has ended, or executes another program.
   void forget_probes(uint32_t process_id) { probes_.detach(process_id); }

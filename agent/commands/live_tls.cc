@@ -5,8 +5,10 @@
 #include <time.h>
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
+#include "agent/tls/go_probes.h"
 #include "agent/tls/needed_files.h"
 #include "bpf/events.h"
 
@@ -29,14 +31,17 @@ void LiveTls::look(uint32_t process_id, bool again) {
 }
 
 void LiveTls::expect(uint32_t process_id, const std::string& program) {
-  if (source_ != nullptr) attach(process_id, tls::program_file(program), tls::coming_files(proc_, process_id, program, files_));
+  if (source_ == nullptr) return;
+  attach(process_id, tls::program_file(program), tls::coming_files(proc_, process_id, program, files_));
+  // Its first connection may be there before we hear of the exec.
+  if (const auto found = attached_.find(process_id); found != attached_.end()) tell(process_id, found->second, CLEW_TLS_AWAITED);
 }
 
 // What was attached to before stays: probes are of the process, whatever it executes.
 void LiveTls::begin(uint32_t process_id) {
   if (source_ == nullptr) return;
   attach(process_id, program_of(process_id), tls::coming_files(proc_, process_id, files_));
-  if (const auto found = attached_.find(process_id); found != attached_.end()) set_since(process_id, found->second.since_ns);
+  if (const auto found = attached_.find(process_id); found != attached_.end()) tell(process_id, found->second);
   look(process_id, true);
 }
 
@@ -61,6 +66,8 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
     if (const auto done = source_->attach_tls_probes(process_id, file.file, probes); !done)
       return messages_.debug(done.error().message);  // it has ended, most likely
     added = true;
+    for (const auto& probe : probes)
+      if (probe.program == std::string_view(tls::kGoProgram)) attached_[process_id].kinds |= CLEW_TLS_GO;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));
   }
@@ -70,11 +77,13 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
   clock_gettime(CLOCK_MONOTONIC, &now);
   Attached& attached = attached_[process_id];
   attached.since_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-  set_since(process_id, attached.since_ns);
+  tell(process_id, attached);
 }
 
-void LiveTls::set_since(uint32_t process_id, uint64_t since_ns) {
-  if (const auto done = source_->set_tls(process_id, since_ns); !done) messages_.warn(done.error().message);
+void LiveTls::tell(uint32_t process_id, const Attached& attached, uint32_t kinds) {
+  if (attached.since_ns == 0) return;
+  if (const auto done = source_->set_tls(process_id, attached.since_ns, attached.kinds | kinds); !done)
+    messages_.warn(done.error().message);
 }
 
 void LiveTls::forget(uint32_t process_id) {

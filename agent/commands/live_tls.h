@@ -41,8 +41,6 @@ class LiveTls {
   void attach(uint32_t process_id, const std::string& program, const std::vector<tls::MappedFile>& files);
   std::string program_of(uint32_t process_id) const;
 
-  void set_since(uint32_t process_id, uint64_t since_ns);
-
   const Messages& messages_;
   discovery::ProcFs proc_ = discovery::ProcFs::of_this_machine();
   capture::KernelSource* source_ = nullptr;
@@ -50,7 +48,9 @@ class LiveTls {
   struct Attached {
     std::unordered_set<std::string> keys;  // of files
     uint64_t since_ns = 0;                 // when the latest was attached to
+    uint32_t kinds = 0;                    // enum clew_process_tls
   };
+  void tell(uint32_t process_id, const Attached& attached, uint32_t kinds = 0);
   std::unordered_map<uint32_t, Attached> attached_;  // by process
   struct Due {
     std::chrono::steady_clock::time_point at;

@@ -48,7 +48,13 @@ Connections::~Connections() = default;
 // ---------------------------------------------------------------------------------------------- table
 
 void Connections::connection(const capture::Connection& connection) {
-  if (const auto it = by_id_.find(connection.id); it != by_id_.end()) {  // its first announcement was lost
+  if (const auto it = by_id_.find(connection.id); it != by_id_.end()) {
+    capture::Connection& known = it->second->info;
+    if (connection.has_base && known.has_base && known.base == connection.base) {  // two threads of it announced it at once
+      if (known.role == capture::Role::kUnknown) known.role = connection.role;
+      return;
+    }
+    // its first announcement was lost
     close(*it->second, exchange::kBytesLost, {});
     forget(connection.id);
   }

@@ -226,9 +226,10 @@ static __always_inline void http2_begin(struct http2_view *h, u8 requests, bool 
 	h->v.connection->request_direction = requests;
 	h->v.connection->known = 1;
 	h->d->state = from_start ? HTTP2_FIRST : HTTP2_FRAME;
-	h->other->state = from_start ? HTTP2_FIRST : HTTP2_LOST;
-	if (from_start)
+	if (from_start && (client == h->d || h->other->state == HTTP2_NONE))
 		client->shown = HTTP2_PREFACE;
+	if (h->other->state == HTTP2_NONE) /* else another thread goes over its bytes just now */
+		h->other->state = from_start ? HTTP2_FIRST : HTTP2_LOST;
 	w->foreign = 0;
 	w->ended = 0;
 }

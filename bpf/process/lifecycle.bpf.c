@@ -36,6 +36,7 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 		return 0;
 	copy = *p;
 	copy.tls_since_ns = 0; /* probes are not inherited */
+	copy.tls = 0;
 	copy.tls_told = 0;
 	copy.tls_told_ns = 0;
 	layout = copy.runtime ? bpf_map_lookup_elem(&runtimes, &parent_tgid) : NULL;
@@ -91,7 +92,11 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 	if (p) {
 		p->serves = 0;
 		p->own_answers = 0;
-		p->tls_since_ns = 0;
+		if (!(p->tls & CLEW_TLS_AWAITED)) {
+			p->tls_since_ns = 0;
+			p->tls = 0;
+		}
+		p->tls &= ~CLEW_TLS_AWAITED;
 		p->tls_told = 0;
 		p->tls_told_ns = 0;
 		p->rule = leave_new_programs ? CLEW_RULE_LEAVE : CLEW_RULE_THREADS;

@@ -345,7 +345,7 @@ static __always_inline int walk(struct call *call, bool is_plain)
 		bpf_loop(HTTP1_STEPS_MAX, is_plain ? plain_step : call_step, call, 0);
 	}
 	v.is_plain = is_plain;
-	if (s->readable && http2_may_turn(&v))
+	if (s->readable && (http2_may_turn(&v) || call->c->http2)) /* the other direction has just turned */
 		return WALK_MAY_TURN;
 	return finish(call, is_plain);
 }
@@ -363,8 +363,12 @@ static __noinline int turn_to_frames(struct scratch *s, struct connection *c, st
 
 	if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX) /* who has called connect() has no backlog of a listener */
 		end = BPF_CORE_READ(sk, sk_max_ack_backlog) ? HTTP2_ACCEPTED : HTTP2_CONNECTED;
-	c->http2 = http2_turns(&h, end);
-	return c->http2;
+	if (s->walk.window_end == 0 && http1_load(&h.v, 0) < 0)
+		return 0;
+	if (!http2_turns(&h, end))
+		return 0;
+	c->http2 = 1;
+	return 1;
 }
 
 static __noinline int finish_call(struct scratch *s, struct connection *c, struct sock *sk)
@@ -412,7 +416,7 @@ __noinline int walk_frames(struct scratch *s, struct connection *c)
 	if (!s || !c)
 		return 0;
 	call.sk = (struct sock *)s->sk;
-	if (!c->http2 && !turn_to_frames(s, c, call.sk))
+	if (s->walked && !turn_to_frames(s, c, call.sk))
 		return finish_call(s, c, call.sk);
 	return go_over_frames(&call);
 }
@@ -423,7 +427,7 @@ static __noinline int walk_streams(struct scratch *s, struct connection *c, stru
 	struct call call = {.s = s, .c = c, .sk = sk};
 	int done;
 
-	if (!c->http2 && !turn_to_frames(s, c, sk))
+	if (s->walked && !turn_to_frames(s, c, sk))
 		return finish_call(s, c, sk);
 	if (c->http.request_direction == 1 + CLEW_EGRESS) {
 		call.streams = bpf_sk_storage_get(&streams, sk, 0, 0);
@@ -548,7 +552,8 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	c->http.distrusted &= 1 << d;
 	c->position[d] = before + moved + added;
 	c->last_time_ns[d] = s->now_ns;
-	done = c->http2 ? WALK_MAY_TURN : is_plain || !injecting ? walk_plain_call(s, c) : walk_call(s, c, sk, i);
+	s->walked = !c->http2; /* by another thread's call it may turn before this one's end */
+	done = !s->walked ? WALK_MAY_TURN : is_plain || !injecting ? walk_plain_call(s, c) : walk_call(s, c, sk, i);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	if (done == WALK_MAY_TURN) {
 		done = is_plain || !injecting ? walk_frames(s, c) : walk_streams(s, c, sk);

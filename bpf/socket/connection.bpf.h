@@ -72,28 +72,47 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 		(p)->accepted = get(inet_conn.icsk_inet.sk.sk_max_ack_backlog);                                                            \
 	} while (0)
 
+/*
+ * At the first call of each direction. Two threads may come at once, one for each: both write the same of what they share, and a
+ * direction's position is set by its own call alone. Bytes of the other one may have been read by a call that is not shown yet, so they say
+ * nothing of whether a new connection is seen from its start.
+ */
 static __always_inline void begin_connection(struct scratch *s, struct connection *c, u64 id, const struct tcp_positions *tcp, u8 direction,
 					     u32 moved)
 {
-	c->id = id;
-	c->began_ns = bpf_ktime_get_ns();
-	c->from_start = !c->existing;
-	if (tcp) {
-		u32 before[2] = {tcp->end[0] - tcp->base[0], tcp->end[1] - tcp->base[1]};
+	u8 d = direction & 1;
+	u32 received = 0, sent = 0, syn;
+	bool nothing_before = false;
 
-		before[direction & 1] -= moved;
+	if (tcp) {
+		received = tcp->end[CLEW_INGRESS] - tcp->base[CLEW_INGRESS] - (d == CLEW_INGRESS ? moved : 0);
+		sent = tcp->end[CLEW_EGRESS] - tcp->base[CLEW_EGRESS] - (d == CLEW_EGRESS ? moved : 0);
 		/* the side that called connect() sees its own SYN in bytes_acked; a FIN already received shows as one, too */
+		syn = sent == 1 || (sent > 1 && !tcp->accepted);
+		sent -= syn;
 		c->base[0] = tcp->base[0];
-		c->base[1] = tcp->base[1] + (before[1] == 1 || (before[1] > 1 && !tcp->accepted));
-		c->from_start = before[0] == 0 && before[1] <= 1;
-		c->position[0] = before[0];
-		c->position[1] = before[1] - (c->base[1] - tcp->base[1]);
+		c->base[1] = tcp->base[1] + syn;
 		c->has_base[0] = c->has_base[1] = 1;
+		nothing_before = (received | sent) == 0;
 	}
-	c->http.joined = !c->from_start;
-	if (c->from_start) /* its first bytes had arrived when it was found open, but nobody had read them */
-		c->http.distrusted = 0;
-	s->counters.figures[CLEW_FIGURE_CONNECTIONS]++;
+	if (c->id == 0) {
+		c->began_ns = bpf_ktime_get_ns();
+		c->from_start = !c->existing || nothing_before;
+		c->http.joined = !c->from_start;
+		if (c->from_start) /* its first bytes had arrived when it was found open, but nobody had read them */
+			c->http.distrusted = 0;
+		__sync_val_compare_and_swap(&c->position[d ^ 1], 0, (u64)(d == CLEW_INGRESS ? sent : received));
+		s->counters.figures[CLEW_FIGURE_CONNECTIONS]++;
+		c->id = id;
+	}
+	c->begun[d] = 1;
+	if (!tcp)
+		return;
+	c->position[d] = d == CLEW_INGRESS ? received : sent;
+	if (c->position[d]) {
+		c->from_start = 0;
+		c->http.joined = 1;
+	}
 }
 
 /* Moves the direction to where the kernel says it was before this call; a difference is a hole that no hook showed. */

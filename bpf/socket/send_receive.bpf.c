@@ -19,6 +19,8 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 		return NULL;
 	if (!c) {
 		c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c) /* another thread was first */
+			c = bpf_sk_storage_get(&connections, sk, 0, 0);
 		if (!c) {
 			lose(s, CLEW_LOSS_STORAGE, 1);
 			return NULL;
@@ -27,6 +29,7 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
 	c->tls_since_ns = p->tls_since_ns;
+	c->tls_go = p->tls & CLEW_TLS_GO;
 	c->epoch = selection_epoch;
 	*is_new = c->id == 0;
 	return c;
@@ -125,7 +128,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 			positions = &tcp;
 		}
 	}
-	if (again && (!positions || (!is_new && is_handled(c, positions, direction))))
+	if (again && (!positions || (!is_new && c->begun[direction] && is_handled(c, positions, direction))))
 		return 0;
 	if (injecting && direction == CLEW_EGRESS && positions) {
 		i = bpf_sk_storage_get(&injections, sk, 0, 0);
@@ -135,10 +138,10 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		if (i && i->streams)
 			added += added_to_streams(bpf_sk_storage_get(&streams, sk, 0, 0), known, tcp.end[CLEW_EGRESS]);
 	}
-	if (is_new)
+	if (is_new || !c->begun[direction])
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
-	if (is_new && c->tls_since_ns && positions && c->runtime == CLEW_RUNTIME_GO)
+	if (is_new && c->tls_go && positions)
 		tls_note_go(c, sk);
 	if (c->tls_since_ns && positions)
 		tls_note(c, sk, s->blocking); /* from now on it is known cipher: what is written now is seen when the library returns */

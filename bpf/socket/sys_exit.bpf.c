@@ -157,7 +157,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 			positions = &s->tcp;
 	}
 	c->tls_since_ns = p->tls_since_ns;
-	if (c->id == 0)
+	if (c->id == 0 || !c->begun[direction & 1])
 		begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions, direction, (u32)moved);
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
