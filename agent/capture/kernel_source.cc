@@ -28,8 +28,10 @@ namespace clew::capture {
 namespace {
 
 // Between two looks at the ring while there is traffic: long enough to make a wake-up cheap per event, short against the second
-// that a span may take to its file.
-constexpr auto kTick = std::chrono::milliseconds(5);
+// that a span may take to its file. Under load so short that a look takes no longer than a program on the same core may well wait.
+constexpr auto kPauseMax = std::chrono::nanoseconds(std::chrono::milliseconds(5));
+constexpr auto kPauseMin = std::chrono::nanoseconds(std::chrono::microseconds(500));
+constexpr auto kLook = std::chrono::nanoseconds(std::chrono::microseconds(150));
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
 constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
 
@@ -311,11 +313,16 @@ int KernelSource::drain(std::chrono::milliseconds patience) {
     }
   }
   epoll_event event{};
-  const auto wait = asleep ? patience : std::min(patience, kTick);
-  const int ready = epoll_wait(epoll_, &event, 1, static_cast<int>(wait.count()));
+  const auto wait = asleep ? std::chrono::nanoseconds(patience) : std::min(std::chrono::nanoseconds(patience), pause_);
+  const timespec limit = {.tv_sec = wait.count() / 1'000'000'000, .tv_nsec = wait.count() % 1'000'000'000};
+  const int ready = epoll_pwait2(epoll_, &event, 1, &limit, nullptr);
   const int wait_error = errno;
+  const auto began = std::chrono::steady_clock::now();
   const int n = ring_buffer__consume(ring_);
+  const auto took = std::chrono::steady_clock::now() - began;
   idle_rounds_ = n > 0 ? 0 : idle_rounds_ + 1;
+  pause_ = took <= kLook ? pause_ + pause_ / 4 : pause_ * kLook.count() / took.count();
+  pause_ = std::clamp(pause_, kPauseMin, kPauseMax);
   if (n <= 0 && ready < 0 && wait_error == EINTR) return -1;
   return n;
 }

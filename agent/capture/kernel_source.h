@@ -118,6 +118,7 @@ class KernelSource {
   Backend backend_ = Backend::kSocketTracepoints;
   int epoll_ = -1;
   int idle_rounds_ = 0;
+  std::chrono::nanoseconds pause_{0};
 };
 
 }  // namespace clew::capture

@@ -16,7 +16,8 @@ using capture::SelectedBy;
 namespace {
 
 constexpr uint32_t kLibrariesTicks = 10;  // of 0.2 s: by then a program has loaded what it asks sockets with
-constexpr uint32_t kTicksMax = 1024;      // of 0.2 s: ten looks, the last some seven minutes after the first
+constexpr uint32_t kNotesWithoutUse = 4096;
+constexpr uint32_t kTicksMax = 1024;  // of 0.2 s: ten looks, the last some seven minutes after the first
 
 }  // namespace
 
@@ -58,13 +59,44 @@ void LiveProcesses::read_runtime(uint32_t process_id, uint32_t ticks_before) {
   if (layout.not_yet && ticks_before < kTicksMax) looks_[process_id] = {.ticks = ticks_before * 2 + 1, .before = ticks_before * 2 + 1};
   if (layout.runtime == 0) return;
   source_->forget_probes(process_id);
-  for (const runtime::Probe& probe : layout.probes)
-    if (const auto done = source_->attach_probe(process_id, probe.program, probe.file, probe.offset, probe.at_return); !done)
-      return messages_.warn(done.error().message);
-  if (!layout.probes.empty()) probed_.insert(process_id);
+  if (layout.probes.empty()) {
+    probed_.erase(process_id);
+  } else {
+    Probed& probed = probed_[process_id];
+    probed.probes = layout.probes;
+    if (!set_probes(process_id, probed)) return;
+  }
   read_.insert(process_id);
   looks_.erase(process_id);
   if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
+}
+
+bool LiveProcesses::set_probes(uint32_t process_id, Probed& probed) {
+  for (const runtime::Probe& probe : probed.probes)
+    if (const auto done = source_->attach_probe(process_id, probe.program, probe.file, probe.offset, probe.at_return); !done) {
+      messages_.warn(done.error().message);
+      return false;
+    }
+  probed.notes = 0;
+  return probed.are_set = true;
+}
+
+void LiveProcesses::noted(uint32_t process_id) {
+  const auto found = probed_.find(process_id);
+  if (found == probed_.end() || found->second.sends || !found->second.are_set || ++found->second.notes < kNotesWithoutUse) return;
+  found->second.are_set = false;
+  source_->forget_probes(process_id);
+  messages_.debug(fmt::format("process {}: sends no requests; the probes in its runtime are taken away until it does", process_id));
+  if (probes_changed_) probes_changed_(process_id);
+}
+
+void LiveProcesses::sends(uint32_t process_id) {
+  const auto found = probed_.find(process_id);
+  if (found == probed_.end() || found->second.sends) return;
+  found->second.sends = true;
+  if (found->second.are_set || !set_probes(process_id, found->second)) return;
+  messages_.debug(fmt::format("process {}: sends requests; the probes in its runtime are set again", process_id));
+  if (probes_changed_) probes_changed_(process_id);
 }
 
 void LiveProcesses::tick() {
@@ -190,6 +222,9 @@ void LiveProcesses::process(const ProcessChange& change) {
       table_.resource_of(id, change.comm, change.time_ns);
       break;
     case ProcessChange::Kind::kTls: tls_.look(id); break;
+    case ProcessChange::Kind::kProbes:
+      if (new_program_) new_program_(id);
+      break;
     case ProcessChange::Kind::kCgroup:
       if (source_ != nullptr) decide(id, selected_.contains(id));
       break;

@@ -98,7 +98,9 @@ class RecordedRun final : public replay::RecordingSink, public capture::ProcessS
     last_ns_ = now_ns;
     end();
   }
-  void process(const capture::ProcessChange&) override {}  // what it led to is recorded
+  void process(const capture::ProcessChange& change) override {  // what others led to is recorded
+    if (change.kind == capture::ProcessChange::Kind::kProbes && pipeline_) pipeline_->connections().new_program(change.process_id);
+  }
   /// Also after damage: what was under way is over.
   void end() {
     if (!pipeline_) return;

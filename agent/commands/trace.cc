@@ -226,6 +226,14 @@ std::optional<int> Trace::prepare() {
     recorded_processes_.erase(process_id);
     pipeline_->connections().new_program(process_id);
   });
+  processes_->on_probes([this](uint32_t process_id) {
+    clew_event_process change{};
+    change.type = CLEW_EVENT_PROCESS;
+    change.change = CLEW_PROCESS_PROBES;
+    change.tgid = process_id;
+    change.time_ns = now_ns(CLOCK_MONOTONIC);
+    on_event(std::as_bytes(std::span(&change, 1)));
+  });
 
   const uint64_t offset = clock_offset();
   decoder_->set_clock_offset(offset);
@@ -296,6 +304,16 @@ void Trace::on_event(std::span<const std::byte> event) {
     if (event.size() < sizeof release) return counters_.lost("capture", "bad_event").add();
     std::memcpy(&release, event.data(), sizeof release);
     return source_->release(release.connection);
+  }
+  clew_event_connection connection;
+  if (!event.empty() && static_cast<uint8_t>(event[0]) == CLEW_EVENT_CONNECTION && event.size() >= sizeof connection) {
+    std::memcpy(&connection, event.data(), sizeof connection);
+    if (connection.role != CLEW_ROLE_SERVER) processes_->sends(connection.tgid);
+  }
+  clew_event_runtime note;
+  if (!event.empty() && static_cast<uint8_t>(event[0]) == CLEW_EVENT_RUNTIME && event.size() >= sizeof note) {
+    std::memcpy(&note, event.data(), sizeof note);
+    processes_->noted(note.tgid);
   }
   if (!recordings_.empty()) record(event);
   if (!decoder_->decode(event)) counters_.lost("capture", "bad_event").add();

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""asyncio: each request /h/ID asks the next server for /l/ID, after a pause that differs. usage: python_asyncio.py PORT NEXT_PORT"""
+"""asyncio: each request /h/ID asks the next server for /l/ID, after a pause that differs; /leaf/ID asks nobody. usage: python_asyncio.py PORT NEXT_PORT"""
 import asyncio
 import random
 import sys
@@ -21,8 +21,10 @@ async def serve(reader, writer):
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
             break
+        path, body = head.split()[1].decode(), b""
         await asyncio.sleep(random.random() / 500)
-        body = await ask(head.split()[1].decode().replace("/h/", "/l/", 1))
+        if not path.startswith("/leaf/"):
+            body = await ask(path.replace("/h/", "/l/", 1))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
     writer.close()
