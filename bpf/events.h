@@ -213,8 +213,8 @@ enum clew_process_change {
 	CLEW_PROCESS_EXIT = 3,
 	CLEW_PROCESS_LISTEN = 4,
 	CLEW_PROCESS_CGROUP = 5,
-	CLEW_PROCESS_TLS = 6,	 /* it speaks TLS; again at growing intervals, for its libraries may come later */
-	CLEW_PROCESS_PROBES = 7, /* by user space: the probes in its runtime were set or taken away */
+	CLEW_PROCESS_TLS = 6,	  /* it speaks TLS; again at growing intervals, for its libraries may come later */
+	CLEW_PROCESS_RUNTIME = 7, /* by user space: its runtime begins or ceases to be read under way */
 };
 
 struct clew_event_process {

@@ -188,7 +188,7 @@ bool EventDecoder::carried(std::span<const std::byte> event) {
 
 bool EventDecoder::process(std::span<const std::byte> event) {
   clew_event_process e;
-  if (!load(event, e) || e.change < CLEW_PROCESS_FORK || e.change > CLEW_PROCESS_PROBES) return false;
+  if (!load(event, e) || e.change < CLEW_PROCESS_FORK || e.change > CLEW_PROCESS_RUNTIME) return false;
   ProcessChange change;
   change.kind = static_cast<ProcessChange::Kind>(e.change);
   change.process_id = e.tgid;

@@ -13,7 +13,7 @@
 namespace clew::capture {
 
 struct ProcessChange {
-  enum class Kind : uint8_t { kFork = 1, kExec = 2, kExit = 3, kListen = 4, kCgroup = 5, kTls = 6, kProbes = 7 };
+  enum class Kind : uint8_t { kFork = 1, kExec = 2, kExit = 3, kListen = 4, kCgroup = 5, kTls = 6, kRuntime = 7 };
   Kind kind = Kind::kFork;
   uint32_t process_id = 0;
   uint32_t parent_process_id = 0;  // kFork

@@ -59,44 +59,47 @@ void LiveProcesses::read_runtime(uint32_t process_id, uint32_t ticks_before) {
   if (layout.not_yet && ticks_before < kTicksMax) looks_[process_id] = {.ticks = ticks_before * 2 + 1, .before = ticks_before * 2 + 1};
   if (layout.runtime == 0) return;
   source_->forget_probes(process_id);
-  if (layout.probes.empty()) {
-    probed_.erase(process_id);
-  } else {
-    Probed& probed = probed_[process_id];
-    probed.probes = layout.probes;
-    if (!set_probes(process_id, probed)) return;
-  }
-  read_.insert(process_id);
+  Read& read = read_[process_id];
+  read.layout = layout;
   looks_.erase(process_id);
-  if (const auto done = source_->set_runtime(process_id, layout.runtime, layout.values); !done) messages_.warn(done.error().message);
+  begin_reading(process_id, read);
 }
 
-bool LiveProcesses::set_probes(uint32_t process_id, Probed& probed) {
-  for (const runtime::Probe& probe : probed.probes)
+bool LiveProcesses::begin_reading(uint32_t process_id, Read& read) {
+  read.notes = 0;
+  read.paused = false;
+  for (const runtime::Probe& probe : read.layout.probes)
     if (const auto done = source_->attach_probe(process_id, probe.program, probe.file, probe.offset, probe.at_return); !done) {
       messages_.warn(done.error().message);
       return false;
     }
-  probed.notes = 0;
-  return probed.are_set = true;
+  const auto done = source_->set_runtime(process_id, read.layout.runtime, read.layout.values);
+  if (!done) messages_.warn(done.error().message);
+  return done.has_value();
 }
 
 void LiveProcesses::noted(uint32_t process_id) {
-  const auto found = probed_.find(process_id);
-  if (found == probed_.end() || found->second.sends || !found->second.are_set || ++found->second.notes < kNotesWithoutUse) return;
-  found->second.are_set = false;
+  if (latest_.second == nullptr || latest_.first != process_id) {
+    const auto found = read_.find(process_id);
+    if (found == read_.end()) return;
+    latest_ = {process_id, &found->second};
+  }
+  Read& read = *latest_.second;
+  if (read.sends || read.paused || ++read.notes < kNotesWithoutUse || source_->injection().attached()) return;
+  read.paused = true;
   source_->forget_probes(process_id);
-  messages_.debug(fmt::format("process {}: sends no requests; the probes in its runtime are taken away until it does", process_id));
-  if (probes_changed_) probes_changed_(process_id);
+  if (const auto done = source_->set_runtime(process_id, CLEW_RUNTIME_NONE, {}); !done) messages_.warn(done.error().message);
+  messages_.debug(fmt::format("process {}: sends no requests; nothing is read of its runtime until it does", process_id));
+  if (runtime_changed_) runtime_changed_(process_id);
 }
 
 void LiveProcesses::sends(uint32_t process_id) {
-  const auto found = probed_.find(process_id);
-  if (found == probed_.end() || found->second.sends) return;
+  const auto found = read_.find(process_id);
+  if (found == read_.end() || found->second.sends) return;
   found->second.sends = true;
-  if (found->second.are_set || !set_probes(process_id, found->second)) return;
-  messages_.debug(fmt::format("process {}: sends requests; the probes in its runtime are set again", process_id));
-  if (probes_changed_) probes_changed_(process_id);
+  if (!found->second.paused || !begin_reading(process_id, found->second)) return;
+  messages_.debug(fmt::format("process {}: sends requests; its runtime is read again", process_id));
+  if (runtime_changed_) runtime_changed_(process_id);
 }
 
 void LiveProcesses::tick() {
@@ -119,8 +122,8 @@ void LiveProcesses::tick() {
 void LiveProcesses::forget_runtime(uint32_t process_id) {
   looks_.erase(process_id);
   rule_due_.erase(process_id);
-  read_.erase(process_id);
-  if (probed_.erase(process_id) != 0 && source_ != nullptr) source_->forget_probes(process_id);
+  latest_ = {};
+  if (read_.erase(process_id) != 0 && source_ != nullptr) source_->forget_probes(process_id);
 }
 
 // --pid means later children; that a server's workers are there already surprises people.
@@ -190,7 +193,9 @@ void LiveProcesses::process(const ProcessChange& change) {
         set_rule(id);  // its parent may have had none yet
         tls_.look(id, true);
       }
-      if (change.selected && probed_.contains(change.parent_process_id)) looks_[id] = {.ticks = 1};
+      if (const auto parent = read_.find(change.parent_process_id);
+          change.selected && parent != read_.end() && (!parent->second.layout.probes.empty() || parent->second.paused))
+        looks_[id] = {.ticks = 1};  // it inherits what is read by the kernel alone
       break;
     case ProcessChange::Kind::kExec:
       if (change.selected) tls_.begin(id);  // first of all: it is loading its libraries
@@ -222,7 +227,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       table_.resource_of(id, change.comm, change.time_ns);
       break;
     case ProcessChange::Kind::kTls: tls_.look(id); break;
-    case ProcessChange::Kind::kProbes:
+    case ProcessChange::Kind::kRuntime:
       if (new_program_) new_program_(id);
       break;
     case ProcessChange::Kind::kCgroup:

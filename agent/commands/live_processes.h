@@ -5,6 +5,7 @@
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "agent/capture/event_decoder.h"
@@ -30,15 +31,15 @@ class LiveProcesses final : public capture::ProcessSink {
   }
   /// Called with each process whose program changed, so that a recording can say so.
   void on_new_program(std::function<void(uint32_t)> callback) { new_program_ = std::move(callback); }
-  /// Called when the probes in a process's runtime were set or taken away. The event is to come back by process(), in its place.
-  void on_probes(std::function<void(uint32_t)> callback) { probes_changed_ = std::move(callback); }
+  /// Called when a process's runtime begins or ceases to be read under way. The event is to come back by process(), in its place.
+  void on_runtime(std::function<void(uint32_t)> callback) { runtime_changed_ = std::move(callback); }
 
   /// Selects what matches now. An Error is for the user.
   base::Result<void> select_running(const discovery::ProcFs& proc);
   base::Result<void> select_command(uint32_t process_id, const std::string& program);
 
   void process(const capture::ProcessChange& change) override;
-  /// A probe in its runtime has told of something. If it has sent no request while many did, they are for nothing, and are taken away …
+  /// Something was read of its runtime. If it has sent no request while much was, that is for nothing, and ends …
   void noted(uint32_t process_id);
   /// … until it sends one.
   void sends(uint32_t process_id);
@@ -49,18 +50,18 @@ class LiveProcesses final : public capture::ProcessSink {
   std::vector<uint32_t> selected() const { return {selected_.begin(), selected_.end()}; }
 
  private:
-  struct Probed {
-    std::vector<runtime::Probe> probes;
-    uint32_t notes = 0;
+  struct Read {
+    runtime::Layout layout;
+    uint32_t notes = 0;  // since it began
     bool sends = false;
-    bool are_set = false;
+    bool paused = false;
   };
 
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
   void set_rule(uint32_t process_id, bool just_begun = false);
   void read_runtime(uint32_t process_id, uint32_t ticks_before = 0);
-  bool set_probes(uint32_t process_id, Probed& probed);
+  bool begin_reading(uint32_t process_id, Read& read);
   void forget_runtime(uint32_t process_id);
   void mention_children(const discovery::ProcFs& proc, uint32_t process_id) const;
 
@@ -71,7 +72,7 @@ class LiveProcesses final : public capture::ProcessSink {
   discovery::ProcFs proc_ = discovery::ProcFs::of_this_machine();
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;
-  std::function<void(uint32_t)> probes_changed_;
+  std::function<void(uint32_t)> runtime_changed_;
   runtime::ReadableBytes readable_bytes_;
   std::unordered_set<uint32_t> selected_;
   struct Look {
@@ -80,8 +81,8 @@ class LiveProcesses final : public capture::ProcessSink {
   };
   std::unordered_map<uint32_t, Look> looks_;         // processes to look at again
   std::unordered_map<uint32_t, uint32_t> rule_due_;  // those whose libraries were not loaded yet → ticks to wait
-  std::unordered_set<uint32_t> read_;                // their runtime is read …
-  std::unordered_map<uint32_t, Probed> probed_;      // … with the help of probes, which children do not inherit
+  std::unordered_map<uint32_t, Read> read_;          // those whose runtime is read
+  std::pair<uint32_t, Read*> latest_{};              // that something was read of
 };
 
 }  // namespace clew::commands

@@ -116,6 +116,7 @@ class Trace {
   base::Result<capture::InjectionSettings> injection_settings(const discovery::ProcFs& proc) const;
   void loop();
   void on_event(std::span<const std::byte> event);
+  void watch(std::span<const std::byte> event);
   void record(std::span<const std::byte> event);
   void flush() { pipeline_->flush(*outputs_); }
   void tick();
@@ -226,10 +227,10 @@ std::optional<int> Trace::prepare() {
     recorded_processes_.erase(process_id);
     pipeline_->connections().new_program(process_id);
   });
-  processes_->on_probes([this](uint32_t process_id) {
+  processes_->on_runtime([this](uint32_t process_id) {
     clew_event_process change{};
     change.type = CLEW_EVENT_PROCESS;
-    change.change = CLEW_PROCESS_PROBES;
+    change.change = CLEW_PROCESS_RUNTIME;
     change.tgid = process_id;
     change.time_ns = now_ns(CLOCK_MONOTONIC);
     on_event(std::as_bytes(std::span(&change, 1)));
@@ -298,6 +299,30 @@ void Trace::record(std::span<const std::byte> event) {
   for (const auto& recording : recordings_) recording->event(event);
 }
 
+// Who sends requests, and of whose runtime something was read.
+void Trace::watch(std::span<const std::byte> event) {
+  clew_event_data data;
+  clew_event_connection connection;
+  clew_event_runtime note;
+  const auto load = [&event](auto& into) {
+    if (event.size() < sizeof into) return false;
+    std::memcpy(&into, event.data(), sizeof into);
+    return true;
+  };
+  switch (event.empty() ? 0 : static_cast<uint8_t>(event[0])) {
+    case CLEW_EVENT_DATA:
+      if ((static_cast<uint8_t>(event[1]) & CLEW_EXECUTION) != 0 && load(data)) processes_->noted(data.tgid);
+      break;
+    case CLEW_EVENT_RUNTIME:
+      if (load(note)) processes_->noted(note.tgid);
+      break;
+    case CLEW_EVENT_CONNECTION:
+      if (load(connection) && connection.role != CLEW_ROLE_SERVER) processes_->sends(connection.tgid);
+      break;
+    default: break;
+  }
+}
+
 void Trace::on_event(std::span<const std::byte> event) {
   if (!event.empty() && static_cast<uint8_t>(event[0]) == CLEW_EVENT_RELEASE) {
     clew_event_release release;
@@ -305,16 +330,7 @@ void Trace::on_event(std::span<const std::byte> event) {
     std::memcpy(&release, event.data(), sizeof release);
     return source_->release(release.connection);
   }
-  clew_event_connection connection;
-  if (!event.empty() && static_cast<uint8_t>(event[0]) == CLEW_EVENT_CONNECTION && event.size() >= sizeof connection) {
-    std::memcpy(&connection, event.data(), sizeof connection);
-    if (connection.role != CLEW_ROLE_SERVER) processes_->sends(connection.tgid);
-  }
-  clew_event_runtime note;
-  if (!event.empty() && static_cast<uint8_t>(event[0]) == CLEW_EVENT_RUNTIME && event.size() >= sizeof note) {
-    std::memcpy(&note, event.data(), sizeof note);
-    processes_->noted(note.tgid);
-  }
+  watch(event);
   if (!recordings_.empty()) record(event);
   if (!decoder_->decode(event)) counters_.lost("capture", "bad_event").add();
 }
