@@ -114,6 +114,7 @@ struct connection {
 	u8 tls_go;	/* its process has probes in crypto/tls, as long as `epoch` holds */
 	u8 begun[2];	/* has had a call in that direction */
 	u8 padding;
+	u32 handled_by[2]; /* Unix sockets: thread whose call the first program has seen, until the one behind it has looked */
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
 	u32 base[2];	  /* TCP: sequence number of byte 0 */

@@ -128,8 +128,14 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 			positions = &tcp;
 		}
 	}
-	if (again && (!positions || (!is_new && c->begun[direction] && is_handled(c, positions, direction))))
+	if (again && positions && !is_new && c->begun[direction] && is_handled(c, positions, direction))
 		return 0;
+	if (!positions && again && c->handled_by[direction] == (u32)pid_tgid) {
+		c->handled_by[direction] = 0;
+		return 0;
+	}
+	if (!positions && !again)
+		c->handled_by[direction] = (u32)pid_tgid;
 	if (injecting && direction == CLEW_EGRESS && positions) {
 		i = bpf_sk_storage_get(&injections, sk, 0, 0);
 		known = is_new ? tcp.base[CLEW_EGRESS] : c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS];
@@ -174,7 +180,7 @@ int BPF_PROG(tp_btf__sock_recv_length, struct sock *sk, int ret, int flags)
 
 /*
  * Since 7.0 a tracepoint's programs can be preempted, and while one is, the kernel leaves it out for every other task of that CPU. So there
- * each has a second one behind it, which sees by the positions whether the first has run. Unix sockets have none: they rely on the first.
+ * each has a second one behind it, which sees by the positions, or by what the first has left, whether that has run.
  */
 SEC("?tp_btf/sock_send_length")
 int BPF_PROG(tp_btf__sock_send_length_again, struct sock *sk, int ret, int flags)
