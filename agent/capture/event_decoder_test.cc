@@ -81,7 +81,10 @@ TEST_F(EventDecoderTest, AProcessThatSpeaksTlsIsToldOf) {
   e.change = CLEW_PROCESS_TLS;
   ASSERT_TRUE(decode(e));
   EXPECT_EQ(changes_[0], ProcessChange::Kind::kTls);
-  e.change = CLEW_PROCESS_TLS + 1;
+  e.change = CLEW_PROCESS_RUNTIME;
+  ASSERT_TRUE(decode(e));
+  EXPECT_EQ(changes_[1], ProcessChange::Kind::kRuntime);
+  e.change = CLEW_PROCESS_RUNTIME + 1;
   EXPECT_FALSE(decode(e));
 }
 
