@@ -396,7 +396,6 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
   Exchange& exchange = entry.exchanges.push(step.stream_id);
   exchange.position = position;
   exchange.process_id = half.process_id;
-  exchange.thread_id = half.thread_id;
   exchange.request.head = std::move(step.head);
   exchange.request.first_byte_ns = first_byte_ns;
   exchange.request.last_byte_ns = half.stream.time_of_last();
@@ -442,7 +441,8 @@ void Connections::on_abort(Entry& entry, Direction direction, Step& step) {
   entry.exchanges.touch(*exchange);
   if (exchange->response.complete) return;
   exchange->aborted = true;
-  exchange->reset = step.reason;
+  exchange->is_reset = true;
+  exchange->failure = step.reason;
   exchange->reset_by_client = step.by_client;
   exchange->response_tail = std::move(step.tail);
   if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;

@@ -33,13 +33,12 @@ struct Side {
 struct Exchange {
   uint64_t stream_id = 0;
   uint64_t position = 0;  // first byte of the request
-  uint32_t process_id = 0;
-  uint32_t thread_id = 0;
   Side request;
   Side response;
   protocols::HeadPointer response_tail;  // what followed the response's body, or null
-  std::string_view failure;              // a literal
-  std::string_view reset;                // one end has given it up: the error code's name, a literal
+  std::string_view failure;              // why the response is not whole, a literal
+  uint32_t process_id = 0;
+  bool is_reset = false;  // one end has given it up: `failure` is the error code's name
   bool reset_by_client = false;
   bool aborted = false;    // both sides count as complete, but the response is not
   uint8_t incomplete = 0;  // of enum Incomplete
