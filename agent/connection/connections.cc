@@ -58,7 +58,7 @@ void Connections::connection(const capture::Connection& connection) {
     close(*it->second, exchange::kBytesLost, {});
     forget(connection.id);
   }
-  if (by_id_.size() >= limits_.connections_max) evict_oldest();
+  if (by_id_.size() >= limits_.connections_max) evict_oldest("table_full");
   auto owned = std::make_unique<Entry>();
   Entry& entry = *owned;
   entry.info = connection;
@@ -103,15 +103,25 @@ void Connections::forget(uint64_t id) {
   if (entry->newer != nullptr) entry->newer->older = entry->older;
   if (oldest_ == entry) oldest_ = entry->newer;
   if (newest_ == entry) newest_ = entry->older;
+  memory_bytes_ -= entry->memory_bytes;
   entry->exchanges.for_each([&](const Exchange& exchange) {
     if (!exchange.delivered) drop(*entry, exchange);
   });
   by_id_.erase(it);
 }
 
-void Connections::evict_oldest() {
+// What `entry` holds may have changed. One alone cannot reach the bound.
+void Connections::account(Entry& entry) {
+  size_t now = sizeof(Entry) + entry.exchanges.memory_bytes();
+  if (entry.parser != nullptr) now += entry.parser->memory_bytes();
+  for (const Entry::Half& half : entry.halves) now += half.stream.memory_bytes();
+  memory_bytes_ += now - std::exchange(entry.memory_bytes, now);
+  while (memory_bytes_ > limits_.memory_max && oldest_ != nullptr && oldest_ != &entry) evict_oldest("memory_full");
+}
+
+void Connections::evict_oldest(std::string_view reason) {
   if (oldest_ == nullptr) return;
-  if (!oldest_->exchanges.empty()) counters_.lost("connection", "table_full").add(oldest_->exchanges.size());
+  if (!oldest_->exchanges.empty()) counters_.lost("connection", reason).add(oldest_->exchanges.size());
   close(*oldest_, exchange::kBytesLost, {});
   forget(oldest_->info.id);
 }
@@ -148,6 +158,11 @@ void Connections::bytes(const capture::Bytes& bytes) {
     if (stream.position() == before) break;
   }
   deliver_ready(entry);
+  if (entry.opaque) {  // nothing more is asked of these
+    entry.parser.reset();
+    for (Entry::Half& each : entry.halves) each.stream.forget();
+  }
+  account(entry);
 }
 
 void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
@@ -313,6 +328,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       return true;
     case Step::Kind::kOpaque:
       entry.opaque = true;
+      if (!step.reason.empty()) counters_.lost(std::string("parser_").append(entry.protocol->name()), step.reason).add();
       if (Exchange* open = entry.exchanges.open_response(step.stream_id); open != nullptr && open->response.head != nullptr) {
         open->request.complete = true;
         on_end(entry, entry.direction(Sender::kServer), step, 0);
@@ -388,15 +404,16 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     entry.parser->restart(Sender::kServer);
   }
   entry.mid_stream = false;
-  if (entry.exchanges.size() >= (is_multiplexed(entry) ? exchange::ExchangeTable::kStreamsMax : exchange::ExchangeTable::kMax)) {
-    counters_.lost("exchange", "queue_full").add();
+  const bool has_long_heads = entry.exchanges.head_bytes() >= exchange::ExchangeTable::kHeadBytesMax;
+  if (has_long_heads ||
+      entry.exchanges.size() >= (is_multiplexed(entry) ? exchange::ExchangeTable::kStreamsMax : exchange::ExchangeTable::kMax)) {
+    counters_.lost("exchange", has_long_heads ? "heads_full" : "queue_full").add();
     if (!is_multiplexed(entry)) give_up(entry);  // dropping one would give its response to another
     return;
   }
-  Exchange& exchange = entry.exchanges.push(step.stream_id);
+  Exchange& exchange = entry.exchanges.push(step.stream_id, std::move(step.head));
   exchange.position = position;
   exchange.process_id = half.process_id;
-  exchange.request.head = std::move(step.head);
   exchange.request.first_byte_ns = first_byte_ns;
   exchange.request.last_byte_ns = half.stream.time_of_last();
   exchange.injected = half.injected;
@@ -527,6 +544,16 @@ void Connections::finish_direction(Entry& entry, Direction direction) {
     counters_.lost("stream", "head_truncated").add();
 }
 
+// What a client has begun to say, and will not say any more.
+void Connections::count_cut_heads(const Entry& entry) {
+  if (entry.opaque) return;
+  for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+    const Entry::Half& half = entry.half(direction);
+    const bool may_be_request = entry.protocol == nullptr || direction == entry.client_direction;
+    if (may_be_request && !half.ended && !half.stream.available().empty()) counters_.lost("stream", "head_truncated").add();
+  }
+}
+
 void Connections::end(const capture::End& end) {
   const auto it = by_id_.find(end.connection);
   if (it == by_id_.end()) return;
@@ -539,6 +566,7 @@ void Connections::end(const capture::End& end) {
     entry.half(end.direction).ended = true;
     if (!entry.half(opposite(end.direction)).ended) return;
   }
+  if (end.kind != capture::End::Kind::kTracer) count_cut_heads(entry);
   if (entry.protocol != nullptr) {
     const Direction answers = entry.direction(Sender::kServer);
     // A body that ends with the connection is whole if its sender closed; not if the reader did, or something broke.
