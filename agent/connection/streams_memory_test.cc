@@ -75,7 +75,7 @@ TEST_P(StreamsMemoryOf, IsBounded) {
 INSTANTIATE_TEST_SUITE_P(EveryKind, StreamsMemoryOf,
                          testing::Values(Case{"server", Role::kServer, CLEW_RUNTIME_NONE}, Case{"client", Role::kClient, CLEW_RUNTIME_NONE},
                                          Case{"go_server", Role::kServer, CLEW_RUNTIME_GO},
-                                         Case{"node_server", Role::kServer, CLEW_RUNTIME_NODE}, ),
+                                         Case{"node_server", Role::kServer, CLEW_RUNTIME_NODE}),
                          [](const auto& chosen) { return std::string(chosen.param.name); });
 
 }  // namespace
