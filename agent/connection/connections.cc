@@ -129,8 +129,9 @@ void Connections::evict_oldest(std::string_view reason) {
 // ---------------------------------------------------------------------------------------------- bytes in
 
 void Connections::bytes(const capture::Bytes& bytes) {
-  // The last word on a connection that is over already.
-  if (bytes.bytes.empty() && !by_id_.contains(bytes.connection)) return;
+  const bool is_known = (newest_ != nullptr && newest_->info.id == bytes.connection) || by_id_.contains(bytes.connection);
+  if (!is_known && bytes.bytes.empty()) return;  // the last word on a connection that is over already
+  if (!is_known && is_over(bytes.connection)) return counters_.lost("connection", "read_after_end").add();
   latest_ns_ = std::max(latest_ns_, bytes.time_ns);
   Entry& entry = *find(bytes);
   if (entry.opaque) return;
@@ -579,6 +580,7 @@ void Connections::end(const capture::End& end) {
     }
   }
   forget(end.connection);
+  ended_[ended_next_++ % kEndedMax] = end.connection;
 }
 
 // Ends every exchange that is under way; they become spans that say why they are not whole.

@@ -76,9 +76,11 @@ class Connections final : public capture::Sink {
 
  private:
   static constexpr size_t kSpansReservedMax = 1024;
+  static constexpr size_t kEndedMax = 1024;
   struct Entry;
   using Direction = capture::Direction;
 
+  bool is_over(uint64_t id) const { return std::ranges::find(ended_, id) != ended_.end(); }
   Entry* find(const capture::Bytes& bytes);
   void feed(Entry& entry, const capture::Bytes& bytes);
   void pump(Entry& entry, Direction direction);
@@ -117,7 +119,9 @@ class Connections final : public capture::Sink {
   base::Counter& unsampled_;
   Limits limits_;
   base::FlatMap<uint64_t, std::unique_ptr<Entry>, std::hash<uint64_t>> by_id_;
-  size_t memory_bytes_ = 0;  // of all of them
+  size_t memory_bytes_ = 0;                  // of all of them
+  std::array<uint64_t, kEndedMax> ended_{};  // the latest that have ended: what their peer had sent before it reset them may still be read
+  size_t ended_next_ = 0;
   Entry* oldest_ = nullptr;  // list in order of last use
   Entry* newest_ = nullptr;
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request
