@@ -504,11 +504,15 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
     correlator_.closed(key, end_ns);
     return;
   }
-  if (may_be_joined && held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
-  exporter::Span& span = may_be_joined ? held_.emplace_back(Held{{}, key, &made}).span : spans_.emplace_back();
+  if (may_be_joined && (held_.size() >= limits_.held_max || held_bytes_ >= limits_.held_bytes_max))
+    release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
+  exporter::Span& span = may_be_joined ? held_.emplace_back(Held{.span = {}, .key = key, .made = &made}).span : spans_.emplace_back();
   span.resource = std::move(resource);
   builder_.build(*entry.protocol, entry.place, exchange, context, end_ns, entry.words, span);
-  if (may_be_joined) return;
+  if (may_be_joined) {
+    held_bytes_ += held_.back().bytes = span.memory_bytes();
+    return;
+  }
   made.add();
   correlator_.closed(key, end_ns);
 }
@@ -516,6 +520,7 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
 void Connections::release(uint64_t now_ns) {
   for (; !held_.empty() && held_.front().span.end_unix_ns + limits_.late_join_wait_ns <= now_ns; held_.pop_front()) {
     Held& held = held_.front();
+    held_bytes_ -= held.bytes;
     correlation::Context context = correlator_.context_of(held.key, exporter::SpanKind::kServer);
     if (context.evidence != correlation::Evidence::kNone) exchange::SpanBuilder::join(held.span, std::move(context));
     correlator_.closed(held.key, held.span.end_unix_ns);

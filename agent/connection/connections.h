@@ -37,6 +37,7 @@ class Connections final : public capture::Sink {
     // A client can be interrupted between its send and the event of it, while the server answers already: how long the server's span waits.
     uint64_t late_join_wait_ns = 20'000'000;
     size_t held_max = 65536;
+    size_t held_bytes_max = size_t{64} << 20;
     size_t memory_max = size_t{512} << 20;  // of connections with their streams, parsers and exchanges
   };
   /// The Resource of a process (or of a passive connection's server address, with process_id 0) at that time.
@@ -129,7 +130,9 @@ class Connections final : public capture::Sink {
     exporter::Span span;
     correlation::RequestKey key;
     base::Counter* made;  // counts it
+    size_t bytes = 0;
   };
+  size_t held_bytes_ = 0;
   std::deque<Held> held_;  // spans of servers that wait for the client of their request
   uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;

@@ -297,7 +297,8 @@ Http2Parser::Block Http2Parser::read_block(std::string_view bytes, const FrameHe
     }
     block.length = end;
     if (frame.has(kEndHeaders)) {
-      if (frames > 0) block.fragment = join(block.fragment, bytes.substr(kFrameHeaderLength + first.length, end - kFrameHeaderLength - first.length));
+      if (frames > 0)
+        block.fragment = join(block.fragment, bytes.substr(kFrameHeaderLength + first.length, end - kFrameHeaderLength - first.length));
       block.is_whole = true;
       return block;
     }

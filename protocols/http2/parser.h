@@ -28,7 +28,7 @@ class Http2Parser final : public Parser {
   static constexpr size_t kBlockBytesMax = 96 * 1024;  // of a header block with its frames
   static constexpr size_t kBlockFramesMax = 256;
   static constexpr size_t kSpareBytesMax = 4096;  // that are kept for the next block
-  static constexpr unsigned kGoawaysMax = 32;  // that are looked at
+  static constexpr unsigned kGoawaysMax = 32;     // that are looked at
 
   enum class Begin : uint8_t {
     kStart,     // with the client's preface: prior knowledge
