@@ -11,21 +11,41 @@ size_t span_count(const SpanGroup& group) {
   return count;
 }
 
+namespace {
+
+size_t bytes_of(std::span<const Span> spans) {
+  size_t bytes = 0;
+  for (const Span& span : spans) bytes += span.memory_bytes();
+  return bytes;
+}
+
+}  // namespace
+
+/// How many of its spans fit.
+size_t SpanQueue::room(const SpanBatch& batch) const {
+  const size_t most = std::min(batch.size(), max_spans_ - std::min(queued_, max_spans_));
+  size_t bytes = queued_bytes_;
+  for (size_t n = 0; n < most; ++n)
+    if ((bytes += batch[n].memory_bytes()) > max_bytes_) return n;
+  return most;
+}
+
 size_t SpanQueue::push(std::shared_ptr<const SpanBatch> batch) {
   const size_t size = batch->size();
   if (size == 0) return 0;
   std::unique_lock lock(mutex_);
-  if (when_full_ == WhenFull::kWait) drained_.wait(lock, [&] { return closed_ || queued_ == 0 || queued_ + size <= max_spans_; });
+  if (when_full_ == WhenFull::kWait) drained_.wait(lock, [&] { return closed_ || queued_ == 0 || room(*batch) == size; });
   if (closed_) return size;
 
   size_t accepted = size;
   if (when_full_ == WhenFull::kDrop) {
-    accepted = std::min(size, max_spans_ - std::min(queued_, max_spans_));
+    accepted = room(*batch);
     if (accepted == 0) return size;
     if (accepted < size) batch = std::make_shared<const SpanBatch>(batch->begin(), batch->begin() + static_cast<ptrdiff_t>(accepted));
   }
   const bool was_empty = queued_ == 0;
   const bool was_enough = queued_ >= wanted_;
+  queued_bytes_ += bytes_of(std::span(*batch).first(accepted));
   items_.push_back({{std::move(batch), 0, accepted}, Clock::now()});
   queued_ += accepted;
   const bool wake = was_empty || (!was_enough && queued_ >= wanted_);
@@ -68,6 +88,7 @@ SpanGroup SpanQueue::take(size_t max_spans) {
     left -= taken;
   }
   queued_ -= max_spans - left;
+  for (const SpanSlice& slice : group) queued_bytes_ -= bytes_of(slice.spans());
   return group;
 }
 

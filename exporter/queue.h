@@ -35,8 +35,12 @@ class SpanQueue {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Holds at most `max_spans` spans (with WhenFull::kWait: or one batch that is larger).
-  SpanQueue(size_t max_spans, WhenFull when_full) : max_spans_(max_spans), when_full_(when_full) {}
+  /// For spans with long paths; as many as there may be of the usual kind have a tenth of it.
+  static constexpr size_t kBytesMax = size_t{128} << 20;
+
+  /// Holds at most `max_spans` spans, and so many bytes (with WhenFull::kWait: or one batch that is larger).
+  SpanQueue(size_t max_spans, WhenFull when_full, size_t max_bytes = kBytesMax)
+      : max_spans_(max_spans), max_bytes_(max_bytes), when_full_(when_full) {}
 
   /// Returns how many spans found no room. Of a batch that fits in part the first spans are kept (copied, so that a full queue
   /// does not keep whole batches alive). With kWait it blocks for room and drops only after close().
@@ -55,14 +59,17 @@ class SpanQueue {
     Clock::time_point since;
   };
   SpanGroup take(size_t max_spans);
+  size_t room(const SpanBatch& batch) const;
 
   const size_t max_spans_;
+  const size_t max_bytes_;
   const WhenFull when_full_;
   std::mutex mutex_;
   std::condition_variable filled_;
   std::condition_variable drained_;
   std::deque<Item> items_;
   size_t queued_ = 0;
+  size_t queued_bytes_ = 0;
   size_t wanted_ = 1;  // the consumer sleeps until so many are there
   bool closed_ = false;
 };

@@ -48,6 +48,21 @@ TEST(SpanQueue, FullQueueTakesWhatFitsAndSaysHowManyDidNot) {
   EXPECT_EQ(group->back().spans().back().span_id, twentieth);
 }
 
+TEST(SpanQueue, LongSpansFillItByTheirBytes) {
+  SpanBatch batch(10);
+  for (Span& span : batch) span.attributes.add("url.path", std::string(1000, 'x'));
+  const size_t each = batch.front().memory_bytes();
+  EXPECT_GT(each, 1000U);
+  const auto shared = std::make_shared<const SpanBatch>(std::move(batch));
+  SpanQueue queue(100, WhenFull::kDrop, 15 * each);
+  EXPECT_EQ(queue.push(shared), 0U);
+  EXPECT_EQ(queue.push(shared), 5U);
+  EXPECT_EQ(queue.push(shared), 10U);
+  EXPECT_EQ(span_count(*queue.pop(12, 0ms, 1h)), 12U);
+  EXPECT_EQ(queue.push(shared), 0U) << "three are left";
+  EXPECT_EQ(span_count(*queue.pop(100, 0ms, 1h)), 13U);
+}
+
 TEST(SpanQueue, WaitingPusherGoesOnWhenThereIsRoomAndEvenWithAnOversizedBatch) {
   SpanQueue queue(10, WhenFull::kWait);
   EXPECT_EQ(queue.push(batch_of(25)), 0U) << "an empty queue takes a batch larger than itself";

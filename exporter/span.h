@@ -52,6 +52,9 @@ struct Span {
   base::Attributes attributes;
   std::vector<Link> links;
   std::shared_ptr<const Resource> resource;  // never null
+
+  /// About. Attributes that it shares with others count as its own.
+  size_t memory_bytes() const { return sizeof *this + attributes.memory_bytes() + links.size() * sizeof(Link); }
 };
 
 inline constexpr std::string_view kSchemaUrl = "https://opentelemetry.io/schemas/1.44.0";

@@ -15,6 +15,8 @@ namespace clew::protocols {
 class Head {
  public:
   virtual ~Head() = default;
+  /// Of this one, with its text.
+  virtual size_t memory_bytes() const = 0;
 
  protected:
   Head() = default;

@@ -58,7 +58,7 @@ struct Step {
   bool by_client = false;
   /// kEnd, and kHead of a whole message: without further bytes the answer would be kNeedMore, and need not be asked for.
   bool is_last = false;
-  /// kInvalid: why, as a literal ("bad_chunk_size"). kAbort: see there.
+  /// kInvalid: why, as a literal ("bad_chunk_size"). kOpaque: the same, where the connection should have gone on. kAbort: see there.
   std::string_view reason;
 
   static constexpr uint64_t kSkipToClose = UINT64_MAX;

@@ -99,6 +99,8 @@ class Attributes {
   size_t find(std::string_view key) const;
   /// Of all that is text in it, but literal keys.
   size_t text_bytes() const { return text_size_; }
+  /// All that lies outside of this object.
+  size_t memory_bytes() const { return entry_count_ * sizeof(Entry) + text_size_; }
 
  private:
   struct Slice {

@@ -33,6 +33,7 @@ constexpr auto kPauseMax = std::chrono::nanoseconds(std::chrono::milliseconds(5)
 constexpr auto kPauseMin = std::chrono::nanoseconds(std::chrono::microseconds(500));
 constexpr auto kLook = std::chrono::nanoseconds(std::chrono::microseconds(150));
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
+constexpr int kSamplesMax = 8192;                  // at a time
 constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
 
 constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context",   "send_buffer", "head_split", "framing",
@@ -299,7 +300,15 @@ base::Result<std::vector<OpenSocket>> KernelSource::look_at_open_sockets(uint32_
 int KernelSource::on_sample(void* context, void* data, size_t size) {
   auto* self = static_cast<KernelSource*>(context);
   self->on_event_({static_cast<const std::byte*>(data), size});
-  return 0;
+  return ++self->samples_ < kSamplesMax ? 0 : -EAGAIN;
+}
+
+// Not more than so many: whoever cannot keep up has other things to do, too.
+int KernelSource::consume() {
+  samples_ = 0;
+  const int n = ring_buffer__consume(ring_);
+  is_behind_ = samples_ >= kSamplesMax;
+  return is_behind_ ? samples_ : n;
 }
 
 int KernelSource::drain(std::chrono::milliseconds patience) {
@@ -307,18 +316,19 @@ int KernelSource::drain(std::chrono::milliseconds patience) {
   if (asleep) {
     __atomic_store_n(&skeleton_->bss->consumer_asleep, 1, __ATOMIC_SEQ_CST);
     // What came in between the last look and the flag would wake nobody.
-    if (const int n = ring_buffer__consume(ring_); n > 0) {
+    if (const int n = consume(); n > 0) {
       idle_rounds_ = 0;
       return n;
     }
   }
   epoll_event event{};
-  const auto wait = asleep ? std::chrono::nanoseconds(patience) : std::min(std::chrono::nanoseconds(patience), pause_);
+  auto wait = asleep ? std::chrono::nanoseconds(patience) : std::min(std::chrono::nanoseconds(patience), pause_);
+  if (is_behind_) wait = {};
   const timespec limit = {.tv_sec = wait.count() / 1'000'000'000, .tv_nsec = wait.count() % 1'000'000'000};
   const int ready = epoll_pwait2(epoll_, &event, 1, &limit, nullptr);
   const int wait_error = errno;
   const auto began = std::chrono::steady_clock::now();
-  const int n = ring_buffer__consume(ring_);
+  const int n = consume();
   const auto took = std::chrono::steady_clock::now() - began;
   idle_rounds_ = n > 0 ? 0 : idle_rounds_ + 1;
   pause_ = took <= kLook ? pause_ + pause_ / 4 : pause_ * kLook.count() / took.count();

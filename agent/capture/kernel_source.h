@@ -103,6 +103,7 @@ class KernelSource {
 
  private:
   KernelSource(OnEvent on_event, base::Counters& counters);
+  int consume();
   static int on_sample(void* context, void* data, size_t size);
 
   OnEvent on_event_;
@@ -119,6 +120,8 @@ class KernelSource {
   int epoll_ = -1;
   int idle_rounds_ = 0;
   std::chrono::nanoseconds pause_{0};
+  int samples_ = 0;         // of the consumption under way
+  bool is_behind_ = false;  // the latest has left some
 };
 
 }  // namespace clew::capture

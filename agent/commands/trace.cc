@@ -42,6 +42,7 @@ using std::chrono::steady_clock;
 
 constexpr auto kIdleWait = milliseconds(200);
 constexpr uint64_t kTickNs = 200'000'000;
+constexpr size_t kBatch = 2048;  // spans that wait before they are handed on, while there are more events
 constexpr auto kShutdownPatience = milliseconds(5000);
 constexpr auto kChildPatience = milliseconds(5000);
 
@@ -333,6 +334,7 @@ void Trace::on_event(std::span<const std::byte> event) {
   watch(event);
   if (!recordings_.empty()) record(event);
   if (!decoder_->decode(event)) counters_.lost("capture", "bad_event").add();
+  if (pipeline_->connections().spans_waiting() >= kBatch) flush();
 }
 
 void Trace::tick() {
@@ -390,7 +392,7 @@ int Trace::stop() {
     if (!child_status_) messages_.warn(fmt::format("process {} does not end; it goes on untraced", child_->process_id()));
   }
   source_->detach();
-  source_->drain(milliseconds(0));
+  while (source_->drain(milliseconds(0)) > 0) flush();
   const uint64_t now = now_ns(CLOCK_REALTIME);
   pipeline_->connections().tick(now);
   pipeline_->connections().finish(now);

@@ -58,7 +58,7 @@ void Connections::connection(const capture::Connection& connection) {
     close(*it->second, exchange::kBytesLost, {});
     forget(connection.id);
   }
-  if (by_id_.size() >= limits_.connections_max) evict_oldest();
+  if (by_id_.size() >= limits_.connections_max) evict_oldest("table_full");
   auto owned = std::make_unique<Entry>();
   Entry& entry = *owned;
   entry.info = connection;
@@ -103,15 +103,25 @@ void Connections::forget(uint64_t id) {
   if (entry->newer != nullptr) entry->newer->older = entry->older;
   if (oldest_ == entry) oldest_ = entry->newer;
   if (newest_ == entry) newest_ = entry->older;
+  memory_bytes_ -= entry->memory_bytes;
   entry->exchanges.for_each([&](const Exchange& exchange) {
     if (!exchange.delivered) drop(*entry, exchange);
   });
   by_id_.erase(it);
 }
 
-void Connections::evict_oldest() {
+// What `entry` holds may have changed. One alone cannot reach the bound.
+void Connections::account(Entry& entry) {
+  size_t now = sizeof(Entry) + entry.exchanges.memory_bytes();
+  if (entry.parser != nullptr) now += entry.parser->memory_bytes();
+  for (const Entry::Half& half : entry.halves) now += half.stream.memory_bytes();
+  memory_bytes_ += now - std::exchange(entry.memory_bytes, now);
+  while (memory_bytes_ > limits_.memory_max && oldest_ != nullptr && oldest_ != &entry) evict_oldest("memory_full");
+}
+
+void Connections::evict_oldest(std::string_view reason) {
   if (oldest_ == nullptr) return;
-  if (!oldest_->exchanges.empty()) counters_.lost("connection", "table_full").add(oldest_->exchanges.size());
+  if (!oldest_->exchanges.empty()) counters_.lost("connection", reason).add(oldest_->exchanges.size());
   close(*oldest_, exchange::kBytesLost, {});
   forget(oldest_->info.id);
 }
@@ -119,8 +129,9 @@ void Connections::evict_oldest() {
 // ---------------------------------------------------------------------------------------------- bytes in
 
 void Connections::bytes(const capture::Bytes& bytes) {
-  // The last word on a connection that is over already.
-  if (bytes.bytes.empty() && !by_id_.contains(bytes.connection)) return;
+  const bool is_known = (newest_ != nullptr && newest_->info.id == bytes.connection) || by_id_.contains(bytes.connection);
+  if (!is_known && bytes.bytes.empty()) return;  // the last word on a connection that is over already
+  if (!is_known && is_over(bytes.connection)) return counters_.lost("connection", "read_after_end").add();
   latest_ns_ = std::max(latest_ns_, bytes.time_ns);
   Entry& entry = *find(bytes);
   if (entry.opaque) return;
@@ -148,6 +159,11 @@ void Connections::bytes(const capture::Bytes& bytes) {
     if (stream.position() == before) break;
   }
   deliver_ready(entry);
+  if (entry.opaque) {  // nothing more is asked of these
+    entry.parser.reset();
+    for (Entry::Half& each : entry.halves) each.stream.forget();
+  }
+  account(entry);
 }
 
 void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
@@ -313,6 +329,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
       return true;
     case Step::Kind::kOpaque:
       entry.opaque = true;
+      if (!step.reason.empty()) counters_.lost(std::string("parser_").append(entry.protocol->name()), step.reason).add();
       if (Exchange* open = entry.exchanges.open_response(step.stream_id); open != nullptr && open->response.head != nullptr) {
         open->request.complete = true;
         on_end(entry, entry.direction(Sender::kServer), step, 0);
@@ -388,16 +405,16 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     entry.parser->restart(Sender::kServer);
   }
   entry.mid_stream = false;
-  if (entry.exchanges.size() >= (is_multiplexed(entry) ? exchange::ExchangeTable::kStreamsMax : exchange::ExchangeTable::kMax)) {
-    counters_.lost("exchange", "queue_full").add();
+  const bool has_long_heads = entry.exchanges.head_bytes() >= exchange::ExchangeTable::kHeadBytesMax;
+  if (has_long_heads ||
+      entry.exchanges.size() >= (is_multiplexed(entry) ? exchange::ExchangeTable::kStreamsMax : exchange::ExchangeTable::kMax)) {
+    counters_.lost("exchange", has_long_heads ? "heads_full" : "queue_full").add();
     if (!is_multiplexed(entry)) give_up(entry);  // dropping one would give its response to another
     return;
   }
-  Exchange& exchange = entry.exchanges.push(step.stream_id);
+  Exchange& exchange = entry.exchanges.push(step.stream_id, std::move(step.head));
   exchange.position = position;
   exchange.process_id = half.process_id;
-  exchange.thread_id = half.thread_id;
-  exchange.request.head = std::move(step.head);
   exchange.request.first_byte_ns = first_byte_ns;
   exchange.request.last_byte_ns = half.stream.time_of_last();
   exchange.injected = half.injected;
@@ -442,7 +459,8 @@ void Connections::on_abort(Entry& entry, Direction direction, Step& step) {
   entry.exchanges.touch(*exchange);
   if (exchange->response.complete) return;
   exchange->aborted = true;
-  exchange->reset = step.reason;
+  exchange->is_reset = true;
+  exchange->failure = step.reason;
   exchange->reset_by_client = step.by_client;
   exchange->response_tail = std::move(step.tail);
   if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
@@ -486,11 +504,15 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
     correlator_.closed(key, end_ns);
     return;
   }
-  if (may_be_joined && held_.size() >= limits_.held_max) release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
-  exporter::Span& span = may_be_joined ? held_.emplace_back(Held{{}, key, &made}).span : spans_.emplace_back();
+  if (may_be_joined && (held_.size() >= limits_.held_max || held_bytes_ >= limits_.held_bytes_max))
+    release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
+  exporter::Span& span = may_be_joined ? held_.emplace_back(Held{.span = {}, .key = key, .made = &made}).span : spans_.emplace_back();
   span.resource = std::move(resource);
   builder_.build(*entry.protocol, entry.place, exchange, context, end_ns, entry.words, span);
-  if (may_be_joined) return;
+  if (may_be_joined) {
+    held_bytes_ += held_.back().bytes = span.memory_bytes();
+    return;
+  }
   made.add();
   correlator_.closed(key, end_ns);
 }
@@ -498,6 +520,7 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
 void Connections::release(uint64_t now_ns) {
   for (; !held_.empty() && held_.front().span.end_unix_ns + limits_.late_join_wait_ns <= now_ns; held_.pop_front()) {
     Held& held = held_.front();
+    held_bytes_ -= held.bytes;
     correlation::Context context = correlator_.context_of(held.key, exporter::SpanKind::kServer);
     if (context.evidence != correlation::Evidence::kNone) exchange::SpanBuilder::join(held.span, std::move(context));
     correlator_.closed(held.key, held.span.end_unix_ns);
@@ -527,6 +550,16 @@ void Connections::finish_direction(Entry& entry, Direction direction) {
     counters_.lost("stream", "head_truncated").add();
 }
 
+// What a client has begun to say, and will not say any more.
+void Connections::count_cut_heads(const Entry& entry) {
+  if (entry.opaque) return;
+  for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+    const Entry::Half& half = entry.half(direction);
+    const bool may_be_request = entry.protocol == nullptr || direction == entry.client_direction;
+    if (may_be_request && !half.ended && !half.stream.available().empty()) counters_.lost("stream", "head_truncated").add();
+  }
+}
+
 void Connections::end(const capture::End& end) {
   const auto it = by_id_.find(end.connection);
   if (it == by_id_.end()) return;
@@ -539,6 +572,7 @@ void Connections::end(const capture::End& end) {
     entry.half(end.direction).ended = true;
     if (!entry.half(opposite(end.direction)).ended) return;
   }
+  if (end.kind != capture::End::Kind::kTracer) count_cut_heads(entry);
   if (entry.protocol != nullptr) {
     const Direction answers = entry.direction(Sender::kServer);
     // A body that ends with the connection is whole if its sender closed; not if the reader did, or something broke.
@@ -551,6 +585,7 @@ void Connections::end(const capture::End& end) {
     }
   }
   forget(end.connection);
+  ended_[ended_next_++ % kEndedMax] = end.connection;
 }
 
 // Ends every exchange that is under way; they become spans that say why they are not whole.

@@ -37,6 +37,8 @@ class Connections final : public capture::Sink {
     // A client can be interrupted between its send and the event of it, while the server answers already: how long the server's span waits.
     uint64_t late_join_wait_ns = 20'000'000;
     size_t held_max = 65536;
+    size_t held_bytes_max = size_t{64} << 20;
+    size_t memory_max = size_t{512} << 20;  // of connections with their streams, parsers and exchanges
   };
   /// The Resource of a process (or of a passive connection's server address, with process_id 0) at that time.
   using ResourceOf =
@@ -70,12 +72,16 @@ class Connections final : public capture::Sink {
   }
   size_t spans_waiting() const { return spans_.size(); }
   size_t size() const { return by_id_.size(); }
+  /// Of connections with all that is under way on them.
+  size_t memory_bytes() const { return memory_bytes_; }
 
  private:
   static constexpr size_t kSpansReservedMax = 1024;
+  static constexpr size_t kEndedMax = 1024;
   struct Entry;
   using Direction = capture::Direction;
 
+  bool is_over(uint64_t id) const { return std::ranges::find(ended_, id) != ended_.end(); }
   Entry* find(const capture::Bytes& bytes);
   void feed(Entry& entry, const capture::Bytes& bytes);
   void pump(Entry& entry, Direction direction);
@@ -96,12 +102,14 @@ class Connections final : public capture::Sink {
   void on_hole(Entry& entry, Direction direction, uint64_t lost_bytes);
   void give_up(Entry& entry);
   void close(Entry& entry, uint8_t incomplete, std::string_view failure);
+  void count_cut_heads(const Entry& entry);
   void finish_direction(Entry& entry, Direction direction);
   void deliver_ready(Entry& entry);
   void deliver(Entry& entry, exchange::Exchange& exchange, uint64_t end_ns);
   void release(uint64_t now_ns);
   void forget(uint64_t id);
-  void evict_oldest();
+  void evict_oldest(std::string_view reason);
+  void account(Entry& entry);
 
   const protocols::ProtocolList& protocols_;
   const exchange::SpanBuilder& builder_;
@@ -112,6 +120,9 @@ class Connections final : public capture::Sink {
   base::Counter& unsampled_;
   Limits limits_;
   base::FlatMap<uint64_t, std::unique_ptr<Entry>, std::hash<uint64_t>> by_id_;
+  size_t memory_bytes_ = 0;                  // of all of them
+  std::array<uint64_t, kEndedMax> ended_{};  // the latest that have ended: what their peer had sent before it reset them may still be read
+  size_t ended_next_ = 0;
   Entry* oldest_ = nullptr;  // list in order of last use
   Entry* newest_ = nullptr;
   std::vector<uint64_t> waiting_;  // connections with an exchange that waits for the end of its request
@@ -119,7 +130,9 @@ class Connections final : public capture::Sink {
     exporter::Span span;
     correlation::RequestKey key;
     base::Counter* made;  // counts it
+    size_t bytes = 0;
   };
+  size_t held_bytes_ = 0;
   std::deque<Held> held_;  // spans of servers that wait for the client of their request
   uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;

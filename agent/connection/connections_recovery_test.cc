@@ -294,5 +294,16 @@ TEST_F(ConnectionsTest, AConnectionOfInvalidHeadsIsGivenUp) {
   EXPECT_EQ(spans(), Texts{});
 }
 
+TEST_F(ConnectionsTest, WhatIsReadOfAConnectionThatWasResetIsCountedAndBeginsNoOther) {
+  Played played = open();
+  played.client(request("/a"));
+  played.end(Kind::kReset);
+  played.client(request("/b"));
+  played.client(request("/c"));
+  EXPECT_EQ(connections().size(), 0U);
+  EXPECT_EQ(losses(), "connection.read_after_end 2");
+  EXPECT_EQ(spans(), (Texts{"server GET /a ~connection_closed !connection_reset"}));
+}
+
 }  // namespace
 }  // namespace clew::connection

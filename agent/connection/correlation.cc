@@ -74,7 +74,7 @@ void Connections::correlate(Entry& entry, Direction direction, Exchange& exchang
     wire = {.request_base = entry.info.base[static_cast<size_t>(direction)],
             .response_base = entry.info.base[static_cast<size_t>(opposite(direction))],
             .position = static_cast<uint32_t>(exchange.position),
-            .stream_id = exchange.stream_id};
+            .stream_id = static_cast<uint32_t>(exchange.stream_id)};
   if (entry.place.is_client)
     correlator_.request_sent(key_of(entry.place, exchange), caller_of(entry, direction), wire, remote,
                              exchange.injected == capture::Bytes::Injected::kAdded && remote != nullptr);

@@ -49,7 +49,8 @@ struct Connections::Entry {
   bool interim_open = false;  // the response under way is a 1xx
   bool waiting = false;       // in Connections::waiting_
   uint8_t invalid_count = 0;
-  uint32_t model_of = 0;  // the process that `model` is of
+  size_t memory_bytes = 0;  // as counted in Connections::memory_bytes_
+  uint32_t model_of = 0;    // the process that `model` is of
   correlation::ExecutionModel model = correlation::ExecutionModel::kThreads;
   Entry* older = nullptr;
   Entry* newer = nullptr;

@@ -54,12 +54,12 @@ struct RequestKey {
 };
 
 /// The same request as both ends of its connection name it: the sequence numbers of the first bytes of both directions, and its
-/// place behind the first. Survives address translation and network namespaces.
+/// place behind the first, by the low halves. Survives address translation and network namespaces.
 struct WireKey {
   uint32_t request_base = 0;
   uint32_t response_base = 0;
-  uint64_t position = 0;
-  uint64_t stream_id = 0;
+  uint32_t position = 0;
+  uint32_t stream_id = 0;
   bool operator==(const WireKey&) const = default;
 };
 

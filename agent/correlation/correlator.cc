@@ -87,11 +87,13 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
     return nullptr;
   }
   std::unique_ptr<Node>& owned = nodes_[key];
+  if (owned != nullptr) leave_wire(*owned);
   owned = std::make_unique<Node>(root(key, kind), caller.process_id, kind == exporter::SpanKind::kClient);
   latest_key_ = key;
   latest_ = owned.get();
   Node& node = *owned;
-  node.wire = wire;
+  node.has_wire = wire.has_value();
+  if (wire) node.wire = *wire;
   if (header != nullptr) {
     node.sees_header = true;
     node.header_trace_id = header->trace_id;
@@ -143,9 +145,8 @@ void Correlator::request_received(const RequestKey& key, const Caller& caller, c
   Node* const node = add(key, caller, exporter::SpanKind::kServer, wire, header);
   if (node == nullptr) return;
   if (wire) {
-    received_[*wire] = key;
-    if (const auto sent = sent_.find(*wire); sent != sent_.end())
-      if (Node* const client = find(sent->second)) join(*node, *client);
+    received_[*wire] = node;
+    if (const auto sent = sent_.find(*wire); sent != sent_.end()) join(*node, *sent->second);
   }
   Caller reader = caller;
   if (Execution* const execution = execution_of(key, reader)) execution->received(key, reader);
@@ -169,6 +170,7 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
   Caller sender = caller;
   Execution* const execution = execution_of(key, sender);
   if (const auto cause = execution != nullptr ? execution->sent(key, sender) : std::nullopt) {
+    node->has_cause = true;
     node->cause = cause->request;
     if (Node* const parent = find(cause->request); parent != nullptr && !parent->done) {
       node->passes_on = header != nullptr && parent->sees_header && parent->header_trace_id == header->trace_id &&
@@ -187,9 +189,8 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
   }
   if (!wire) return;
   has_clients_ = true;
-  sent_[*wire] = key;
-  if (const auto received = received_.find(*wire); received != received_.end())
-    if (Node* const server = find(received->second)) join(*server, *node);
+  sent_[*wire] = node;
+  if (const auto received = received_.find(*wire); received != received_.end()) join(*received->second, *node);
 }
 
 void Correlator::request_carried(const RequestKey& key, const RemoteContext& given) {
@@ -211,10 +212,10 @@ void Correlator::response_sent(const RequestKey& key, const Caller& caller) {
 
 void Correlator::response_received(const RequestKey& key, const Caller& caller) {
   const Node* const node = find(key);
-  const Node* const cause = node != nullptr && node->cause ? find(*node->cause) : nullptr;
+  const Node* const cause = node != nullptr && node->has_cause ? find(node->cause) : nullptr;
   Caller reader = caller;
   if (Execution* const execution = execution_of(key, reader))
-    execution->answered(key, reader, cause != nullptr && !cause->done ? node->cause : std::nullopt);
+    execution->answered(key, reader, cause != nullptr && !cause->done ? std::optional(node->cause) : std::nullopt);
 }
 
 void Correlator::connecting(uint64_t connection, const Caller& caller) {
@@ -239,6 +240,12 @@ void Correlator::finish(Node& node, const RequestKey& key, uint64_t time_ns) {
   if (const auto process = processes_.find(node.process_id); process != processes_.end()) process->second.execution->done(key, time_ns);
 }
 
+void Correlator::leave_wire(const Node& node) {
+  if (!node.has_wire) return;
+  auto& table = node.is_client ? sent_ : received_;
+  if (const auto entry = table.find(node.wire); entry != table.end() && entry->second == &node) table.erase(entry);
+}
+
 void Correlator::answered(const RequestKey& key, uint64_t time_ns) {
   if (Node* const node = find(key)) finish(*node, key, time_ns);
 }
@@ -247,10 +254,7 @@ void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
   const auto found = nodes_.find(key);
   if (found == nodes_.end()) return;
   Node& node = *found->second;
-  if (node.wire) {
-    auto& table = node.is_client ? sent_ : received_;
-    if (const auto entry = table.find(*node.wire); entry != table.end() && entry->second == key) table.erase(entry);
-  }
+  leave_wire(node);
   finish(node, key, time_ns);
   if (latest_ == &node) latest_ = nullptr;
   nodes_.erase(found);

@@ -73,14 +73,16 @@ class Correlator {
     Context context;
     uint32_t process_id = 0;
     bool is_client = false;
-    bool done = false;                // server: its process works for it no more
-    bool handed_on = false;           // others share its trace id: it cannot change any more
-    bool sees_header = false;         // the request carries a context
-    bool passes_on = false;           // client: what it carries is what its parent had received
-    std::optional<RequestKey> cause;  // client: the server's request that it was made for
+    bool done = false;         // server: its process works for it no more
+    bool handed_on = false;    // others share its trace id: it cannot change any more
+    bool sees_header = false;  // the request carries a context
+    bool passes_on = false;    // client: what it carries is what its parent had received
+    bool has_cause = false;
+    bool has_wire = false;
+    RequestKey cause;  // client: the server's request that it was made for
     exporter::TraceId header_trace_id{};
     exporter::SpanId header_span_id{};
-    std::optional<WireKey> wire;
+    WireKey wire;
   };
   struct Process {
     ExecutionModel model = ExecutionModel::kThreads;
@@ -97,16 +99,17 @@ class Correlator {
   void hang_below(Node& node, Node& parent, Evidence evidence);
   void adopt(Node& node, const RemoteContext& given);
   void join(Node& server, Node& client);
+  void leave_wire(const Node& node);
 
   const Ids& ids_;
   Limits limits_;
   sampling::Sampler sampler_;
   bool has_clients_ = false;
   base::FlatMap<RequestKey, std::unique_ptr<Node>, KeyHash> nodes_;
-  mutable RequestKey latest_key_;                         // what find() was asked for last: what is told of a request comes in runs
-  mutable Node* latest_ = nullptr;                        // null: not in nodes_
-  base::FlatMap<WireKey, RequestKey, KeyHash> sent_;      // by clients, under way
-  base::FlatMap<WireKey, RequestKey, KeyHash> received_;  // by servers, under way
+  mutable RequestKey latest_key_;                    // what find() was asked for last: what is told of a request comes in runs
+  mutable Node* latest_ = nullptr;                   // null: not in nodes_
+  base::FlatMap<WireKey, Node*, KeyHash> sent_;      // by clients, under way
+  base::FlatMap<WireKey, Node*, KeyHash> received_;  // by servers, under way
   base::FlatMap<uint32_t, Process, std::hash<uint32_t>> processes_;
   base::Counter& full_;
   base::Counter& late_;

@@ -195,6 +195,17 @@ TEST_F(CorrelatorTest, AnotherByteOfTheConnectionIsAnotherRequest) {
   expect_root(server(kReceivedBack));
 }
 
+TEST_F(CorrelatorTest, ARequestThatIsToldOfTwiceIsTheLaterOne) {
+  sent(kBack, thread(5), kWire);
+  WireKey later = kWire;
+  later.position = 90;
+  sent(kBack, thread(5), later);
+  received(kReceivedBack, thread(6), kWire);
+  expect_root(server(kReceivedBack));
+  received({.connection = 77, .position = 90}, thread(7), later);
+  expect_child(server({.connection = 77, .position = 90}), client(kBack), Evidence::kConnection);
+}
+
 TEST_F(CorrelatorTest, ARequestThatIsOverIsJoinedNoMore) {
   sent(kBack, thread(5), kWire);
   correlator_.closed(kBack, 2'000);
@@ -343,7 +354,7 @@ TEST_F(CorrelatorTest, ManyAreNot) {
 TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
   Correlator small(ids_, counters_, {.requests_max = 10, .execution = {.threads_max = 4}});
   for (uint64_t i = 0; i < 100; ++i)
-    small.request_received({.connection = i}, thread(static_cast<uint32_t>(i)), WireKey{.position = i}, nullptr);
+    small.request_received({.connection = i}, thread(static_cast<uint32_t>(i)), WireKey{.position = static_cast<uint32_t>(i)}, nullptr);
   EXPECT_EQ(small.size(), 10U);
   EXPECT_EQ(refused("full"), 90U + 6U);
   EXPECT_EQ(small.context_of({.connection = 50}, SpanKind::kServer).trace_id, ids_.of(50, 0, 0, SpanKind::kServer).trace_id);

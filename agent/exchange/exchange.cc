@@ -10,7 +10,7 @@ ExchangeTable::~ExchangeTable() {
     while (chain != nullptr) delete std::exchange(chain, chain->later);
 }
 
-Exchange& ExchangeTable::push(uint64_t stream_id) {
+Exchange& ExchangeTable::push(uint64_t stream_id, protocols::HeadPointer request) {
   Node* node = spare_;
   if (node != nullptr) {
     spare_ = node->later;
@@ -20,6 +20,8 @@ Exchange& ExchangeTable::push(uint64_t stream_id) {
     node = new Node;
   }
   node->exchange.stream_id = stream_id;
+  if (request) head_bytes_ += request.get()->memory_bytes();
+  node->exchange.request.head = std::move(request);
   node->earlier = last_;
   (last_ != nullptr ? last_->later : first_) = node;
   last_ = node;
@@ -40,6 +42,7 @@ void ExchangeTable::erase(Exchange& exchange) {
   (node.earlier != nullptr ? node.earlier->later : first_) = node.later;
   (node.later != nullptr ? node.later->earlier : last_) = node.earlier;
   --size_;
+  if (exchange.request.head) head_bytes_ -= exchange.request.head.get()->memory_bytes();
   if (exchange.stream_id != 0)
     if (const auto found = by_stream_.find(exchange.stream_id); found != by_stream_.end() && found->second == &node)
       by_stream_.erase(found);

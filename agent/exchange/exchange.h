@@ -33,13 +33,12 @@ struct Side {
 struct Exchange {
   uint64_t stream_id = 0;
   uint64_t position = 0;  // first byte of the request
-  uint32_t process_id = 0;
-  uint32_t thread_id = 0;
   Side request;
   Side response;
   protocols::HeadPointer response_tail;  // what followed the response's body, or null
-  std::string_view failure;              // a literal
-  std::string_view reset;                // one end has given it up: the error code's name, a literal
+  std::string_view failure;              // why the response is not whole, a literal
+  uint32_t process_id = 0;
+  bool is_reset = false;  // one end has given it up: `failure` is the error code's name
   bool reset_by_client = false;
   bool aborted = false;    // both sides count as complete, but the response is not
   uint8_t incomplete = 0;  // of enum Incomplete
@@ -55,6 +54,8 @@ class ExchangeTable {
   /// Most exchanges under way on one connection, in order and by ids; more is a client that never reads.
   static constexpr size_t kMax = 4096;
   static constexpr size_t kStreamsMax = 16'384;
+  /// Of the requests' heads, those that are shared counted each time: a few bytes on the wire can name a long path again.
+  static constexpr size_t kHeadBytesMax = size_t{4} << 20;
 
   ExchangeTable() = default;
   ExchangeTable(const ExchangeTable&) = delete;
@@ -62,7 +63,7 @@ class ExchangeTable {
   ~ExchangeTable();
 
   /// The reference holds until erase().
-  Exchange& push(uint64_t stream_id);
+  Exchange& push(uint64_t stream_id, protocols::HeadPointer request);
   void erase(Exchange& exchange);
   /// The latest of that stream whose request is not complete, or null.
   Exchange* open_request(uint64_t stream_id);
@@ -73,6 +74,10 @@ class ExchangeTable {
 
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
+  size_t head_bytes() const { return head_bytes_; }
+  size_t memory_bytes() const {
+    return (size_ + spares_) * sizeof(Node) + by_stream_.capacity() * (sizeof(uint64_t) + sizeof(Node*)) + head_bytes_;
+  }
   Exchange& front() { return first_->exchange; }
   /// The one that began last, or null.
   Exchange* latest() { return last_ != nullptr ? &last_->exchange : nullptr; }
@@ -104,6 +109,7 @@ class ExchangeTable {
   Node* spare_ = nullptr;  // nodes for the next ones, chained by `later`
   size_t spares_ = 0;
   size_t size_ = 0;
+  size_t head_bytes_ = 0;
   base::FlatMap<uint64_t, Node*, std::hash<uint64_t>> by_stream_;  // those with an id
 };
 

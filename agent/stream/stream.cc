@@ -19,10 +19,14 @@ Stream::Arrival Stream::arrive(uint64_t position, std::string_view bytes, uint64
     }
     if (bytes.empty()) return Arrival::kNothingNew;
     if (position > shown_end_) return Arrival::kHole;
-    if (kept_.size() + bytes.size() > kBufferMax) return Arrival::kOverflow;
+    if (kept() + bytes.size() > kBufferMax) return Arrival::kOverflow;
+    compact();
     kept_.append(bytes);
     shown_end_ += bytes.size();
-    marks_.push_back({shown_end_, time_ns});
+    if (marks_.size() < kMarksMax)
+      marks_.push_back({shown_end_, time_ns});
+    else
+      marks_.back() = {shown_end_, time_ns};
     return Arrival::kInOrder;
   }
 
@@ -55,16 +59,16 @@ Stream::Arrival Stream::arrive(uint64_t position, std::string_view bytes, uint64
 // What is at hand and wanted by nobody; then what is known to have passed behind it.
 void Stream::pass_skipped() {
   if (skip_ == 0) return;
-  const size_t at_hand = fresh_.size() + kept_.size();
+  const size_t at_hand = fresh_.size() + kept();
   const uint64_t limit = std::max(end_, position_ + at_hand);
   const uint64_t passed = std::min(skip_, limit - position_);
   if (passed == 0) return;
   const auto dropped = static_cast<size_t>(std::min<uint64_t>(passed, at_hand));
+  position_ += passed;
   if (!kept_.empty())
-    kept_.erase(0, dropped);
+    drop_kept(dropped);
   else
     fresh_.remove_prefix(dropped);
-  position_ += passed;
   skipped_ += passed;
   if (skip_ != UINT64_MAX) skip_ -= passed;
   time_of_last_ = time_latest_;
@@ -72,7 +76,7 @@ void Stream::pass_skipped() {
 
 std::string_view Stream::available() const {
   if (skip_ > 0) return {};
-  return kept_.empty() ? fresh_ : std::string_view(kept_);
+  return kept_.empty() ? fresh_ : std::string_view(kept_).substr(kept_begin_);
 }
 
 uint64_t Stream::time_of_next() const {
@@ -92,12 +96,30 @@ void Stream::consume(size_t bytes) {
         break;
       }
     time_of_last_ = time;
-    kept_.erase(0, bytes);
-    if (kept_.empty()) marks_.clear();
+    drop_kept(bytes);
   } else {
     time_of_last_ = time_latest_;
     fresh_.remove_prefix(bytes);
   }
+}
+
+// `position_` has passed them.
+void Stream::drop_kept(size_t bytes) {
+  kept_begin_ += bytes;
+  if (kept() == 0) {
+    kept_.clear();
+    kept_begin_ = 0;
+    marks_.clear();
+    return;
+  }
+  // Where every piece ends in the middle of a message, there is always something kept.
+  const auto open = std::find_if(marks_.begin(), marks_.end(), [&](const Mark& mark) { return position_ < mark.end; });
+  marks_.erase(marks_.begin(), open);
+}
+
+void Stream::compact() {
+  kept_.erase(0, kept_begin_);
+  kept_begin_ = 0;
 }
 
 void Stream::skip(uint64_t bytes) {
@@ -113,17 +135,27 @@ void Stream::restart_at(uint64_t position) {
   skip_ = 0;
   skipped_ = 0;
   kept_.clear();
+  kept_begin_ = 0;
   fresh_ = {};
   marks_.clear();
+}
+
+void Stream::forget() {
+  std::string().swap(kept_);
+  std::vector<Mark>().swap(marks_);
+  kept_begin_ = 0;
+  fresh_ = {};
 }
 
 void Stream::keep_rest() {
   if (kept_.empty() && !fresh_.empty()) {
     kept_.assign(fresh_);
     marks_.assign(1, Mark{shown_end_, time_latest_});
-  } else if (kept_.empty() && kept_.capacity() > 4096) {
+  } else if (kept_.capacity() > 4096 && kept() < kept_.capacity() / 4) {
+    compact();
     kept_.shrink_to_fit();
   }
+  if (kept_.empty() && marks_.capacity() > 16) marks_.shrink_to_fit();
   fresh_ = {};
 }
 

@@ -34,6 +34,9 @@ class Stream {
   /// Forgets what is at hand and goes on with the bytes at `position`.
   void restart_at(uint64_t position);
 
+  /// Gives its memory back: nobody will ask for bytes again.
+  void forget();
+
   /// Call when the parser wants no more for now: copies what is left of the last arrival.
   void keep_rest();
 
@@ -52,8 +55,12 @@ class Stream {
     uint64_t end;  // bytes before this position came at …
     uint64_t time_ns;
   };
+  static constexpr size_t kMarksMax = 256;  // what comes in more pieces than that counts as come with the last of them
 
   void pass_skipped();
+  size_t kept() const { return kept_.size() - kept_begin_; }
+  void drop_kept(size_t bytes);
+  void compact();
 
   uint64_t position_ = 0;   // of the next byte to consume
   uint64_t end_ = 0;        // the direction has advanced to here, shown or not
@@ -62,7 +69,8 @@ class Stream {
   uint64_t skipped_ = 0;
   uint64_t time_of_last_ = 0;
   uint64_t time_latest_ = 0;
-  std::string kept_;         // bytes [position_, shown_end_) if not in fresh_
+  std::string kept_;         // from kept_begin_ on: bytes [position_, shown_end_) if not in fresh_
+  size_t kept_begin_ = 0;    // moved to the front only where more is added: a piece may hold thousands of messages
   std::string_view fresh_;   // the same, still in the source's memory
   std::vector<Mark> marks_;  // only while bytes are kept over several arrivals
 };

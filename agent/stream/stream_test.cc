@@ -114,6 +114,36 @@ TEST(Stream, RefusesToGrowWithoutBound) {
   EXPECT_LE(s.memory_bytes(), 2 * Stream::kBufferMax);
 }
 
+TEST(Stream, WhereEveryPieceEndsInTheMiddleOfAMessageNothingPilesUp) {
+  Stream s;
+  const std::string piece(100, 'x');
+  s.arrive(0, piece, 0, 1);
+  for (uint64_t n = 1; n < 100'000; ++n) {
+    s.keep_rest();
+    ASSERT_EQ(s.arrive(n * piece.size(), piece, 0, n + 1), Arrival::kInOrder);
+    s.consume(99);  // and a byte of the next one is left
+    ASSERT_EQ(s.time_of_next(), n == 1 ? 1 : n) << "a message begins with the piece before";
+    s.consume(1);
+    ASSERT_EQ(s.time_of_last(), n);
+  }
+  EXPECT_LT(s.memory_bytes(), 2000u);
+}
+
+TEST(Stream, BytesThatComeOneByOneCostLittleMoreThanThemselves) {
+  Stream s;
+  for (uint64_t n = 0; n < 50'000; ++n) {
+    ASSERT_EQ(s.arrive(n, "x", 0, n + 1), Arrival::kInOrder);
+    s.keep_rest();
+  }
+  EXPECT_EQ(s.available().size(), 50'000u);
+  EXPECT_EQ(s.time_of_next(), 1u);
+  EXPECT_LT(s.memory_bytes(), 200'000u);
+  for (int n = 0; n < 50'000; ++n) s.consume(1);
+  EXPECT_EQ(s.time_of_last(), 50'000u);
+  s.keep_rest();
+  EXPECT_LT(s.memory_bytes(), 5'000u);
+}
+
 TEST(Stream, SkipToCloseTakesEverything) {
   Stream s;
   s.arrive(0, "head", 0, 1);

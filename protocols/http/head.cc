@@ -9,7 +9,7 @@ namespace clew::protocols::http {
 
 HeadPointer MessageHead::make(const HeadParts& parts) {
   size_t text_bytes = 0;
-  for (const std::string_view& field : parts.fields) text_bytes += field.size();
+  for (const std::string_view& field : parts.fields) text_bytes = std::min(text_bytes + field.size(), kTextMax);
   std::unique_ptr<MessageHead> head(new (TextBytes{text_bytes}) MessageHead);
   head->status_ = parts.status;
   head->version_ = parts.version;
@@ -18,12 +18,12 @@ HeadPointer MessageHead::make(const HeadParts& parts) {
   head->is_partial_ = parts.is_partial;
   if (text_bytes == 0) return head;
   char* const text = head->text();
-  uint32_t end = 0;
+  size_t end = 0;
   for (size_t i = 0; i < kFieldCount; ++i) {
-    const std::string_view field = parts.fields[i];
+    const std::string_view field = parts.fields[i].substr(0, text_bytes - end);
     if (!field.empty()) std::memcpy(text + end, field.data(), field.size());
-    end += static_cast<uint32_t>(field.size());
-    head->ends_[i] = end;
+    end += field.size();
+    head->ends_[i] = static_cast<uint16_t>(end);
   }
   return head;
 }

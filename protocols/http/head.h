@@ -46,13 +46,16 @@ struct HeadParts {
 /// Object and text lie in one allocation: a head is made for every message, and two per exchange.
 class MessageHead final : public Head {
  public:
+  /// Of a head's text; both parsers stay below it. What is beyond is left out.
+  static constexpr size_t kTextMax = UINT16_MAX;
+
   static HeadPointer make(const HeadParts& parts);
 
   /// Empty: the head did not have it. Of a field that came several times it is the first.
   std::string_view operator[](Field field) const {
     const auto index = static_cast<size_t>(field);
-    const uint32_t begin = index == 0 ? 0 : ends_[index - 1];
-    return {text() + begin, ends_[index] - begin};
+    const uint16_t begin = index == 0 ? 0 : ends_[index - 1];
+    return {text() + begin, static_cast<size_t>(ends_[index] - begin)};
   }
   /// Has it one of the fields that proxies add?
   bool is_forwarded() const { return ends_.back() != ends_[static_cast<size_t>(Field::kForwarded) - 1]; }
@@ -62,6 +65,7 @@ class MessageHead final : public Head {
   Rpc rpc() const { return rpc_; }
   int8_t rpc_status() const { return rpc_status_; }
   bool is_partial() const { return is_partial_; }
+  size_t memory_bytes() const override { return sizeof *this + ends_.back(); }
   /// As views into this object.
   HeadParts parts() const;
 
@@ -80,7 +84,7 @@ class MessageHead final : public Head {
   char* text() { return reinterpret_cast<char*>(this + 1); }
   const char* text() const { return reinterpret_cast<const char*>(this + 1); }
 
-  std::array<uint32_t, kFieldCount> ends_{};  // in the text; a field begins where the one before it ends
+  std::array<uint16_t, kFieldCount> ends_{};  // in the text; a field begins where the one before it ends
   uint16_t status_ = 0;
   uint8_t version_ = 1;
   Rpc rpc_ = Rpc::kNone;

@@ -21,7 +21,7 @@ bool is_wanted(std::string_view name);
 class BlockFields final : public HpackDecoder::Visitor {
  public:
   /// Most bytes of a block's fields that are kept.
-  static constexpr size_t kTextMax = 64 * 1024;
+  static constexpr size_t kTextMax = http::MessageHead::kTextMax;
   /// tracestate may come in several fields, and has at most 32 members.
   static constexpr size_t kContextFieldsMax = 64;
 

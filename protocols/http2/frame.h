@@ -10,7 +10,8 @@ namespace clew::protocols::http2 {
 
 inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 inline constexpr size_t kFrameHeaderLength = 9;
-inline constexpr uint32_t kFrameLengthDefault = 16384;  // SETTINGS_MAX_FRAME_SIZE
+inline constexpr uint32_t kFrameLengthDefault = 16384;    // SETTINGS_MAX_FRAME_SIZE
+inline constexpr uint32_t kControlLengthMax = 1U << 20U;  // of any frame but DATA, whatever was agreed: HTTP2_CONTROL_MAX of bpf/http2
 inline constexpr uint32_t kFrameLengthMax = (1U << 24U) - 1;
 
 enum class FrameType : uint8_t {

@@ -26,6 +26,12 @@ void HpackDecoder::forget() {
 }
 
 std::string_view HpackDecoder::decode(std::string_view block, Visitor& visitor) {
+  const std::string_view reason = read_block(block, visitor);
+  if (text_.capacity() > kSpareBytesMax) std::string().swap(text_);
+  return reason;
+}
+
+std::string_view HpackDecoder::read_block(std::string_view block, Visitor& visitor) {
   bool may_resize = true;
   for (std::string_view rest = block; !rest.empty();) {
     const auto first = static_cast<uint8_t>(rest.front());

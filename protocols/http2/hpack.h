@@ -67,6 +67,9 @@ class HpackDecoder {
     size_t kept() const { return text ? name_length + value_length : 0; }
   };
 
+  static constexpr size_t kSpareBytesMax = 4096;  // that are kept for the next block
+
+  std::string_view read_block(std::string_view block, Visitor& visitor);
   bool read_integer(std::string_view& rest, unsigned prefix_bits, uint64_t& value) const;
   bool read_string(std::string_view& rest, std::string_view& value);
   bool read_name(std::string_view& rest, uint64_t index, HpackField& field);

@@ -75,10 +75,7 @@ Step Http2Parser::parse(Sender sender, std::string_view bytes) {
   switch (d.state) {
     case State::kBegin: {
       const size_t n = std::min(bytes.size(), kPreface.size());
-      if (bytes.substr(0, n) != kPreface.substr(0, n)) {
-        is_opaque_ = true;
-        return step(Step::Kind::kOpaque, 0);
-      }
+      if (bytes.substr(0, n) != kPreface.substr(0, n)) return opaque("bad_preface", 0);
       if (n < kPreface.size()) return step(Step::Kind::kNeedMore, 0);
       d.state = State::kSettings;
       return pass(n, 0);
@@ -106,14 +103,12 @@ Step Http2Parser::parse_frames(Sender sender, Direction& d, std::string_view byt
     const FrameHeader frame = read_frame_header(rest);
     if (d.state == State::kSettings) {
       // Others tunnel what they like behind the preface.
-      if (frame.type != FrameType::kSettings || !frame_error(frame).empty()) {
-        is_opaque_ = true;
-        return step(Step::Kind::kOpaque, passed);
-      }
+      if (frame.type != FrameType::kSettings || !frame_error(frame).empty()) return opaque("settings_missing", passed);
       d.state = State::kFrame;
     }
     if (const std::string_view reason = frame_error(frame); !reason.empty()) return invalid(d, reason, passed, false);
-    if (frame.length > d.frame_length_max) return invalid(d, "frame_too_large", passed, false);
+    if (frame.length > d.frame_length_max || (frame.type != FrameType::kData && frame.length > kControlLengthMax))
+      return invalid(d, "frame_too_large", passed, false);
     if (passed > 0 && may_concern_exchange(frame.type)) return pass(passed, 0);  // it is asked for again, and begins with its first byte
     size_t skipped = 0;
     Step s = parse_frame(sender, d, rest, frame, skipped);
@@ -167,6 +162,13 @@ Step Http2Parser::parse_frame(Sender sender, Direction& d, std::string_view byte
 Step Http2Parser::invalid(Direction& d, std::string_view reason, size_t consumed, bool is_aligned) {
   d.is_aligned = is_aligned;
   Step s = step(Step::Kind::kInvalid, is_aligned ? consumed : consumed + 1);  // a frame that is none must not be found again
+  s.reason = reason;
+  return s;
+}
+
+Step Http2Parser::opaque(std::string_view reason, size_t consumed) {
+  is_opaque_ = true;
+  Step s = step(Step::Kind::kOpaque, consumed);
   s.reason = reason;
   return s;
 }
@@ -252,6 +254,17 @@ Step Http2Parser::take_data(Sender sender, Direction& d, std::string_view bytes,
   return pass(head, rest);
 }
 
+// Only now that all of it is there: while it was coming, it was looked at with every piece.
+std::string_view Http2Parser::join(std::string_view fragment, std::string_view continuations) {
+  block_.assign(fragment);
+  while (!continuations.empty()) {
+    const size_t length = read_frame_header(continuations).length;
+    block_.append(continuations.substr(kFrameHeaderLength, length));
+    continuations.remove_prefix(kFrameHeaderLength + length);
+  }
+  return block_;
+}
+
 Http2Parser::Block Http2Parser::read_block(std::string_view bytes, const FrameHeader& first, const Direction& d) {
   Block block;
   FrameHeader frame = first;
@@ -263,8 +276,8 @@ Http2Parser::Block Http2Parser::read_block(std::string_view bytes, const FrameHe
       return block;
     }
     if (bytes.size() < end) return block;
-    std::string_view part = bytes.substr(block.length + kFrameHeaderLength, frame.length);
     if (frames == 0) {
+      std::string_view part = bytes.substr(kFrameHeaderLength, frame.length);
       size_t padding = 0;
       if (frame.has(kPadded)) {
         padding = part.empty() ? 1 : static_cast<uint8_t>(part.front());
@@ -280,18 +293,12 @@ Http2Parser::Block Http2Parser::read_block(std::string_view bytes, const FrameHe
         block.reason = "bad_promised_stream";
         return block;
       }
-      part = part.substr(fixed, part.size() - fixed - padding);
+      block.fragment = part.substr(fixed, part.size() - fixed - padding);
     }
     block.length = end;
-    if (frame.has(kEndHeaders) && frames == 0) {
-      block.fragment = part;
-      block.is_whole = true;
-      return block;
-    }
-    if (frames == 0) block_.clear();
-    block_.append(part);
     if (frame.has(kEndHeaders)) {
-      block.fragment = block_;
+      if (frames > 0)
+        block.fragment = join(block.fragment, bytes.substr(kFrameHeaderLength + first.length, end - kFrameHeaderLength - first.length));
       block.is_whole = true;
       return block;
     }
@@ -325,8 +332,9 @@ Step Http2Parser::take_block(Sender sender, Direction& d, std::string_view bytes
     return step(Step::Kind::kAwaitPeer, 0);
   }
   fields_.clear();
-  if (const std::string_view reason = d.hpack.decode(block.fragment, fields_); !reason.empty())
-    return invalid(d, reason, block.length, true);
+  const std::string_view reason = d.hpack.decode(block.fragment, fields_);
+  if (block_.capacity() > kSpareBytesMax) std::string().swap(block_);
+  if (!reason.empty()) return invalid(d, reason, block.length, true);
   const Step nothing = pass(block.length, 0);
   if (is_promise) return nothing;
   const uint32_t id = frame.stream_id;
@@ -373,7 +381,8 @@ Step Http2Parser::take_request(Direction& d, uint32_t id, const Block& block) {
 }
 
 Step Http2Parser::take_response(Direction& d, uint32_t id, Stream& stream, const Block& block) {
-  const http::HeadParts parts = fields_.parts();
+  http::HeadParts parts = fields_.parts();
+  parts.fields = {};  // those are a request's
   if (is_interim(parts.status) && !block.ends_stream) return pass(block.length, 0);
   if (!fields_.has_status()) {  // trailers, or nobody knows: the head itself has passed unseen
     if (!block.ends_stream) return pass(block.length, 0);

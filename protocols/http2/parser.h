@@ -27,7 +27,8 @@ class Http2Parser final : public Parser {
   static constexpr size_t kStreamsMax = 16384;         // under way; more of them are counted, and give no spans
   static constexpr size_t kBlockBytesMax = 96 * 1024;  // of a header block with its frames
   static constexpr size_t kBlockFramesMax = 256;
-  static constexpr unsigned kGoawaysMax = 32;  // that are looked at
+  static constexpr size_t kSpareBytesMax = 4096;  // that are kept for the next block
+  static constexpr unsigned kGoawaysMax = 32;     // that are looked at
 
   enum class Begin : uint8_t {
     kStart,     // with the client's preface: prior knowledge
@@ -81,6 +82,7 @@ class Http2Parser final : public Parser {
   Direction& direction(Sender sender) { return directions_[static_cast<size_t>(sender)]; }
   Step parse_frames(Sender sender, Direction& d, std::string_view bytes);
   Step parse_frame(Sender sender, Direction& d, std::string_view bytes, const FrameHeader& frame, size_t& passed);
+  std::string_view join(std::string_view fragment, std::string_view continuations);
   Block read_block(std::string_view bytes, const FrameHeader& first, const Direction& d);
   Step take_block(Sender sender, Direction& d, std::string_view bytes, const FrameHeader& frame);
   Step take_request(Direction& d, uint32_t id, const Block& block);
@@ -94,6 +96,7 @@ class Http2Parser final : public Parser {
   Step end_stream(Sender sender, uint32_t id, size_t consumed);
   Step abort(uint32_t id, std::string_view reason, bool by_client, size_t consumed);
   Step invalid(Direction& d, std::string_view reason, size_t consumed, bool is_aligned);
+  Step opaque(std::string_view reason, size_t consumed);
   bool opens_later(Sender sender, uint32_t id) const;
   HeadPointer head_of(HeadPointer& known, const http::HeadParts& parts);
   size_t hunt(Direction& d, std::string_view bytes);
