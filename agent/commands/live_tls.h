@@ -39,6 +39,7 @@ class LiveTls {
 
  private:
   void attach(uint32_t process_id, const std::string& program, const std::vector<tls::MappedFile>& files);
+  void refused(uint32_t process_id, const std::string& why);
   std::string program_of(uint32_t process_id) const;
 
   const Messages& messages_;
@@ -49,6 +50,7 @@ class LiveTls {
     std::unordered_set<std::string> keys;  // of files
     uint64_t since_ns = 0;                 // when the latest was attached to
     uint32_t kinds = 0;                    // enum clew_process_tls
+    uint32_t shared = 0;                   // clew_process.tls_shared
   };
   void tell(uint32_t process_id, const Attached& attached, uint32_t kinds = 0);
   std::unordered_map<uint32_t, Attached> attached_;  // by process
@@ -57,6 +59,7 @@ class LiveTls {
     std::chrono::milliseconds interval;
   };
   std::unordered_map<uint32_t, Due> due_;
+  bool was_refused_ = false;
 };
 
 }  // namespace clew::commands
