@@ -189,7 +189,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       tls_.look(id, true);
       table_.resource_of(id, change.comm, change.time_ns);
       break;
-    case ProcessChange::Kind::kTls: tls_.look(id); break;
+    case ProcessChange::Kind::kTls: tls_.speaks_tls(id); break;
     case ProcessChange::Kind::kCgroup:
       if (source_ != nullptr) decide(id, selected_.contains(id));
       break;

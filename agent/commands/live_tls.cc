@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "agent/tls/go_probes.h"
 #include "agent/tls/needed_files.h"
@@ -29,6 +30,14 @@ void LiveTls::look(uint32_t process_id, bool again) {
   if (source_ == nullptr) return;
   if (again) due_[process_id] = {.at = steady_clock::now() + kFirstLook, .interval = kFirstLook};
   attach(process_id, program_of(process_id), tls::mapped_files(proc_, process_id, files_));
+}
+
+void LiveTls::speaks_tls(uint32_t process_id) {
+  look(process_id);
+  Attached& attached = attached_[process_id];
+  if (source_ == nullptr || attached.since_ns != 0 || std::exchange(attached.is_said, true)) return;
+  messages_.info(fmt::format("process {} has TLS by a library that clew does not see into: what it encrypts gives no spans; why: clew explain {}",
+                             process_id, process_id));
 }
 
 void LiveTls::expect(uint32_t process_id, const std::string& program) {

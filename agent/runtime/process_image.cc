@@ -20,6 +20,7 @@ namespace clew::runtime {
 namespace {
 
 constexpr size_t kMaxMapsBytes = size_t{16} << 20;
+constexpr size_t kMaxSymbolBytes = size_t{128} << 20;
 constexpr uint16_t kMaxSegments = 128;
 
 struct FileDescriptor {
@@ -124,11 +125,12 @@ base::Result<std::vector<std::optional<Symbol>>> find_symbols(const Module& modu
   std::vector<std::optional<Symbol>> result(names.size());
   file.for_each_section([&](const discovery::ElfFile::Section& section) {
     if (section.header.sh_type != SHT_DYNSYM && section.header.sh_type != SHT_SYMTAB) return;
-    Elf_Data* data = ::elf_getdata(section.handle, nullptr);
-    if (data == nullptr || section.header.sh_entsize == 0) return;
+    Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file.data(section, kMaxSymbolBytes);
+    if (data == nullptr) return;
     GElf_Sym symbol;
     for (size_t i = 0; i < section.header.sh_size / section.header.sh_entsize; ++i) {
-      if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr || symbol.st_shndx == SHN_UNDEF) continue;
+      if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) break;
+      if (symbol.st_shndx == SHN_UNDEF) continue;
       const auto name = std::ranges::find(names, file.text(section, symbol.st_name));
       if (name == names.end()) continue;
       Symbol found{.address = bias + symbol.st_value};

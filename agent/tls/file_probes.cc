@@ -39,8 +39,7 @@ std::vector<uint8_t> code_at(const ElfFile& file, uint64_t address, uint64_t siz
 }
 
 void add_symbols(const ElfFile& file, const ElfFile::Section& section, std::vector<Found>& found) {
-  if (section.header.sh_entsize == 0 || section.header.sh_size > kSymbolBytesMax) return;
-  Elf_Data* const data = ::elf_getdata(section.handle, nullptr);
+  Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file.data(section, kSymbolBytesMax);
   if (data == nullptr) return;
   const size_t count = section.header.sh_size / section.header.sh_entsize;
   GElf_Sym symbol;
@@ -54,12 +53,15 @@ void add_symbols(const ElfFile& file, const ElfFile::Section& section, std::vect
   }
 }
 
-std::vector<Found> find_functions(const ElfFile& file) {
+std::vector<Found> find_functions(const ElfFile& file, FileProbes& result) {
   std::vector<Found> found;
   for (const uint32_t type : {SHT_DYNSYM, SHT_SYMTAB}) {
     if (!found.empty()) break;
     file.for_each_section([&](const ElfFile::Section& section) {
       if (section.header.sh_type == type) add_symbols(file, section, found);
+      if (section.header.sh_type == type && section.header.sh_size > kSymbolBytesMax)
+        result.description.push_back(fmt::format("its table of symbols has {} MiB, more than {}, and is not read",
+                                                 section.header.sh_size >> 20, kSymbolBytesMax >> 20));
     });
   }
   return found;
@@ -136,7 +138,7 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
   CLEW_TRY(const ElfFile file, ElfFile::open(path));
   FileProbes result;
   if (file.header().e_machine != EM_X86_64 || (file.header().e_type != ET_DYN && file.header().e_type != ET_EXEC)) return result;
-  const std::vector<Found> found = find_functions(file);
+  const std::vector<Found> found = find_functions(file, result);
   Planner planner(file, result);
   plan_pair(file, planner, found, "SSL_read", "SSL_read_ex");
   plan_pair(file, planner, found, "SSL_write", "SSL_write_ex");
@@ -170,7 +172,7 @@ FileCache::Entry FileCache::look(const std::string& path) {
     return entry;
   }
   auto probes = find_file_probes(path);
-  if (!probes) probes = FileProbes();  // most are data that is mapped; `clew explain` reads those that are called like a TLS library again
+  if (!probes) probes = FileProbes{.probes = {}, .description = {}, .damage = probes.error().message};  // most are data that is mapped
   if (files_.size() >= kFilesMax) files_.clear();
   entry.probes = files_[entry.key] = std::make_shared<const FileProbes>(std::move(*probes));
   return entry;

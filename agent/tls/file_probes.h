@@ -23,6 +23,7 @@ struct Probe {
 struct FileProbes {
   std::vector<Probe> probes;             // none: no TLS library, or none that is understood
   std::vector<std::string> description;  // for `clew explain`, a line each: "openssl: SSL_read by a probe at +0x10, 0.5 µs"
+  std::string damage;                    // why the file cannot be read
 };
 
 /// Reads symbols (at most 64 MiB) and the code of the functions. An Error says what is wrong with the file.
@@ -37,7 +38,7 @@ class FileCache {
     std::string key;  // device, inode and time of change
     std::shared_ptr<const FileProbes> probes;
   };
-  /// A file that cannot be read has no probes.
+  /// A file that cannot be read has no probes, but a reason.
   Entry look(const std::string& path);
   /// What a program needs, once it was found out: paths below the root of whoever runs it.
   std::unordered_map<std::string, std::vector<std::string>>& needs() { return needs_; }

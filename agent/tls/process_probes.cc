@@ -22,6 +22,11 @@ bool is_other(std::string_view path) {
   return path.starts_with("/dev/") || std::ranges::any_of(kOthers, [name](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+// Data that is mapped is no ELF file either.
+bool is_damaged(std::string_view path, const FileProbes& probes) {
+  return !probes.damage.empty() && path.substr(path.rfind('/') + 1).find(".so") != std::string_view::npos;
+}
+
 }  // namespace
 
 std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
@@ -31,7 +36,8 @@ std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t pro
   for (const runtime::Module& module : image->modules()) {
     if (is_other(module.path)) continue;
     FileCache::Entry entry = cache.look(module.file);
-    if (entry.probes == nullptr || (entry.probes->probes.empty() && entry.probes->description.empty())) continue;
+    if (entry.probes == nullptr || (entry.probes->probes.empty() && entry.probes->description.empty() && !is_damaged(module.path, *entry.probes)))
+      continue;
     files.push_back({.path = module.path, .file = module.file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
   }
   return files;

@@ -6,7 +6,7 @@ from harness.case import case, check, need
 from harness.certificate import Certificate
 from harness.env import CLEW, built
 from harness.load import load
-from harness.process import run
+from harness.process import Process, free_port, run
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from servers import nginx, rust_tls
@@ -48,5 +48,12 @@ def rustls(ctx):
     load(ctx, server.port, 40, concurrency=4, **server.load)
     result = clew.stop()
     check(not result.spans, f"{len(result.spans)} spans: {result.spans[:1]}")
-    text = run(ctx, [CLEW, "explain", server.pid]).stdout
-    check(any("rustls" in line and "no spans" in line for line in text.splitlines()), f"explain does not say it: {text}")
+    check(f"process {server.pid} has TLS by a library" in result.stderr, f"nothing is said of it: {result.stderr[-500:]}")
+    stripped = ctx.work / "stripped"
+    run(ctx, ["strip", "-o", stripped, built("rust_tls")])
+    port = free_port()
+    process = Process(ctx, "stripped", [stripped, "server", "rustls", port, *certificate.files])
+    process.wait_port(port)
+    for pid in (server.pid, process.pid):
+        text = run(ctx, [CLEW, "explain", pid]).stdout
+        check(any("rustls" in line and "no spans" in line for line in text.splitlines()), f"explain does not say it: {text}")
