@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS of Rust programs: native-tls is OpenSSL, and seen; rustls is not, and `explain` says so."""
+"""TLS of Rust programs: native-tls is OpenSSL, and seen; rustls is not, and `explain` says so. What nobody sees into is said while it is traced."""
 from cases.tls import below_clients, over_tls
 from harness import truth
 from harness.case import case, check, need
 from harness.certificate import Certificate
+from harness.conversation import Peer, recv, send
 from harness.env import CLEW, built
 from harness.load import load
 from harness.process import Process, free_port, run
@@ -48,7 +49,6 @@ def rustls(ctx):
     load(ctx, server.port, 40, concurrency=4, **server.load)
     result = clew.stop()
     check(not result.spans, f"{len(result.spans)} spans: {result.spans[:1]}")
-    check(f"process {server.pid} has TLS by a library" in result.stderr, f"nothing is said of it: {result.stderr[-500:]}")
     stripped = ctx.work / "stripped"
     run(ctx, ["strip", "-o", stripped, built("rust_tls")])
     port = free_port()
@@ -57,3 +57,22 @@ def rustls(ctx):
     for pid in (server.pid, process.pid):
         text = run(ctx, [CLEW, "explain", pid]).stdout
         check(any("rustls" in line and "no spans" in line for line in text.splitlines()), f"explain does not say it: {text}")
+
+
+@case("tls/unseen-library/said", matrix=True)
+def unseen(ctx):
+    """The first bytes of a connection are TLS, and no library is there: said once for each process, whatever the number of connections."""
+    hello = "\x16\x03\x01\x00\x40" + "h" * 64
+    s = Peer(ctx, "server", "127.0.0.1", [[recv(size=len(hello)), send("\x15\x03\x01\x00\x02\x02\x28")]] * 2)
+    c = Peer(ctx, "client", "127.0.0.1", [[send(hello), recv(size=7)]] * 2)
+    clew = Clew(ctx, "--pid", s.pid, "--pid", c.pid).ready()
+    s.go()
+    c.go(s.port)
+    for peer in (c, s):
+        check(not peer.done()["failures"], "the conversation itself failed")
+        peer.leave()
+    result = clew.stop()
+    check(not result.spans, f"spans of what cannot be seen: {result.spans[:1]}")
+    for pid in (s.pid, c.pid):
+        said = result.stderr.count(f"process {pid} has TLS by a library")
+        check(said == 1, f"said {said} times of {pid}: {result.stderr[-500:]}")
