@@ -65,7 +65,7 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
   bool added = false;
   for (const tls::MappedFile& file : files) {
     Attached& attached = attached_[process_id];
-    if (!attached.keys.insert(file.key).second) continue;
+    if (!attached.keys.insert(file.file.key()).second) continue;
     std::vector<capture::TlsProbe> probes;
     for (const tls::Probe& probe : file.probes->probes)
       if (by_bio || !probe.by_bio)
@@ -74,7 +74,7 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
                           .at_return = probe.at_return,
                           .cookie = probe.cookie | (by_bio ? uint64_t{CLEW_TLS_BY_BIO} : 0)});
     if (probes.empty()) continue;
-    const auto shared = source_->attach_tls_probes(process_id, file.file, file.key, probes);
+    const auto shared = source_->attach_tls_probes(process_id, file.file.path(), file.file.key(), probes);
     if (!shared) return refused(process_id, shared.error().message);
     added = true;
     attached.shared |= *shared;

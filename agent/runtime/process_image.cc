@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,7 +44,11 @@ std::vector<Elf64_Phdr> loaded_segments(const std::string& file) {
   segments.resize(header.e_phnum);
   const auto bytes = static_cast<ssize_t>(segments.size() * sizeof(Elf64_Phdr));
   if (::pread(fd.value, segments.data(), static_cast<size_t>(bytes), static_cast<off_t>(header.e_phoff)) != bytes) segments.clear();
-  std::erase_if(segments, [](const Elf64_Phdr& segment) { return segment.p_type != PT_LOAD; });
+  struct stat status{};
+  const uint64_t size = ::fstat(fd.value, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
+  std::erase_if(segments, [size](const Elf64_Phdr& segment) {
+    return segment.p_type != PT_LOAD || segment.p_offset > size || segment.p_filesz > size - segment.p_offset;
+  });
   return segments;
 }
 

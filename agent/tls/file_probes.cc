@@ -2,7 +2,6 @@
 #include "agent/tls/file_probes.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
@@ -157,24 +156,20 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
   return result;
 }
 
-std::string FileCache::key_of(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  return fmt::format("{}:{}:{}.{}", status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
-}
-
 FileCache::Entry FileCache::look(const std::string& path) {
-  Entry entry;
-  entry.key = key_of(path);
-  if (entry.key.empty()) return {};
-  if (const auto known = files_.find(entry.key); known != files_.end()) {
+  Entry entry{.file = OpenFile(path), .probes = nullptr};
+  if (!entry.file.is_open()) return entry;
+  const std::string& key = entry.file.key();
+  if (const auto known = files_.find(key); known != files_.end()) {
     entry.probes = known->second;
     return entry;
   }
-  auto probes = find_file_probes(path);
+  auto probes = find_file_probes(entry.file.path());
   if (!probes) probes = FileProbes{.probes = {}, .description = {}, .damage = probes.error().message};  // most are data that is mapped
+  // What was written to meanwhile is looked at once more when its time of change has been seen to be another.
+  if (OpenFile(entry.file.path()).key() != key) return entry;
   if (files_.size() >= kFilesMax) files_.clear();
-  entry.probes = files_[entry.key] = std::make_shared<const FileProbes>(std::move(*probes));
+  entry.probes = files_[key] = std::make_shared<const FileProbes>(std::move(*probes));
   return entry;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/tls/open_file.h"
 
 namespace clew::tls {
 
@@ -33,10 +34,9 @@ base::Result<FileProbes> find_file_probes(const std::string& path);
 class FileCache {
  public:
   static constexpr size_t kFilesMax = 4096;
-  static std::string key_of(const std::string& path);  // empty: not a file
   struct Entry {
-    std::string key;  // device, inode and time of change
-    std::shared_ptr<const FileProbes> probes;
+    OpenFile file;
+    std::shared_ptr<const FileProbes> probes;  // nullptr: no file, or one that is being written
   };
   /// A file that cannot be read has no probes, but a reason.
   Entry look(const std::string& path);
