@@ -122,12 +122,13 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   getrandom(&skeleton->rodata->unix_secret, sizeof skeleton->rodata->unix_secret, 0);  // zero will do
   skeleton->rodata->watch_exec = settings.watch_exec;
   skeleton->rodata->watch_cgroup = settings.watch_cgroup;
-  const bool many_at_once = attaches_many_at_once();
-  source->tls_probes_.use(skeleton->obj, many_at_once);
-  if (many_at_once)
-    for (bpf_program* program : {skeleton->progs.uprobe__tls_call, skeleton->progs.uretprobe__tls_call, skeleton->progs.uprobe__tls_free,
-                                 skeleton->progs.uprobe__tls_bio_write, skeleton->progs.uprobe__go_tls})
-      bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
+  source->many_at_once_ = attaches_many_at_once();
+  source->tls_probes_.use(skeleton->obj, source->many_at_once_);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    const bool is_probe = bpf_program__type(program) == BPF_PROG_TYPE_KPROBE;
+    if (is_probe && source->many_at_once_) bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
+  }
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
   if (settings.inject && !socket_tracepoints)
     return base::fail("injection needs the kernel's socket tracepoints (Linux 6.3 and later), which are not there");
@@ -225,7 +226,9 @@ base::Result<void> KernelSource::attach_probe(uint32_t process_id, const std::st
                                               bool at_return) {
   bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, program.c_str());
   if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", program));
-  return probes_.attach(found, process_id, file, offset, at_return);
+  // One of many, too: the kernel lets several of those go at a time, and the others one by one, 100 ms each.
+  return many_at_once_ ? probes_.attach_all(found, process_id, file, {offset}, {0}, at_return)
+                       : probes_.attach(found, process_id, file, offset, at_return);
 }
 
 base::Result<uint32_t> KernelSource::attach_tls_probes(uint32_t process_id, const std::string& file, const std::string& key,

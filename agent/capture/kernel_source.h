@@ -109,6 +109,7 @@ class KernelSource {
   std::vector<bpf_link*> links_;
   ProcessProbes probes_;
   TlsProbes tls_probes_;
+  bool many_at_once_ = false;  // probes of one file
   std::optional<InjectionSettings> injection_settings_;
   Injection injection_;
   Backend backend_ = Backend::kSocketTracepoints;

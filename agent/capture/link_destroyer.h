@@ -12,7 +12,7 @@ namespace clew::capture {
 /// Not thread-safe itself; has threads of its own, at most kThreads at a time.
 class LinkDestroyer {
  public:
-  static constexpr size_t kThreads = 8;  // their waits overlap
+  static constexpr size_t kThreads = 8;  // they do nothing but wait, together
 
   LinkDestroyer() = default;
   LinkDestroyer(const LinkDestroyer&) = delete;
