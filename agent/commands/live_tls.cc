@@ -36,8 +36,9 @@ void LiveTls::speaks_tls(uint32_t process_id) {
   look(process_id);
   Attached& attached = attached_[process_id];
   if (source_ == nullptr || attached.since_ns != 0 || std::exchange(attached.is_said, true)) return;
-  messages_.info(fmt::format("process {} has TLS by a library that clew does not see into: what it encrypts gives no spans; why: clew explain {}",
-                             process_id, process_id));
+  messages_.info(
+      fmt::format("process {} has TLS by a library that clew does not see into: what it encrypts gives no spans; why: clew explain {}",
+                  process_id, process_id));
 }
 
 void LiveTls::expect(uint32_t process_id, const std::string& program) {
@@ -75,7 +76,10 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
                           .cookie = probe.cookie | (by_bio ? uint64_t{CLEW_TLS_BY_BIO} : 0)});
     if (probes.empty()) continue;
     const auto shared = source_->attach_tls_probes(process_id, file.file.path(), file.file.key(), probes);
-    if (!shared) return refused(process_id, shared.error().message);
+    if (!shared) {
+      refused(process_id, shared.error().message);
+      continue;
+    }
     added = true;
     attached.shared |= *shared;
     for (const auto& probe : probes)

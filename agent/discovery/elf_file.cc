@@ -85,7 +85,8 @@ void ElfFile::for_each_section(const std::function<void(const Section&)>& visit)
   for (Elf_Scn* handle = ::elf_nextscn(elf_, nullptr); handle != nullptr; handle = ::elf_nextscn(elf_, handle)) {
     Section section{.name = {}, .header = {}, .handle = handle};
     if (::gelf_getshdr(handle, &section.header) == nullptr) continue;
-    if (const char* name = named ? ::elf_strptr(elf_, names, section.header.sh_name) : nullptr) section.name = {name, ::strnlen(name, kTextMax)};
+    if (const char* name = named ? ::elf_strptr(elf_, names, section.header.sh_name) : nullptr)
+      section.name = {name, ::strnlen(name, kTextMax)};
     visit(section);
   }
 }

@@ -66,8 +66,8 @@ TEST_F(Liar, MoreSectionsThanTheHeaderHasRoomFor) {
 
 TEST_F(Liar, ManySectionsOfTheSameBytes) {
   header_.e_shnum = 60000;
-  std::vector<Elf64_Shdr> sections(header_.e_shnum,
-                                   Elf64_Shdr{.sh_type = SHT_SYMTAB, .sh_offset = 4 << 20, .sh_size = 32 << 20, .sh_entsize = sizeof(Elf64_Sym)});
+  std::vector<Elf64_Shdr> sections(
+      header_.e_shnum, Elf64_Shdr{.sh_type = SHT_SYMTAB, .sh_offset = 4 << 20, .sh_size = 32 << 20, .sh_entsize = sizeof(Elf64_Sym)});
   sections[0] = {};
   write(sections);
   const long before = memory_kib();

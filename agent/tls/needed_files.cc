@@ -21,8 +21,8 @@ namespace {
 using discovery::ElfFile;
 
 constexpr size_t kEntriesMax = 512;
-constexpr size_t kFoldersMax = 32;       // of a file
-constexpr size_t kLooksMax = 16384;      // for files, in all
+constexpr size_t kFoldersMax = 32;   // of a file
+constexpr size_t kLooksMax = 16384;  // for files, in all
 constexpr size_t kDynamicBytesMax = size_t{1} << 20;
 constexpr size_t kScriptsMax = 3;  // a script for a script
 constexpr std::array<std::string_view, 8> kFolders = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",

@@ -36,7 +36,8 @@ std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t pro
   for (const runtime::Module& module : image->modules()) {
     if (is_other(module.path)) continue;
     FileCache::Entry entry = cache.look(module.file);
-    if (entry.probes == nullptr || (entry.probes->probes.empty() && entry.probes->description.empty() && !is_damaged(module.path, *entry.probes)))
+    if (entry.probes == nullptr ||
+        (entry.probes->probes.empty() && entry.probes->description.empty() && !is_damaged(module.path, *entry.probes)))
       continue;
     files.push_back({.path = module.path, .file = std::move(entry.file), .probes = std::move(entry.probes)});
   }

@@ -20,6 +20,11 @@ for name, start in (("nginx", nginx.start), ("node", node.start), ("go", go_http
         lambda ctx, start=start: killed_at(ctx, lambda c: start(c, tls=Certificate(c)), concurrency=16))
 
 
+def probes_of(pid: int) -> set[int]:
+    """Before Linux 6.10 they are events of perf."""
+    return links_of(pid, "uprobe") | links_of(pid, "perf")
+
+
 def application_killed(ctx, start):
     """SIGKILL of the program: what was answered has its span, its probes go, and the next on that port is seen."""
     need(tool("bpftool"), "bpftool is not installed")
@@ -28,16 +33,16 @@ def application_killed(ctx, start):
     clew = Clew(ctx, "--port", first.port).ready()
     background = Background(ctx, first.port, seconds=2 * SLOW, concurrency=8, **first.load)
     time.sleep(seconds(0.8))
-    probes = links_of(clew.pid, "uprobe")
+    probes = probes_of(clew.pid)
     for pid in first.process.tree():
         os.kill(pid, signal.SIGKILL)
     first.process.popen.wait(10)
     answered = [r for r in background.result() if not r.error]
     check(len(answered) > 20 and probes, f"{len(answered)} answered, {len(probes)} probes")
     end = time.monotonic() + seconds(5)
-    while links_of(clew.pid, "uprobe") & probes and time.monotonic() < end:
+    while probes_of(clew.pid) & probes and time.monotonic() < end:
         time.sleep(0.1)
-    rest = links_of(clew.pid, "uprobe") & probes
+    rest = probes_of(clew.pid) & probes
     check(not rest, f"{len(rest)} of {len(probes)} probes outlived their process")
     again = start(ctx, certificate, first.port)
     time.sleep(seconds(0.5))
