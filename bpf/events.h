@@ -325,12 +325,15 @@ struct clew_process {
 	clew_u32 tls;	       /* enum clew_process_tls */
 	clew_u64 tls_told_ns;  /* … and when */
 	clew_u64 tls_since_ns; /* its TLS libraries have probes since then, 0: they have none */
+	clew_u32 tls_shared;   /* bit n: the probes count that the file of that number has for all processes */
+	clew_u32 padding;
 };
 
 /* Of the probes that tls_since_ns tells of. */
 enum clew_process_tls {
 	CLEW_TLS_GO = 1,      /* they are in Go's crypto/tls */
 	CLEW_TLS_AWAITED = 2, /* they are those of the program that it is about to execute */
+	CLEW_TLS_MOVES = 4,   /* it moves the encrypted bytes itself: CLEW_TLS_BY_BIO where the cookie does not say */
 };
 
 /* What a probe's cookie says of a TLS library's function. */
@@ -342,6 +345,8 @@ enum clew_tls_flag {
 	CLEW_TLS_NO_DATA = 16,	 /* a handshake: moves no plaintext, but shows which socket is the session's */
 	CLEW_TLS_BY_BIO = 32,	 /* the program moves the encrypted bytes by BIO_write, which has a probe */
 };
+/* Above these the number of the file whose probes are for all processes: clew_process.tls_shared. 0: they are of one process. */
+#define CLEW_TLS_FILE_SHIFT 8
 
 /* Keys of the maps of executables that select a process at its exec. */
 struct clew_executable {

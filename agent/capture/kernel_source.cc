@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -125,10 +126,12 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   skeleton->rodata->watch_exec = settings.watch_exec;
   skeleton->rodata->watch_cgroup = settings.watch_cgroup;
   source->many_at_once_ = attaches_many_at_once();
-  if (source->many_at_once_)
-    for (bpf_program* program : {skeleton->progs.uprobe__tls_call, skeleton->progs.uretprobe__tls_call, skeleton->progs.uprobe__tls_free,
-                                 skeleton->progs.uprobe__tls_bio_write, skeleton->progs.uprobe__go_tls})
-      bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
+  source->tls_probes_.use(skeleton->obj, source->many_at_once_);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    const bool is_probe = bpf_program__type(program) == BPF_PROG_TYPE_KPROBE;
+    if (is_probe && source->many_at_once_) bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
+  }
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
   if (settings.inject && !socket_tracepoints)
     return base::fail("injection needs the kernel's socket tracepoints (Linux 6.3 and later), which are not there");
@@ -226,39 +229,27 @@ base::Result<void> KernelSource::attach_probe(uint32_t process_id, const std::st
                                               bool at_return) {
   bpf_program* const found = bpf_object__find_program_by_name(skeleton_->obj, program.c_str());
   if (found == nullptr) return base::fail(fmt::format("there is no BPF program {}", program));
-  return probes_.attach(found, process_id, file, offset, at_return);
+  // One of many, too: the kernel lets several of those go at a time, and the others one by one, 100 ms each.
+  return many_at_once_ ? probes_.attach_all(found, process_id, file, {offset}, {0}, at_return)
+                       : probes_.attach(found, process_id, file, offset, at_return);
 }
 
-base::Result<void> KernelSource::attach_tls_probes(uint32_t process_id, const std::string& file, std::span<const TlsProbe> probes) {
+base::Result<uint32_t> KernelSource::attach_tls_probes(uint32_t process_id, const std::string& file, const std::string& key,
+                                                       std::span<const TlsProbe> probes) {
   skeleton_->bss->tls_probed = 1;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, skeleton_->obj) {
-    std::vector<uint64_t> offsets;
-    std::vector<uint64_t> cookies;
-    bool at_return = false;
-    for (const TlsProbe& probe : probes) {
-      if (std::strcmp(probe.program, bpf_program__name(program)) != 0) continue;
-      offsets.push_back(probe.offset);
-      cookies.push_back(probe.cookie);
-      at_return = probe.at_return;
-    }
-    if (offsets.empty()) continue;
-    if (many_at_once_) {
-      if (auto done = tls_probes_.attach_all(program, process_id, file, offsets, cookies, at_return); !done) return done;
-      continue;
-    }
-    for (size_t i = 0; i < offsets.size(); ++i)
-      if (auto done = tls_probes_.attach(program, process_id, file, offsets[i], at_return, cookies[i]); !done) return done;
-  }
-  return {};
+  const auto number = tls_probes_.attach(process_id, file, key, probes);
+  if (number) return *number == 0 ? 0 : 1U << *number;
+  if (kill(static_cast<pid_t>(process_id), 0) == 0) counters_.lost("capture", "tls_probes_refused").add(1);
+  return std::unexpected(number.error());
 }
 
-base::Result<void> KernelSource::set_tls(uint32_t process_id, uint64_t since_ns, uint32_t kinds) {
+base::Result<void> KernelSource::set_tls(uint32_t process_id, uint64_t since_ns, uint32_t kinds, uint32_t shared) {
   clew_process process{};
   const int processes = bpf_map__fd(skeleton_->maps.processes);
   if (bpf_map_lookup_elem(processes, &process_id, &process) != 0) return {};  // it has ended
   process.tls_since_ns = since_ns;
   process.tls = kinds;
+  process.tls_shared = shared;
   if (bpf_map_update_elem(processes, &process_id, &process, BPF_EXIST) != 0)
     return base::fail(fmt::format("cannot follow the TLS of process {}: {}", process_id, std::strerror(errno)));
   __atomic_fetch_add(&skeleton_->bss->selection_epoch, 1, __ATOMIC_SEQ_CST);

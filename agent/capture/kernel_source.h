@@ -17,6 +17,7 @@
 #include "agent/base/result.h"
 #include "agent/capture/injection.h"
 #include "agent/capture/process_probes.h"
+#include "agent/capture/tls_probes.h"
 
 struct clew_bpf;
 struct ring_buffer;
@@ -74,17 +75,13 @@ class KernelSource {
   void release(uint64_t connection) { injection_.release(connection); }
   const Injection& injection() const { return injection_; }
 
-  struct TlsProbe {
-    const char* program;
-    uint64_t offset;
-    bool at_return;
-    uint64_t cookie;
-  };
-  /// Runs the kernel side's programs at those places of a TLS library. Before set_tls, which makes them count.
-  base::Result<void> attach_tls_probes(uint32_t process_id, const std::string& file, std::span<const TlsProbe> probes);
+  /// Runs the kernel side's programs at those places of a TLS library. Before set_tls, which makes them count. Returns what set_tls is to
+  /// be told of it: a bit of clew_process.tls_shared, or 0. Where probes cannot be set in a process that lives, that is counted.
+  base::Result<uint32_t> attach_tls_probes(uint32_t process_id, const std::string& file, const std::string& key,
+                                           std::span<const TlsProbe> probes);
   /// The plaintext of connections that the process has begun since then (CLOCK_MONOTONIC) is seen from their start. `kinds`: enum
   /// clew_process_tls.
-  base::Result<void> set_tls(uint32_t process_id, uint64_t since_ns, uint32_t kinds);
+  base::Result<void> set_tls(uint32_t process_id, uint64_t since_ns, uint32_t kinds, uint32_t shared);
   void forget_tls_probes(uint32_t process_id) { tls_probes_.detach(process_id); }
   /// The process has ended, or executes another program.
   void forget_probes(uint32_t process_id) { probes_.detach(process_id); }
@@ -112,7 +109,7 @@ class KernelSource {
   ring_buffer* ring_ = nullptr;
   std::vector<bpf_link*> links_;
   ProcessProbes probes_;
-  ProcessProbes tls_probes_;
+  TlsProbes tls_probes_;
   bool many_at_once_ = false;  // probes of one file
   std::optional<InjectionSettings> injection_settings_;
   Injection injection_;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -45,21 +44,16 @@ base::Result<void> ProcessProbes::keep(bpf_link* link, uint32_t process_id) {
 void ProcessProbes::detach(uint32_t process_id) {
   const auto found = links_.find(process_id);
   if (found == links_.end()) return;
-  old_.insert(old_.end(), found->second.begin(), found->second.end());
+  destroyer_.destroy(std::move(found->second));
   links_.erase(found);
-  if (destroying_.valid() && destroying_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
-  destroying_ = std::async(std::launch::async, [links = std::exchange(old_, {})] {
-    for (bpf_link* const link : links) bpf_link__destroy(link);
-  });
 }
 
 void ProcessProbes::clear() {
-  for (bpf_link* const link : old_) bpf_link__destroy(link);
-  old_.clear();
-  for (const auto& [process_id, links] : links_)
-    for (bpf_link* const link : links) bpf_link__destroy(link);
+  std::vector<bpf_link*> all;
+  for (const auto& [process_id, links] : links_) all.insert(all.end(), links.begin(), links.end());
   links_.clear();
-  if (destroying_.valid()) destroying_.wait();
+  destroyer_.destroy(std::move(all));
+  destroyer_.wait();
 }
 
 }  // namespace clew::capture

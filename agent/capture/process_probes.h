@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <future>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/capture/link_destroyer.h"
 
 struct bpf_link;
 struct bpf_program;
@@ -31,7 +31,7 @@ class ProcessProbes {
   /// Many of one program at once, since Linux 6.10; `program` was loaded for that (BPF_TRACE_UPROBE_MULTI).
   base::Result<void> attach_all(bpf_program* program, uint32_t process_id, const std::string& file, const std::vector<uint64_t>& offsets,
                                 const std::vector<uint64_t>& cookies, bool at_return);
-  /// At once for the caller: the kernel waits for all CPUs, tens of milliseconds, in a thread of its own.
+  /// At once for the caller.
   void detach(uint32_t process_id);
   void clear();
 
@@ -39,8 +39,7 @@ class ProcessProbes {
   base::Result<void> keep(bpf_link* link, uint32_t process_id);
 
   std::unordered_map<uint32_t, std::vector<bpf_link*>> links_;
-  std::vector<bpf_link*> old_;    // to be destroyed, when …
-  std::future<void> destroying_;  // … the thread is done with those before
+  LinkDestroyer destroyer_;
 };
 
 }  // namespace clew::capture

@@ -18,6 +18,7 @@
 #include "agent/telemetry/status_client.h"
 #include "agent/telemetry/status_directory.h"
 #include "agent/tls/process_probes.h"
+#include "agent/tls/rustls.h"
 
 namespace clew::commands {
 namespace {
@@ -79,6 +80,7 @@ void explain_tls(const discovery::ProcFs& proc, uint32_t process_id) {
   for (const tls::MappedFile& file : tls::mapped_files(proc, process_id, cache)) {
     line("TLS", file.path);
     for (const std::string& text : file.probes->description) line("", text);
+    if (!file.probes->damage.empty()) line("", fmt::format("{}: what it encrypts gives no spans", file.probes->damage));
     known.push_back(file.path);
   }
   if (const auto libraries = discovery::mapped_libraries(proc, process_id))
@@ -87,8 +89,9 @@ void explain_tls(const discovery::ProcFs& proc, uint32_t process_id) {
         line("TLS", fmt::format("{}: no function in it that clew knows: what it encrypts gives no spans", library.path));
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return;
-  if (std::ranges::find(executable->static_tls, "rustls") != executable->static_tls.end())
-    line("TLS", "rustls, whose functions have no names that stay: what it encrypts gives no spans");
+  if (std::ranges::find(executable->static_tls, "rustls") != executable->static_tls.end() ||
+      (executable->stripped && tls::mentions_rustls(fmt::format("{}/{}/exe", proc.root, process_id))))
+    line("TLS", "rustls, which is compiled into the program, function by function as it came: what it encrypts gives no spans");
   if (executable->runtime == Executable::Runtime::kJvm)
     line("TLS", "Java's own (JSSE) is compiled while it runs: what it encrypts gives no spans");
 }

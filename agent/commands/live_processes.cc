@@ -226,7 +226,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       tls_.look(id, true);
       table_.resource_of(id, change.comm, change.time_ns);
       break;
-    case ProcessChange::Kind::kTls: tls_.look(id); break;
+    case ProcessChange::Kind::kTls: tls_.speaks_tls(id); break;
     case ProcessChange::Kind::kRuntime:
       if (new_program_) new_program_(id);
       break;

@@ -2,11 +2,13 @@
 #include "agent/commands/live_tls.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <time.h>
 
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "agent/tls/go_probes.h"
 #include "agent/tls/needed_files.h"
@@ -28,6 +30,15 @@ void LiveTls::look(uint32_t process_id, bool again) {
   if (source_ == nullptr) return;
   if (again) due_[process_id] = {.at = steady_clock::now() + kFirstLook, .interval = kFirstLook};
   attach(process_id, program_of(process_id), tls::mapped_files(proc_, process_id, files_));
+}
+
+void LiveTls::speaks_tls(uint32_t process_id) {
+  look(process_id);
+  Attached& attached = attached_[process_id];
+  if (source_ == nullptr || attached.since_ns != 0 || std::exchange(attached.is_said, true)) return;
+  messages_.info(
+      fmt::format("process {} has TLS by a library that clew does not see into: what it encrypts gives no spans; why: clew explain {}",
+                  process_id, process_id));
 }
 
 void LiveTls::expect(uint32_t process_id, const std::string& program) {
@@ -54,8 +65,9 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
   const bool by_bio = tls::moves_bytes_itself(program);
   bool added = false;
   for (const tls::MappedFile& file : files) {
-    if (!attached_[process_id].keys.insert(file.key).second) continue;
-    std::vector<capture::KernelSource::TlsProbe> probes;
+    Attached& attached = attached_[process_id];
+    if (!attached.keys.insert(file.file.key()).second) continue;
+    std::vector<capture::TlsProbe> probes;
     for (const tls::Probe& probe : file.probes->probes)
       if (by_bio || !probe.by_bio)
         probes.push_back({.program = probe.program,
@@ -63,13 +75,18 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
                           .at_return = probe.at_return,
                           .cookie = probe.cookie | (by_bio ? uint64_t{CLEW_TLS_BY_BIO} : 0)});
     if (probes.empty()) continue;
-    if (const auto done = source_->attach_tls_probes(process_id, file.file, probes); !done)
-      return messages_.debug(done.error().message);  // it has ended, most likely
+    const auto shared = source_->attach_tls_probes(process_id, file.file.path(), file.file.key(), probes);
+    if (!shared) {
+      refused(process_id, shared.error().message);
+      continue;
+    }
     added = true;
+    attached.shared |= *shared;
     for (const auto& probe : probes)
-      if (probe.program == std::string_view(tls::kGoProgram)) attached_[process_id].kinds |= CLEW_TLS_GO;
+      if (probe.program == std::string_view(tls::kGoProgram)) attached.kinds |= CLEW_TLS_GO;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));
+    if (*shared != 0) messages_.debug(fmt::format("process {}: {}: by the probes that it has for all processes", process_id, file.path));
   }
   if (!added) return;
   // What the connections that are open already have said is not known: the kernel side takes them for joined in the middle.
@@ -77,12 +94,20 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
   clock_gettime(CLOCK_MONOTONIC, &now);
   Attached& attached = attached_[process_id];
   attached.since_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  attached.kinds = (attached.kinds & ~uint32_t{CLEW_TLS_MOVES}) | (by_bio ? CLEW_TLS_MOVES : 0);
   tell(process_id, attached);
+}
+
+// It has ended, most likely. If not, nothing of its TLS is seen: said once, counted each time.
+void LiveTls::refused(uint32_t process_id, const std::string& why) {
+  if (::kill(static_cast<pid_t>(process_id), 0) != 0 || was_refused_) return messages_.debug(why);
+  was_refused_ = true;
+  messages_.warn(fmt::format("{}: what it encrypts gives no spans (of others the same is only counted)", why));
 }
 
 void LiveTls::tell(uint32_t process_id, const Attached& attached, uint32_t kinds) {
   if (attached.since_ns == 0) return;
-  if (const auto done = source_->set_tls(process_id, attached.since_ns, attached.kinds | kinds); !done)
+  if (const auto done = source_->set_tls(process_id, attached.since_ns, attached.kinds | kinds, attached.shared); !done)
     messages_.warn(done.error().message);
 }
 

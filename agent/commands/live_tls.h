@@ -26,6 +26,8 @@ class LiveTls {
   /// Looks at the files that the process has mapped now, and attaches to those that are new. `again`: some more times in the next
   /// seconds, for it has just begun.
   void look(uint32_t process_id, bool again = false);
+  /// The kernel side has seen it begin a connection with a handshake of TLS: looks, and says so once if nothing is found.
+  void speaks_tls(uint32_t process_id);
   /// It is going to execute that program, and has not begun: its libraries are attached to before it can load them.
   void expect(uint32_t process_id, const std::string& program);
   /// It executes another program now: attaches to what that one is about to load.
@@ -39,6 +41,7 @@ class LiveTls {
 
  private:
   void attach(uint32_t process_id, const std::string& program, const std::vector<tls::MappedFile>& files);
+  void refused(uint32_t process_id, const std::string& why);
   std::string program_of(uint32_t process_id) const;
 
   const Messages& messages_;
@@ -49,6 +52,8 @@ class LiveTls {
     std::unordered_set<std::string> keys;  // of files
     uint64_t since_ns = 0;                 // when the latest was attached to
     uint32_t kinds = 0;                    // enum clew_process_tls
+    uint32_t shared = 0;                   // clew_process.tls_shared
+    bool is_said = false;                  // that nothing is seen of its TLS
   };
   void tell(uint32_t process_id, const Attached& attached, uint32_t kinds = 0);
   std::unordered_map<uint32_t, Attached> attached_;  // by process
@@ -57,6 +62,7 @@ class LiveTls {
     std::chrono::milliseconds interval;
   };
   std::unordered_map<uint32_t, Due> due_;
+  bool was_refused_ = false;
 };
 
 }  // namespace clew::commands

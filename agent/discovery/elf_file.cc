@@ -10,8 +10,23 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace clew::discovery {
+namespace {
+
+/// How many sections the file says it has. Those that are too many for the header are told by the first section; libelf makes room for as
+/// many as that says, before anybody can ask.
+template <class Header, class SectionHeader>
+uint64_t sections_in(int fd) {
+  Header header{};
+  if (::pread(fd, &header, sizeof header, 0) != ssize_t{sizeof header}) return 0;  // libelf says what is wrong
+  if (header.e_shnum != 0 || header.e_shoff == 0) return header.e_shnum;
+  SectionHeader first{};
+  return ::pread(fd, &first, sizeof first, static_cast<off_t>(header.e_shoff)) == ssize_t{sizeof first} ? first.sh_size : 0;
+}
+
+}  // namespace
 
 base::Result<ElfFile> ElfFile::open(const std::string& path) {
   ::elf_version(EV_CURRENT);
@@ -22,10 +37,13 @@ base::Result<ElfFile> ElfFile::open(const std::string& path) {
   struct stat status{};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return base::fail(fmt::format("{} is not a regular file", path));
 
-  std::array<char, 4> magic{};
+  std::array<char, EI_NIDENT> magic{};
   const ssize_t got = ::pread(fd, magic.data(), magic.size(), 0);
   if (got >= 2 && magic[0] == '#' && magic[1] == '!') return base::fail(fmt::format("{} is a script, not an ELF file", path));
-  if (got != 4 || std::memcmp(magic.data(), ELFMAG, SELFMAG) != 0) return base::fail(fmt::format("{} is not an ELF file", path));
+  if (got < SELFMAG || std::memcmp(magic.data(), ELFMAG, SELFMAG) != 0) return base::fail(fmt::format("{} is not an ELF file", path));
+  const uint64_t sections =
+      magic[EI_CLASS] == ELFCLASS32 ? sections_in<Elf32_Ehdr, Elf32_Shdr>(fd) : sections_in<Elf64_Ehdr, Elf64_Shdr>(fd);
+  if (sections > kSectionsMax) return base::fail(fmt::format("{}: it says that it has {} sections", path, sections));
 
   file.elf_ = ::elf_begin(fd, ELF_C_READ, nullptr);
   if (file.elf_ == nullptr || ::gelf_getehdr(file.elf_, &file.header_) == nullptr)
@@ -40,7 +58,8 @@ base::Result<ElfFile> ElfFile::open(const std::string& path) {
   return file;
 }
 
-ElfFile::ElfFile(ElfFile&& other) noexcept : fd_(other.fd_), elf_(other.elf_), header_(other.header_) {
+ElfFile::ElfFile(ElfFile&& other) noexcept
+    : fd_(other.fd_), elf_(other.elf_), header_(other.header_), read_(std::move(other.read_)), bytes_(other.bytes_) {
   other.fd_ = -1;
   other.elf_ = nullptr;
 }
@@ -60,25 +79,44 @@ std::optional<GElf_Phdr> ElfFile::segment(uint32_t type) const {
 
 void ElfFile::for_each_section(const std::function<void(const Section&)>& visit) const {
   size_t names = 0;
+  GElf_Shdr strings;
   if (::elf_getshdrstrndx(elf_, &names) != 0) return;
+  const bool named = ::gelf_getshdr(::elf_getscn(elf_, names), &strings) != nullptr && fits(names, strings);
   for (Elf_Scn* handle = ::elf_nextscn(elf_, nullptr); handle != nullptr; handle = ::elf_nextscn(elf_, handle)) {
     Section section{.name = {}, .header = {}, .handle = handle};
     if (::gelf_getshdr(handle, &section.header) == nullptr) continue;
-    if (const char* name = ::elf_strptr(elf_, names, section.header.sh_name)) section.name = name;
+    if (const char* name = named ? ::elf_strptr(elf_, names, section.header.sh_name) : nullptr)
+      section.name = {name, ::strnlen(name, kTextMax)};
     visit(section);
   }
 }
 
+// Each section's bytes are read once and stay.
+bool ElfFile::fits(size_t index, const GElf_Shdr& header) const {
+  if (read_.contains(index)) return true;
+  if (header.sh_type == SHT_NOBITS || header.sh_size > kBytesMax - bytes_) return false;
+  bytes_ += header.sh_size;
+  read_.insert(index);
+  return true;
+}
+
+Elf_Data* ElfFile::data(const Section& section, uint64_t limit) const {
+  if (section.header.sh_size > limit || !fits(::elf_ndxscn(section.handle), section.header)) return nullptr;
+  return ::elf_getdata(section.handle, nullptr);
+}
+
 std::string_view ElfFile::contents(const Section& section, size_t limit) const {
-  if (section.header.sh_type == SHT_NOBITS || section.header.sh_size > limit) return {};
-  const Elf_Data* data = ::elf_getdata(section.handle, nullptr);
-  if (data == nullptr || data->d_buf == nullptr) return {};
-  return {static_cast<const char*>(data->d_buf), data->d_size};
+  const Elf_Data* const found = data(section, limit);
+  if (found == nullptr || found->d_buf == nullptr) return {};
+  return {static_cast<const char*>(found->d_buf), found->d_size};
 }
 
 std::string_view ElfFile::text(const Section& section, size_t offset) const {
-  const char* found = ::elf_strptr(elf_, section.header.sh_link, offset);
-  return found == nullptr ? std::string_view() : std::string_view(found);
+  const size_t strings = section.header.sh_link;
+  GElf_Shdr header;
+  if (!read_.contains(strings) && (::gelf_getshdr(::elf_getscn(elf_, strings), &header) == nullptr || !fits(strings, header))) return {};
+  const char* found = ::elf_strptr(elf_, strings, offset);
+  return found == nullptr ? std::string_view() : std::string_view(found, ::strnlen(found, kTextMax));
 }
 
 bool ElfFile::read(uint64_t address, std::span<std::byte> into) const {

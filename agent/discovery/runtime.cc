@@ -149,8 +149,7 @@ class Inspection {
   }
 
   void symbols(const ElfFile::Section& section) {
-    if (section.header.sh_entsize == 0 || section.header.sh_size > kMaxSymbolBytes) return;
-    Elf_Data* data = ::elf_getdata(section.handle, nullptr);
+    Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file_.data(section, kMaxSymbolBytes);
     if (data == nullptr) return;
     const size_t count = section.header.sh_size / section.header.sh_entsize;
     for (size_t i = 0; i < count; ++i) {
@@ -170,8 +169,7 @@ class Inspection {
   }
 
   void dynamic(const ElfFile::Section& section) {
-    if (section.header.sh_entsize == 0 || section.header.sh_size > kMaxSmallBytes) return;
-    Elf_Data* data = ::elf_getdata(section.handle, nullptr);
+    Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file_.data(section, kMaxSmallBytes);
     if (data == nullptr) return;
     const size_t count = section.header.sh_size / section.header.sh_entsize;
     for (size_t i = 0; i < count; ++i) {

@@ -11,6 +11,7 @@ namespace {
 using discovery::ElfFile;
 
 constexpr size_t kTableMax = size_t{256} << 20;
+constexpr size_t kRelocationsMax = size_t{64} << 20;  // bytes; they are gone through some fifty times
 constexpr uint32_t kMagic118 = 0xfffffff0;
 constexpr uint32_t kMagic120 = 0xfffffff1;
 constexpr uint64_t kModuleMinPc = 160;  // of runtime.moduledata, 1.18 to 1.27
@@ -89,8 +90,8 @@ class Words {
   template <class Visit>
   void each_relative(const Visit& visit) const {
     if (!relocations_ || relocations_->header.sh_entsize == 0) return;
-    Elf_Data* data = ::elf_getdata(relocations_->handle, nullptr);
-    const auto count = static_cast<int>(std::min<uint64_t>(relocations_->header.sh_size / relocations_->header.sh_entsize, 1U << 24));
+    Elf_Data* const data = file_.data(*relocations_, kRelocationsMax);
+    const auto count = static_cast<int>(std::min<uint64_t>(relocations_->header.sh_size / relocations_->header.sh_entsize, 1U << 30));
     GElf_Rela relocation;
     for (int i = 0; data != nullptr && i < count && ::gelf_getrela(data, i, &relocation) != nullptr; ++i)
       if (GELF_R_TYPE(relocation.r_info) == R_X86_64_RELATIVE) visit(relocation);

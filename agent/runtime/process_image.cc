@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@ namespace clew::runtime {
 namespace {
 
 constexpr size_t kMaxMapsBytes = size_t{16} << 20;
+constexpr size_t kMaxSymbolBytes = size_t{128} << 20;
 constexpr uint16_t kMaxSegments = 128;
 
 struct FileDescriptor {
@@ -42,7 +44,11 @@ std::vector<Elf64_Phdr> loaded_segments(const std::string& file) {
   segments.resize(header.e_phnum);
   const auto bytes = static_cast<ssize_t>(segments.size() * sizeof(Elf64_Phdr));
   if (::pread(fd.value, segments.data(), static_cast<size_t>(bytes), static_cast<off_t>(header.e_phoff)) != bytes) segments.clear();
-  std::erase_if(segments, [](const Elf64_Phdr& segment) { return segment.p_type != PT_LOAD; });
+  struct stat status{};
+  const uint64_t size = ::fstat(fd.value, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
+  std::erase_if(segments, [size](const Elf64_Phdr& segment) {
+    return segment.p_type != PT_LOAD || segment.p_offset > size || segment.p_filesz > size - segment.p_offset;
+  });
   return segments;
 }
 
@@ -124,11 +130,12 @@ base::Result<std::vector<std::optional<Symbol>>> find_symbols(const Module& modu
   std::vector<std::optional<Symbol>> result(names.size());
   file.for_each_section([&](const discovery::ElfFile::Section& section) {
     if (section.header.sh_type != SHT_DYNSYM && section.header.sh_type != SHT_SYMTAB) return;
-    Elf_Data* data = ::elf_getdata(section.handle, nullptr);
-    if (data == nullptr || section.header.sh_entsize == 0) return;
+    Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file.data(section, kMaxSymbolBytes);
+    if (data == nullptr) return;
     GElf_Sym symbol;
     for (size_t i = 0; i < section.header.sh_size / section.header.sh_entsize; ++i) {
-      if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr || symbol.st_shndx == SHN_UNDEF) continue;
+      if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) break;
+      if (symbol.st_shndx == SHN_UNDEF) continue;
       const auto name = std::ranges::find(names, file.text(section, symbol.st_name));
       if (name == names.end()) continue;
       Symbol found{.address = bias + symbol.st_value};

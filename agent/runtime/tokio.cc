@@ -23,6 +23,7 @@ constexpr size_t kWaker = 1;
 constexpr size_t kTaskTag = 7;
 
 constexpr size_t kCodeMax = 256;
+constexpr size_t kSymbolBytesMax = size_t{64} << 20;
 constexpr uint8_t kPush = 0x55;  // %rbp
 
 /// Addresses in the file, by what they are; a function may have several names, and several functions one address.
@@ -39,12 +40,13 @@ Found find(const discovery::ElfFile& file) {
   Found found;
   file.for_each_section([&](const discovery::ElfFile::Section& section) {
     if (section.header.sh_type != SHT_SYMTAB || section.header.sh_entsize == 0) return;
-    Elf_Data* const data = ::elf_getdata(section.handle, nullptr);
+    Elf_Data* const data = file.data(section, kSymbolBytesMax);
     if (data == nullptr) return;
     found.has_table = true;
     GElf_Sym symbol;
     for (size_t i = 0; i < section.header.sh_size / section.header.sh_entsize; ++i) {
-      if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr || symbol.st_shndx == SHN_UNDEF) continue;
+      if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) break;
+      if (symbol.st_shndx == SHN_UNDEF) continue;
       const TokioSymbol what = tokio_symbol(file.text(section, symbol.st_name), GELF_ST_TYPE(symbol.st_info) == STT_TLS);
       if (what == TokioSymbol::kNone) continue;
       found.addresses.at(static_cast<size_t>(what)).insert(symbol.st_value);

@@ -2,7 +2,6 @@
 #include "agent/tls/file_probes.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
@@ -39,8 +38,7 @@ std::vector<uint8_t> code_at(const ElfFile& file, uint64_t address, uint64_t siz
 }
 
 void add_symbols(const ElfFile& file, const ElfFile::Section& section, std::vector<Found>& found) {
-  if (section.header.sh_entsize == 0 || section.header.sh_size > kSymbolBytesMax) return;
-  Elf_Data* const data = ::elf_getdata(section.handle, nullptr);
+  Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file.data(section, kSymbolBytesMax);
   if (data == nullptr) return;
   const size_t count = section.header.sh_size / section.header.sh_entsize;
   GElf_Sym symbol;
@@ -54,12 +52,15 @@ void add_symbols(const ElfFile& file, const ElfFile::Section& section, std::vect
   }
 }
 
-std::vector<Found> find_functions(const ElfFile& file) {
+std::vector<Found> find_functions(const ElfFile& file, FileProbes& result) {
   std::vector<Found> found;
   for (const uint32_t type : {SHT_DYNSYM, SHT_SYMTAB}) {
     if (!found.empty()) break;
     file.for_each_section([&](const ElfFile::Section& section) {
       if (section.header.sh_type == type) add_symbols(file, section, found);
+      if (section.header.sh_type == type && section.header.sh_size > kSymbolBytesMax)
+        result.description.push_back(fmt::format("its table of symbols has {} MiB, more than {}, and is not read",
+                                                 section.header.sh_size >> 20, kSymbolBytesMax >> 20));
     });
   }
   return found;
@@ -136,7 +137,7 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
   CLEW_TRY(const ElfFile file, ElfFile::open(path));
   FileProbes result;
   if (file.header().e_machine != EM_X86_64 || (file.header().e_type != ET_DYN && file.header().e_type != ET_EXEC)) return result;
-  const std::vector<Found> found = find_functions(file);
+  const std::vector<Found> found = find_functions(file, result);
   Planner planner(file, result);
   plan_pair(file, planner, found, "SSL_read", "SSL_read_ex");
   plan_pair(file, planner, found, "SSL_write", "SSL_write_ex");
@@ -155,24 +156,20 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
   return result;
 }
 
-std::string FileCache::key_of(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  return fmt::format("{}:{}:{}.{}", status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
-}
-
 FileCache::Entry FileCache::look(const std::string& path) {
-  Entry entry;
-  entry.key = key_of(path);
-  if (entry.key.empty()) return {};
-  if (const auto known = files_.find(entry.key); known != files_.end()) {
+  Entry entry{.file = OpenFile(path), .probes = nullptr};
+  if (!entry.file.is_open()) return entry;
+  const std::string& key = entry.file.key();
+  if (const auto known = files_.find(key); known != files_.end()) {
     entry.probes = known->second;
     return entry;
   }
-  auto probes = find_file_probes(path);
-  if (!probes) probes = FileProbes();  // most are data that is mapped; `clew explain` reads those that are called like a TLS library again
+  auto probes = find_file_probes(entry.file.path());
+  if (!probes) probes = FileProbes{.probes = {}, .description = {}, .damage = probes.error().message};  // most are data that is mapped
+  // What was written to meanwhile is looked at once more when its time of change has been seen to be another.
+  if (OpenFile(entry.file.path()).key() != key) return entry;
   if (files_.size() >= kFilesMax) files_.clear();
-  entry.probes = files_[entry.key] = std::make_shared<const FileProbes>(std::move(*probes));
+  entry.probes = files_[key] = std::make_shared<const FileProbes>(std::move(*probes));
   return entry;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/tls/open_file.h"
 
 namespace clew::tls {
 
@@ -23,6 +24,7 @@ struct Probe {
 struct FileProbes {
   std::vector<Probe> probes;             // none: no TLS library, or none that is understood
   std::vector<std::string> description;  // for `clew explain`, a line each: "openssl: SSL_read by a probe at +0x10, 0.5 µs"
+  std::string damage;                    // why the file cannot be read
 };
 
 /// Reads symbols (at most 64 MiB) and the code of the functions. An Error says what is wrong with the file.
@@ -32,12 +34,11 @@ base::Result<FileProbes> find_file_probes(const std::string& path);
 class FileCache {
  public:
   static constexpr size_t kFilesMax = 4096;
-  static std::string key_of(const std::string& path);  // empty: not a file
   struct Entry {
-    std::string key;  // device, inode and time of change
-    std::shared_ptr<const FileProbes> probes;
+    OpenFile file;
+    std::shared_ptr<const FileProbes> probes;  // nullptr: no file, or one that is being written
   };
-  /// A file that cannot be read has no probes.
+  /// A file that cannot be read has no probes, but a reason.
   Entry look(const std::string& path);
   /// What a program needs, once it was found out: paths below the root of whoever runs it.
   std::unordered_map<std::string, std::vector<std::string>>& needs() { return needs_; }

@@ -13,8 +13,10 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "bpf/events.h"
 
@@ -115,9 +117,41 @@ TEST(FileCache, KnowsAFileByWhatItIsNotByItsName) {
   FileCache cache;
   const auto one = cache.look(kOpenssl);
   const auto other = cache.look("/lib/x86_64-linux-gnu/../x86_64-linux-gnu/libssl.so.3");
-  EXPECT_EQ(one.key, other.key);
+  EXPECT_EQ(one.file.key(), other.file.key());
   EXPECT_EQ(one.probes, other.probes);
-  EXPECT_TRUE(cache.look("/nowhere").key.empty());
+  EXPECT_FALSE(cache.look("/nowhere").file.is_open());
+}
+
+TEST_F(Spoilt, ReplacedBeforeItIsProbedItIsStillTheOneThatWasLookedAt) {
+  const auto path = std::filesystem::temp_directory_path() / ("clew_tls_replaced_" + std::to_string(getpid()));
+  std::ofstream(path, std::ios::binary) << bytes_;
+  FileCache cache;
+  const auto entry = cache.look(path);
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << "another";
+  EXPECT_EQ(std::filesystem::file_size(entry.file.path()), bytes_.size());
+  EXPECT_NE(cache.look(path).file.key(), entry.file.key());
+  std::filesystem::remove(path);
+}
+
+TEST_F(Spoilt, WrittenAndCutOffWhileItIsReadItNeverCrashes) {
+  const auto path = std::filesystem::temp_directory_path() / ("clew_tls_changing_" + std::to_string(getpid()));
+  std::ofstream(path, std::ios::binary) << bytes_;
+  std::jthread writer([&](const std::stop_token& stop) {
+    for (size_t size = bytes_.size(); !stop.stop_requested(); size = size < 4096 ? bytes_.size() : size / 2) {
+      std::filesystem::resize_file(path, size);
+      std::ofstream(path, std::ios::binary | std::ios::in) << bytes_.substr(0, size + size / 4);
+    }
+  });
+  FileCache cache;
+  for (int i = 0; i < 100; ++i) {
+    if (const auto found = find_file_probes(path))
+      for (const Probe& probe : found->probes) EXPECT_LT(probe.offset, bytes_.size());
+    cache.look(path);
+  }
+  writer.request_stop();
+  writer.join();
+  std::filesystem::remove(path);
 }
 
 }  // namespace

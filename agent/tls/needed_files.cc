@@ -20,7 +20,10 @@ namespace {
 
 using discovery::ElfFile;
 
-constexpr size_t kEntriesMax = 4096;
+constexpr size_t kEntriesMax = 512;
+constexpr size_t kFoldersMax = 32;   // of a file
+constexpr size_t kLooksMax = 16384;  // for files, in all
+constexpr size_t kDynamicBytesMax = size_t{1} << 20;
 constexpr size_t kScriptsMax = 3;  // a script for a script
 constexpr std::array<std::string_view, 8> kFolders = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",
                                                       "/usr/local/lib",        "/usr/local/lib64",          "/lib",   "/usr/lib"};
@@ -36,16 +39,18 @@ Needs needs_of(const std::string& path) {
   Needs needs;
   const auto file = ElfFile::open(path);
   if (!file) return needs;
+  bool is_read = false;
   file->for_each_section([&](const ElfFile::Section& section) {
-    if (section.header.sh_type != SHT_DYNAMIC || section.header.sh_entsize == 0) return;
-    Elf_Data* const data = ::elf_getdata(section.handle, nullptr);
+    if (is_read || section.header.sh_type != SHT_DYNAMIC || section.header.sh_entsize == 0) return;
+    is_read = true;
+    Elf_Data* const data = file->data(section, kDynamicBytesMax);
     GElf_Dyn entry;
     for (size_t i = 0; data != nullptr && i < std::min<size_t>(kEntriesMax, section.header.sh_size / section.header.sh_entsize); ++i) {
       if (::gelf_getdyn(data, static_cast<int>(i), &entry) == nullptr || entry.d_tag == DT_NULL) return;
       if (entry.d_tag == DT_NEEDED) needs.names.emplace_back(file->text(section, entry.d_un.d_val));
       if (entry.d_tag != DT_RUNPATH && entry.d_tag != DT_RPATH) continue;
       const std::string_view all = file->text(section, entry.d_un.d_val);
-      for (size_t at = 0; at < all.size();) {
+      for (size_t at = 0; at < all.size() && needs.folders.size() < kFoldersMax;) {
         const size_t end = std::min(all.find(':', at), all.size());
         needs.folders.emplace_back(all.substr(at, end - at));
         at = end + 1;
@@ -86,7 +91,7 @@ class Search {
 
  private:
   bool add(const std::string& path) {
-    if (!path.starts_with('/') || found_.size() >= kNeededFilesMax) return false;
+    if (!path.starts_with('/') || found_.size() >= kNeededFilesMax || ++looks_ > kLooksMax) return false;
     std::string file = root_ + path;
     if (std::ranges::find(found_, file) != found_.end()) return true;
     if (::access(file.c_str(), R_OK) != 0) return false;
@@ -96,6 +101,7 @@ class Search {
 
   std::string root_;
   std::vector<std::string> found_;
+  size_t looks_ = 0;
 };
 
 std::vector<std::string> needs_of_program(const std::string& root, const std::string& executable, const std::string& file) {

@@ -22,6 +22,11 @@ bool is_other(std::string_view path) {
   return path.starts_with("/dev/") || std::ranges::any_of(kOthers, [name](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+// Data that is mapped is no ELF file either.
+bool is_damaged(std::string_view path, const FileProbes& probes) {
+  return !probes.damage.empty() && path.substr(path.rfind('/') + 1).find(".so") != std::string_view::npos;
+}
+
 }  // namespace
 
 std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
@@ -31,8 +36,10 @@ std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t pro
   for (const runtime::Module& module : image->modules()) {
     if (is_other(module.path)) continue;
     FileCache::Entry entry = cache.look(module.file);
-    if (entry.probes == nullptr || (entry.probes->probes.empty() && entry.probes->description.empty())) continue;
-    files.push_back({.path = module.path, .file = module.file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
+    if (entry.probes == nullptr ||
+        (entry.probes->probes.empty() && entry.probes->description.empty() && !is_damaged(module.path, *entry.probes)))
+      continue;
+    files.push_back({.path = module.path, .file = std::move(entry.file), .probes = std::move(entry.probes)});
   }
   return files;
 }
@@ -45,7 +52,7 @@ std::vector<MappedFile> with_probes(const std::vector<std::string>& paths, FileC
     if (is_other(file)) continue;
     FileCache::Entry entry = cache.look(file);
     if (entry.probes == nullptr || entry.probes->probes.empty()) continue;
-    files.push_back({.path = file, .file = file, .key = std::move(entry.key), .probes = std::move(entry.probes)});
+    files.push_back({.path = file, .file = std::move(entry.file), .probes = std::move(entry.probes)});
   }
   return files;
 }
@@ -60,7 +67,7 @@ bool moves_bytes_itself(std::string_view program) {
 
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
   const std::string root = fmt::format("{}/{}/root", proc.root, process_id);
-  const std::string key = FileCache::key_of(fmt::format("{}/{}/exe", proc.root, process_id));
+  const std::string key = OpenFile(fmt::format("{}/{}/exe", proc.root, process_id)).key();
   if (key.empty()) return {};
   if (const auto known = cache.needs().find(key); known != cache.needs().end()) {
     std::vector<std::string> paths;

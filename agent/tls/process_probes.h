@@ -15,8 +15,7 @@ namespace clew::tls {
 
 struct MappedFile {
   std::string path;                          // as the process names it
-  std::string file;                          // to open it by: also if it lies in another mount namespace, or was deleted
-  std::string key;                           // the same for the same file
+  OpenFile file;                             // also if it lies in another mount namespace, or was deleted
   std::shared_ptr<const FileProbes> probes;  // perhaps none, but a description why
 };
 

@@ -37,6 +37,7 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	copy = *p;
 	copy.tls_since_ns = 0; /* probes are not inherited */
 	copy.tls = 0;
+	copy.tls_shared = 0;
 	copy.tls_told = 0;
 	copy.tls_told_ns = 0;
 	layout = copy.runtime ? bpf_map_lookup_elem(&runtimes, &parent_tgid) : NULL;

@@ -41,7 +41,8 @@ int uprobe__go_tls(struct pt_regs *regs)
 	struct tls_call call = {.buffer = regs->bx, .moved = (s64)regs->cx, .inside = &socket};
 	struct scratch *s;
 
-	call.flags = (u32)bpf_get_attach_cookie(regs);
+	if (!tls_counts(bpf_get_attach_cookie(regs), (u32)(pid_tgid >> 32), &call.flags))
+		return 0;
 	/* The receiver: of Write in its register; of Read where its caller has left room for it, above the saved frame pointer and the
 	 * return address. */
 	if (call.flags & CLEW_TLS_EGRESS)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Uprobes in single processes (attached by user space, agent/tls) on the read and write functions of TLS libraries in C: session, buffer,
- * size. Why here: it is the one place where plaintext can be seen, and the functions are the libraries' interface. Both at the beginning,
- * where the arguments are, and at the return, where it is known how much was moved: a write may be taken in part, or be tried again.
- * Misses: libraries whose functions nobody names (stripped and static), what a library moves by other functions (SSL_sendfile).
+ * Uprobes in single processes, or in a file for all that run it (attached by user space, agent/tls) on the read and write functions of TLS
+ * libraries in C: session, buffer, size. Why here: it is the one place where plaintext can be seen, and the functions are the libraries'
+ * interface. Both at the beginning, where the arguments are, and at the return, where it is known how much was moved: a write may be taken
+ * in part, or be tried again. Misses: libraries whose functions nobody names (stripped and static), what a library moves by other functions
+ * (SSL_sendfile).
  */
 
 SEC("uprobe")
@@ -11,7 +12,10 @@ int uprobe__tls_call(struct pt_regs *regs)
 {
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
 	struct tls_thread *t;
+	u32 flags;
 
+	if (!tls_counts(bpf_get_attach_cookie(regs), (u32)(bpf_get_current_pid_tgid() >> 32), &flags))
+		return 0;
 	if (s)
 		s->counters.figures[CLEW_FIGURE_PROBES]++;
 	t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -20,7 +24,7 @@ int uprobe__tls_call(struct pt_regs *regs)
 	t->session = regs->di;
 	t->buffer = regs->si;
 	t->moved_at = regs->cx;
-	t->flags = (u32)bpf_get_attach_cookie(regs);
+	t->flags = flags;
 	t->size = t->flags & (CLEW_TLS_BY_POINTER | CLEW_TLS_LONG) ? regs->dx : (u32)regs->dx;
 	t->is_walked = 0;
 	t->inside.sk = 0;
@@ -83,9 +87,13 @@ SEC("uprobe")
 int uprobe__tls_free(struct pt_regs *regs)
 {
 	struct tls_key key = {.session = regs->di, .tgid = (u32)(bpf_get_current_pid_tgid() >> 32)};
-	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
+	struct tls_session *session;
 	struct scratch *s;
+	u32 flags;
 
+	if (!tls_counts(bpf_get_attach_cookie(regs), key.tgid, &flags))
+		return 0;
+	session = bpf_map_lookup_elem(&tls_sessions, &key);
 	tls_forget_bio(&key);
 	if (!session)
 		return 0;
@@ -109,8 +117,12 @@ int uprobe__tls_bio_write(struct pt_regs *regs)
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
 	u64 words[TLS_RECORD_BYTES / sizeof(u64)];
 	struct tls_socket *found, socket;
+	u32 flags;
 	u64 key;
 
+	if (!tls_counts(bpf_get_attach_cookie(regs), bio.tgid, &flags) ||
+	    (bpf_get_attach_cookie(regs) >> CLEW_TLS_FILE_SHIFT && !(flags & CLEW_TLS_BY_BIO)))
+		return 0;
 	if (s)
 		s->counters.figures[CLEW_FIGURE_PROBES]++;
 	if ((s32)regs->dx < TLS_RECORD_BYTES || bpf_probe_read_user(words, sizeof(words), (void *)regs->si))

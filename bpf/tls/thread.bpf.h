@@ -9,6 +9,26 @@
 #ifndef CLEW_BPF_TLS_THREAD_H
 #define CLEW_BPF_TLS_THREAD_H
 
+/*
+ * What a probe's cookie says of its function, if it counts in this process. Probes that a file has for all fire in every process that runs
+ * it; in those that have their own, these count.
+ */
+static __always_inline bool tls_counts(u64 cookie, u32 tgid, u32 *flags)
+{
+	u32 file = (u32)(cookie >> CLEW_TLS_FILE_SHIFT) & 31;
+	struct clew_process *p;
+
+	*flags = (u32)cookie & ((1u << CLEW_TLS_FILE_SHIFT) - 1);
+	if (!file)
+		return true;
+	p = maybe_selected(tgid) ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	if (!p || !(p->tls_shared >> file & 1))
+		return false;
+	if (p->tls & CLEW_TLS_MOVES)
+		*flags |= CLEW_TLS_BY_BIO;
+	return true;
+}
+
 /* Bit of the direction in which bytes moved last before this call: where the middle of a message may be. */
 static __always_inline u8 tls_under_way(const struct connection *c)
 {

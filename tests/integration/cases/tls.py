@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same over TLS: real servers and clients with their own libraries, each request once, same attributes, on the right connection."""
-import shutil
-import time
 from pathlib import Path
 
 from cases.attach import attach_to_load
@@ -9,8 +7,8 @@ from cases.recording import recorded, replay, same
 from harness import truth
 from harness.case import case, check, need
 from harness.certificate import Certificate
-from harness.env import PYTHON, SLOW, SUITE, VENV_PYTHON, built, seconds, tool
-from harness.load import Background, arguments, load
+from harness.env import PYTHON, SUITE, VENV_PYTHON, built, tool
+from harness.load import arguments, load
 from harness.process import Process, free_port
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
@@ -140,72 +138,6 @@ def wget(ctx):
 for name, start in (("nginx", nginx.start), ("node", node.start), ("python", python_http.start), ("go", go_http.start)):
     case(f"tls/attach/under-load/{name}/c8", matrix=name == "nginx")(
         lambda ctx, start=start: attach_to_load(ctx, lambda c: start(c, tls=Certificate(c)), 8))
-
-
-@case("tls/attach/killed-and-started-again")
-def killed(ctx):
-    """SIGKILL at full load: the application goes on, its probes are gone, and the next clew sees all."""
-    server = nginx.start(ctx, tls=Certificate(ctx))
-    first = Clew(ctx, *server.select).ready()
-    background = Background(ctx, server.port, seconds=2 * SLOW, concurrency=8, **server.load)
-    time.sleep(seconds(0.7))
-    first.kill()
-    check(all(not r.error for r in background.result()), "the client saw errors")
-    second = Clew(ctx, *server.select).ready()
-    seen = load(ctx, server.port, 200, concurrency=8, tag="again", **server.load)
-    second.wait_spans(200)
-    result = second.stop()
-    truth.expect(seen, result.spans, SERVER, losses=result.summary())
-
-
-@case("tls/library/replaced-on-disk")
-def replaced(ctx):
-    """A package's upgrade: the file has another inode then, the process still runs the old one."""
-    lib = ctx.dir("lib")
-    for file in ("libssl.so.3", "libcrypto.so.3"):
-        found = next((p for p in Path("/usr/lib/x86_64-linux-gnu").glob(file)), None)
-        need(found, "no OpenSSL 3 library")
-        shutil.copy(found, lib / file)
-    certificate = Certificate(ctx)
-    port = free_port()
-    process = Process(ctx, "http.server", [*PYTHON, python_http.APP, port, "127.0.0.1", *certificate.files], env={"LD_LIBRARY_PATH": str(lib)})
-    process.wait_port(port)
-    check(str(lib) in Path(f"/proc/{process.pid}/maps").read_text(), "it does not use that library")
-    for file in lib.iterdir():
-        shutil.copy(file, file.with_suffix(".new"))
-        file.with_suffix(".new").rename(file)
-    check("(deleted)" in Path(f"/proc/{process.pid}/maps").read_text(), "the old file is still there")
-    clew = Clew(ctx, "--pid", process.pid).ready()
-    seen = load(ctx, port, 200, concurrency=8, **certificate.load)
-    clew.wait_spans(200)
-    result = clew.stop()
-    truth.expect(seen, result.spans, SERVER, losses=result.summary())
-    over_tls(result.spans)
-
-
-@case("tls/library/loaded-later")
-def later(ctx):
-    """A process that loads its TLS library when clew follows it already."""
-    certificate = Certificate(ctx)
-    port, gate = free_port(), ctx.work / "go"
-    program = ctx.work / "late.py"
-    program.write_text("import os, sys, time\n"
-                       f"while not os.path.exists({str(gate)!r}): time.sleep(0.02)\n"
-                       f"sys.argv = ['x', '{port}', '127.0.0.1', '{certificate.certificate}', '{certificate.key}']\n"
-                       f"sys.path.insert(0, {str(python_http.APP.parent)!r})\n"
-                       f"exec(compile(open({str(python_http.APP)!r}).read(), 'app', 'exec'))\n")
-    process = Process(ctx, "late", [*PYTHON, program])
-    time.sleep(seconds(0.3))
-    clew = Clew(ctx, "--pid", process.pid).ready()
-    check("libssl" not in Path(f"/proc/{process.pid}/maps").read_text(), "the library is there already")
-    gate.touch()
-    process.wait_port(port)
-    load(ctx, port, 1, tag="first", **certificate.load)  # its handshake is the sign; it may itself be over by then
-    time.sleep(seconds(0.5))
-    seen = load(ctx, port, 200, concurrency=8, **certificate.load)
-    clew.wait_spans(200)
-    result = clew.stop()
-    truth.expect(seen, [s for s in result.spans if "first" not in s.path], SERVER, losses=result.summary())
 
 
 @case("tls/connect/through-a-proxy")

@@ -32,9 +32,7 @@ static void use(int cpu) {
   pthread_setaffinity_np(pthread_self(), sizeof(set), &set);  // one CPU only: then they take turns
 }
 
-static void pass_time(unsigned seed) {
-  for (volatile unsigned i = 0; i < seed * 37 % 400; i++);
-}
+static void pass_time(unsigned seed) { for (volatile unsigned i = 0; i < seed * 37 % 400; i++); }
 
 static void* write_settings(void* unused) {
   (void)unused;
