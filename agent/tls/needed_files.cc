@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -63,7 +64,8 @@ std::string with_origin(std::string folder, std::string_view path) {
 
 class Search {
  public:
-  explicit Search(std::string root) : root_(std::move(root)) {}
+  /// `every`: not only the first file of a name.
+  explicit Search(std::string root, bool every = false) : root_(std::move(root)), every_(every) {}
 
   /// `path` as the process names it.
   void add_needs(const std::string& path, const std::string& file) {
@@ -71,14 +73,20 @@ class Search {
     for (const std::string& name : needs.names) {
       if (name.empty() || name.find('/') != std::string::npos) continue;
       bool found = false;
-      for (const std::string& folder : needs.folders) found = found || add(with_origin(folder, path) + "/" + name);
-      if (!found) add_usual(name);
+      for (const std::string& folder : needs.folders)
+        if (every_ || !found) found |= add(with_origin(folder, path) + "/" + name);
+      if (every_ || !found) found |= add_usual(name);
+      complete_ &= found;
     }
   }
-  void add_usual(std::string_view name) {
+  bool add_usual(std::string_view name) {
+    bool found = false;
     for (const std::string_view folder : kFolders)
-      if (add(fmt::format("{}/{}", folder, name))) return;
+      if (every_ || !found) found |= add(fmt::format("{}/{}", folder, name));
+    return found;
   }
+  /// Every name was found, as far as take() went.
+  bool complete() const { return complete_; }
   std::vector<std::string> take() {
     for (size_t i = 0; i < found_.size(); ++i) add_needs(std::string(found_[i]).substr(root_.size()), found_[i]);
     return std::move(found_);
@@ -86,15 +94,18 @@ class Search {
 
  private:
   bool add(const std::string& path) {
-    if (!path.starts_with('/') || found_.size() >= kNeededFilesMax) return false;
+    if (!path.starts_with('/')) return false;
     std::string file = root_ + path;
     if (std::ranges::find(found_, file) != found_.end()) return true;
+    if (found_.size() >= kNeededFilesMax) return false;
     if (::access(file.c_str(), R_OK) != 0) return false;
     found_.push_back(std::move(file));
     return true;
   }
 
   std::string root_;
+  bool every_;
+  bool complete_ = true;
   std::vector<std::string> found_;
 };
 
@@ -118,6 +129,27 @@ std::string in_path(const std::string& name) {
     at = end + 1;
   }
   return name;
+}
+
+// Are other libraries loaded, or the same ones from elsewhere, by somebody's wish?
+bool linker_is_told(const std::string& directory) {
+  std::error_code error;
+  const auto preloads = std::filesystem::file_size(directory + "/root/etc/ld.so.preload", error);
+  if (!error && preloads != 0) return true;
+  std::ifstream file(directory + "/environ", std::ios::binary);
+  if (!file) return true;
+  for (std::string variable; std::getline(file, variable, '\0');)
+    for (const std::string_view name : {"LD_PRELOAD=", "LD_LIBRARY_PATH=", "LD_AUDIT="})
+      if (variable.size() > name.size() && variable.starts_with(name)) return true;
+  return false;
+}
+
+std::vector<std::string> all_needs_of_program(const std::string& directory, const std::string& executable, const std::string& file) {
+  if (linker_is_told(directory)) return {};
+  Search search(directory + "/root", true);
+  search.add_needs(executable, file);
+  std::vector<std::string> files = search.take();
+  return search.complete() ? files : std::vector<std::string>();
 }
 
 // What "#!" names: "/usr/bin/env python3" is python3.
@@ -145,6 +177,13 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
   return needs_of_program(directory + "/root", executable, directory + "/exe");
 }
 
+std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id) {
+  const std::string directory = fmt::format("{}/{}", proc.root, process_id);
+  std::error_code error;
+  const std::string executable = std::filesystem::read_symlink(directory + "/exe", error).string();
+  return error ? std::vector<std::string>() : all_needs_of_program(directory, executable, directory + "/exe");
+}
+
 std::string program_file(const std::string& program) {
   std::string path = in_path(program);
   for (size_t i = 0; i < kScriptsMax; ++i) {
@@ -161,6 +200,12 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
   const std::string executable = program_file(program);
   if (executable.empty()) return {};
   return needs_of_program(fmt::format("{}/{}/root", proc.root, process_id), executable, executable);
+}
+
+std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program) {
+  const std::string executable = program_file(program);
+  if (executable.empty()) return {};
+  return all_needs_of_program(fmt::format("{}/{}", proc.root, process_id), executable, executable);
 }
 
 }  // namespace clew::tls
