@@ -63,6 +63,14 @@ struct {
 	__type(value, struct stream_work);
 } stream_works SEC(".maps");
 
+/* The socket of a client without an entry in `streams`: because it was let go, or never taken in? */
+static __noinline int was_let_go(struct sock *sk)
+{
+	struct injection *i = bpf_sk_storage_get(&injections, sk, 0, 0);
+
+	return !i || i->once;
+}
+
 static __always_inline struct stream_insertion *stream_insertion_at(struct streams *t, u32 index)
 {
 	return &t->insertions[index & (STREAM_INSERTIONS - 1)];

@@ -216,6 +216,10 @@ static __always_inline u32 http2_frame_begins(struct http2_view *h, u32 at)
 {
 	struct call *call = h->v.environment;
 
+	if (injecting && call->s->let_go && call->s->let_go != LET_GO_BEHIND + at && h->d->header[3] == HTTP2_HEADERS) {
+		leave_alone(call->s, CLEW_ALONE_LET_GO);
+		call->s->let_go = LET_GO_BEHIND + at; /* the same frame may be met again, when what lies before it was handed over */
+	}
 	return injecting && call->streams ? stream_frame_begins(call->s, call->streams, call->c->base[CLEW_EGRESS], at) : 0;
 }
 
@@ -429,8 +433,11 @@ static __noinline int walk_streams(struct scratch *s, struct connection *c, stru
 
 	if (s->walked && !turn_to_frames(s, c, sk))
 		return finish_call(s, c, sk);
+	s->let_go = 0;
 	if (c->http.request_direction == 1 + CLEW_EGRESS) {
 		call.streams = bpf_sk_storage_get(&streams, sk, 0, 0);
+		if (!call.streams && s->walk.direction == CLEW_EGRESS)
+			s->let_go = was_let_go(sk);
 	} else if (!c->serves) {
 		c->serves = 1;
 		done = serves(s);
