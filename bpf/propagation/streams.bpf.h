@@ -9,9 +9,9 @@
 #define STREAM_FIELD 69		 /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
 #define STREAM_TEXT_AT 14	 /* of the traceparent in it */
 #define STREAM_INSERTIONS 128	 /* power of two: requests of one call, at the most */
-#define STREAM_PLACE_MAX 56000	 /* how far in a message a request may end: with all that is added, a program reaches 65535 bytes of it */
-#define STREAM_REWRITTEN 65536	 /* power of two: from the first such request to the last, with what is added */
-#define STREAM_CHUNK 4096	 /* power of two: of it, copied at once */
+#define STREAM_PLACE_MAX 250000	 /* how far in a message a request may end: with all that is added, it is to be one piece of 2^18 bytes */
+#define STREAM_ROUND 8192	 /* power of two: of it, made anew at once … */
+#define STREAM_CHUNK 4096	 /* … and copied at once */
 #define STREAM_LIST_ASSUMED 8192 /* lists of fields up to this are sent to a peer that has not said yet how long they may be */
 #define SETTING_BYTES 6
 #define SETTING_MAX_HEADER_LIST_SIZE 6
@@ -42,6 +42,11 @@ struct {
 	__type(value, struct streams);
 } streams SEC(".maps");
 
+/* STREAM_FIELD, and what is writable behind it. */
+struct stream_text {
+	u8 bytes[72];
+};
+
 /* The message under way, by CPU: guarded by the work space SCRATCH_MESSAGE. As many as there are CPUs, made known by user space. */
 struct stream_work {
 	u32 n;
@@ -49,12 +54,13 @@ struct stream_work {
 	u64 connection;
 	u32 frame_at[STREAM_INSERTIONS]; /* offsets, ascending */
 	u32 place[STREAM_INSERTIONS];
-	/* its bytes as they are to be, from the first of these frames on */
-	u32 next; /* insertion to come */
-	u32 from; /* of the message: the next byte */
-	u32 to;	  /* of `bytes` */
+	u32 added; /* bytes, by all of them */
+	u32 next;  /* insertion to come */
+	u32 from;  /* the next byte to be moved, as the application has sent them … */
+	u32 begin; /* … and the first one of this round */
+	u32 to;	   /* behind the round's bytes as they are to be: */
 	u32 padding;
-	u8 bytes[STREAM_REWRITTEN + STREAM_CHUNK];
+	u8 bytes[2 * STREAM_ROUND + sizeof(struct stream_text)];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -76,10 +82,7 @@ static __always_inline struct stream_insertion *stream_insertion_at(struct strea
 	return &t->insertions[index & (STREAM_INSERTIONS - 1)];
 }
 
-/* What is added to the request whose frame has that place on that connection: a trace of its own. 72 bytes are writable. */
-struct stream_text {
-	u8 bytes[72];
-};
+/* What is added to the request whose frame has that place on that connection: a trace of its own. */
 __noinline int write_stream_text(struct stream_text *to, u64 connection, u32 frame)
 {
 	struct traceparent *t;
