@@ -8,7 +8,7 @@
 
 #define STREAM_FIELD 69		 /* a literal without indexing, with a new name (RFC 7541 §6.2.2): 0, 11, name, 55, traceparent */
 #define STREAM_TEXT_AT 14	 /* of the traceparent in it */
-#define STREAM_INSERTIONS 128	 /* power of two: requests of one call, at the most */
+#define STREAM_INSERTIONS 256	 /* power of two: requests of one call, at the most */
 #define STREAM_PLACE_MAX 250000	 /* how far in a message a request may end: with all that is added, it is to be one piece of 2^18 bytes */
 #define STREAM_ROUND 8192	 /* power of two: of it, made anew at once … */
 #define STREAM_CHUNK 4096	 /* … and copied at once */
