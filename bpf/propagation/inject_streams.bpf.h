@@ -16,7 +16,13 @@ struct stream_call {
 static __always_inline void http2_request_ends(struct http2_sent *v)
 {
 	struct stream_call *call = v->v.environment;
-	int done = stream_request_ends(&call->message.call, call->streams, call->work);
+	int done;
+
+	if (v->v.is_plain) {
+		received_request_ends(v);
+		return;
+	}
+	done = stream_request_ends(&call->message.call, call->streams, call->work);
 
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 }
@@ -66,7 +72,7 @@ static long fill_step(u32 index, struct stream_call *call)
 	if (work->from != work->place[k])
 		return 0;
 	done = write_stream_text((struct stream_text *)(work->bytes + (to & (2 * STREAM_ROUND - 1))), work->connection,
-				 work->sequence + work->frame_at[k] + k * STREAM_FIELD);
+				 work->sequence + work->frame_at[k] + k * STREAM_FIELD, call->streams, call->streams->made + k);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	work->to = to + STREAM_FIELD;
 	work->next++;
