@@ -43,8 +43,8 @@ TEST(Summary, NamesWhatWasLeftAloneAndWhy) {
   EXPECT_EQ(summary(counters.snapshot(), 250ms),
             "clew: 0 spans in 250 ms\n"
             "clew: 5 requests given a traceparent\n"
-            "clew: left alone, so without a context\n"
-            "clew:   head_split             2\n"
+            "clew: left alone, by reason\n"
+            "clew:   head_split            2\n"
             "clew: nothing lost\n");
 }
 

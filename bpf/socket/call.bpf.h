@@ -636,6 +636,10 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	}
 	if (!injecting || (is_plain && !v))
 		return;
+	if (c->http2 && !v && d == CLEW_INGRESS) {
+		done = forget_turn(s);
+		asm volatile("" : : "r"(done));
+	}
 	if (c->http2 && !v && d == CLEW_INGRESS && go_probed && c->runtime == CLEW_RUNTIME_GO &&
 	    c->http.request_direction == 1 + CLEW_INGRESS) {
 		done = walk_received(s, c, sk);
