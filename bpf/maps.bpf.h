@@ -434,8 +434,8 @@ struct scratch {
 	u64 held_position;
 	u32 turn;		  /* of Node's loop, began with this call: its execution has been read */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
-	u8 local_client[64]; /* struct local_client */
-	u32 busy;	     /* SCRATCH_MESSAGE, SCRATCH_TLS: in use by a task that was interrupted */
+	u8 local_client[64];	  /* struct local_client */
+	u32 busy;		  /* SCRATCH_MESSAGE, SCRATCH_TLS: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */
 	u32 insertions;
 	u32 insert_at[4]; /* offsets, ascending */

@@ -44,7 +44,7 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
   }
   const bool misreports = source_->injection().misreports_readable();
   const bool once = misreports && (just_begun ? readable_bytes_.will_be_asked(fmt::format("{}/{}/exe", proc_.root, process_id),
-                                                                            tls::all_needed_files(proc_, process_id))
+                                                                              tls::all_needed_files(proc_, process_id))
                                               : readable_bytes_.may_be_asked(proc_, process_id));
   if (misreports && just_begun) rule_due_[process_id] = kLibrariesTicks;
   if (once)

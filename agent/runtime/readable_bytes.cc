@@ -21,7 +21,7 @@ namespace {
 constexpr size_t kFilesMax = 4096;
 constexpr std::string_view kFionread("\x1b\x54\0\0", 4);
 // They ask for files and pipes, or pass on what their caller asks. gRPC asks the sockets of its DNS resolver, which are not touched.
-constexpr std::array<std::string_view, 7> kPassing = {"libc.so",      "libc-",      "ld-linux", "libstdc++.so",
+constexpr std::array<std::string_view, 7> kPassing = {"libc.so",      "libc-",      "ld-linux",  "libstdc++.so",
                                                       "libcrypto.so", "libpthread", "libgrpc.so"};
 
 // In the names that a file imports.

@@ -22,8 +22,8 @@ class ReadableBytes {
   /// May the process ask? Its executable and libraries tell; of runtimes that never do (Go, Node.js, CPython) and of what asks for files
   /// only (the C and C++ libraries, libcrypto) nothing is read. True also where nothing can be read.
   bool may_be_asked(const discovery::ProcFs& proc, uint32_t process_id);
-  /// Of one that begins, whose libraries are still to come: `libraries` are all that it needs; both are files to be opened from here. Empty:
-  /// they are not known. True also of one that loads others by itself (dlopen).
+  /// Of one that begins, whose libraries are still to come: `libraries` are all that it needs; both are files to be opened from here.
+  /// Empty: they are not known. True also of one that loads others by itself (dlopen).
   bool will_be_asked(const std::string& executable, const std::vector<std::string>& libraries);
 
  private:

@@ -18,7 +18,8 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
 /// one was not found, the process's environment or /etc/ld.so.preload names others, or the program needs none.
 std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id);
 std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program);
-/// As the first, for a program that the process is going to execute: a path, or a name to be looked for in PATH; a script's interpreter counts.
+/// As the first, for a program that the process is going to execute: a path, or a name to be looked for in PATH; a script's interpreter
+/// counts.
 std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program);
 
 /// The program file that executing `program` comes to: its interpreter if it is a script. Empty: there is none.

@@ -140,7 +140,8 @@ bool sent_message(struct sent *s, const uint8_t *bytes, uint32_t n, uint32_t win
 		.r = &s->requests,
 	};
 
-	s->walk = (struct http1_walk){.total = n, .capture = HTTP1_NO_CAPTURE, .direction = CLEW_EGRESS, .origin = s->before, .body = HTTP1_NO_CAPTURE};
+	s->walk = (struct http1_walk){
+		.total = n, .capture = HTTP1_NO_CAPTURE, .direction = CLEW_EGRESS, .origin = s->before, .body = HTTP1_NO_CAPTURE};
 	s->before += n;
 	s->bytes = bytes;
 	s->window = window;

@@ -42,14 +42,6 @@ struct {
 	__type(value, struct go_cause);
 } go_causes SEC(".maps");
 
-/* Requests of HTTP/2 that a Go program reads, by socket: where their header blocks end, and what they carry. Made with the preface. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct http2_requests);
-} received_requests SEC(".maps");
-
 static __always_inline u64 go_id(u64 word)
 {
 	return word & (GO_ID_MAX - 1);
@@ -152,77 +144,6 @@ static __noinline int go_stream_cause(struct scratch *s, struct go_cause *cause,
 	if (key.kind == GO_ASKED)
 		bpf_map_delete_elem(&go_causes, &key);
 	return true;
-}
-
-#define CONTEXT_FIELD 69 /* what propagation/inject_streams adds to a block: STREAM_FIELD */
-
-/* The block's last field, if it is a traceparent in the form that is added here. `p`: its first byte. */
-static __always_inline bool brought_by_field(struct go_cause *cause, const u8 *p)
-{
-	const struct traceparent *t = (const struct traceparent *)(p + 14);
-
-	if (http1_u64(p) != HTTP1_WORD(0, 11, 't', 'r', 'a', 'c', 'e', 'p') ||
-	    (http1_u64(p + 8) & HPACK_LOW(6)) != HTTP1_WORD('a', 'r', 'e', 'n', 't', HTTP1_TRACEPARENT, 0, 0) || !traceparent_is_valid(t))
-		return false;
-	cause->trace_id[0] = read_hex((const struct hex_text *)(t->text + TRACE_ID_AT));
-	cause->trace_id[1] = read_hex((const struct hex_text *)(t->text + TRACE_ID_AT + 16));
-	cause->flags = 4 | (hex_value(t->text[FLAGS_AT + 1]) & 3);
-	cause->sampled = sampling_by_parent ? cause->flags & 1 : trace_is_kept(t);
-	return true;
-}
-
-/* Two connections that one goroutine reads: nobody knows which of their streams is meant. */
-static __noinline int put_received(struct go_cause_key *key, struct go_cause *cause)
-{
-	struct go_cause *other = bpf_map_lookup_elem(&go_causes, key);
-
-	if (other && other->connection != cause->connection)
-		other->known = 0;
-	else
-		bpf_map_update_elem(&go_causes, key, cause, BPF_ANY);
-	return 0;
-}
-
-/* The head of a request is read, whose block ends at walk.offset of the call; its last field lies in the window, if all of it can. */
-__noinline int go_stream_received(struct scratch *s, struct connection *c, struct http2_requests *r)
-{
-	struct clew_runtime_layout *layout;
-	struct go_cause cause = {};
-	struct go_cause_key key = {};
-	struct http1_walk *w;
-	struct wire wire = {};
-	u64 position;
-
-	if (!s || !c || !r)
-		return 0;
-	w = &s->walk;
-	key.tgid = s->tgid;
-	key.stream = r->stream;
-	layout = bpf_map_lookup_elem(&runtimes, &key.tgid);
-	if (!layout || !go_read(&s->execution, layout, &s->go, false))
-		return 0;
-	cause.connection = c->id;
-	wire.requests = c->base[CLEW_INGRESS];
-	wire.responses = c->base[CLEW_EGRESS];
-	if (r->hpack.flags & HPACK_CONTEXT) {
-		cause.known = reads_traceparent && !(r->hpack.flags & HPACK_CONTEXTS) && w->offset >= CONTEXT_FIELD + w->window &&
-			      brought_by_field(&cause, s->bytes + SCRATCH_HEADROOM + HTTP1_INDEX(w->offset - CONTEXT_FIELD - w->window));
-	} else if (!bpf_map_lookup_elem(&local_clients, &wire)) {
-		/* else it is the trace of a client on this node that was left alone */
-		position = s->position + (s32)(r->begins - (u32)s->position);
-		cause.trace_id[0] = new_stream_id(c->id, position, r->stream, 1);
-		cause.trace_id[1] = new_stream_id(c->id, position, r->stream, 2);
-		cause.sampled = (__builtin_bswap64(cause.trace_id[1]) & 0x00ffffffffffffffull) >= sampling_threshold; /* trace_is_kept() */
-		cause.known = 1;
-	}
-	key.goroutine = s->execution.words[0];
-	key.kind = GO_READ_BY;
-	put_received(&key, &cause);
-	key.goroutine = go_id(s->execution.words[1]);
-	key.kind = GO_READ_BELOW;
-	if (key.goroutine)
-		put_received(&key, &cause);
-	return 0;
 }
 
 #endif

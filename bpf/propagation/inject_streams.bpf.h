@@ -45,7 +45,8 @@ static long stream_step(u32 index, struct stream_call *call)
 static long fill_step(u32 index, struct stream_call *call)
 {
 	struct stream_work *work = call->work;
-	u32 k = work->next & (STREAM_INSERTIONS - 1), from = work->from, to = work->to, n = work->place[k] - from, at = work->frame_at[k] - from;
+	u32 k = work->next & (STREAM_INSERTIONS - 1), from = work->from, to = work->to, n = work->place[k] - from,
+	    at = work->frame_at[k] - from;
 	u32 behind = from - work->begin, length;
 	void *data = call->message.message->data;
 	u8 *header;

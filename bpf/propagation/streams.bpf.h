@@ -260,7 +260,7 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 	n = work->n;
 	if (r->hpack.list_size >= HPACK_REQUEST_MIN && is_readable_call(call->sk))
 		found = find_stream_cause(s, t, t->made + n); /* once for each request, whatever becomes of it */
-	if (r->hpack.list_size < HPACK_REQUEST_MIN) /* no method, path and scheme: this only looks like HTTP/2 */
+	if (r->hpack.list_size < HPACK_REQUEST_MIN)	      /* no method, path and scheme: this only looks like HTTP/2 */
 		leave_alone(s, CLEW_ALONE_FRAMING);
 	else if (r->hpack.flags & HPACK_CONTEXT)
 		leave_alone(s, CLEW_ALONE_OWN_CONTEXT);

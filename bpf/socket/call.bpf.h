@@ -8,8 +8,8 @@ struct call {
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
 	union {
-		struct injection *i;	 /* of a client's socket, or NULL */
-		struct streams *streams; /* the same in walk_frames() */
+		struct injection *i;		 /* of a client's socket, or NULL */
+		struct streams *streams;	 /* the same in walk_frames() */
 		struct http2_requests *received; /* in walk_received() */
 	};
 };
@@ -447,72 +447,7 @@ static __noinline int walk_streams(struct scratch *s, struct connection *c, stru
 	return go_over_frames(&call);
 }
 
-static long received_step(u32 index, struct call *call)
-{
-	struct scratch *s = call->s;
-	struct http2_sent v = {
-		.v = {.w = &s->walk, .data = s->bytes + SCRATCH_HEADROOM, .environment = call, .is_plain = true},
-		.r = call->received,
-	};
-
-	return http2_requests_step(&v);
-}
-
-static __always_inline void begin_again(struct scratch *s, u32 offset)
-{
-	s->walk.offset = offset;
-	s->walk.window = 0;
-	s->walk.window_end = 0;
-	s->iov_index = 0;
-	s->iov_offset = 0;
-}
-
-/* Goes over the bytes again that a Go program reads as a server of HTTP/2: what do its requests carry? */
-static __noinline int walk_received(struct scratch *s, struct connection *c, struct sock *sk)
-{
-	struct call call = {.s = s, .c = c, .sk = sk};
-	struct http1_walk *w = &s->walk;
-	bool begins = w->preface || (!s->walked && w->at_start); /* or the server has spoken first */
-	struct http2_requests *r = bpf_sk_storage_get(&received_requests, sk, 0, begins ? BPF_SK_STORAGE_GET_F_CREATE : 0);
-	struct http2_sent v = {.v = {.w = w}, .r = r};
-	u32 from = 0;
-
-	if (!r)
-		return 0;
-	if (r->state == HTTP2_REQUESTS_NONE) {
-		http2_requests_begin(r);
-		if (w->preface)
-			from = w->line_start;
-		else
-			r->left = HTTP2_PREFACE;
-	}
-	if (s->hole > 0 || !s->readable)
-		r->state = HTTP2_REQUESTS_FAILED;
-	if (r->state == HTTP2_REQUESTS_FAILED)
-		return 0;
-	begin_again(s, from);
-	call.received = r;
-	bpf_loop(HTTP1_STEPS_MAX, received_step, &call, 0);
-	http2_requests_finish(&v);
-	return 0;
-}
-
-/* See http2_request_ends(). */
-static __always_inline void received_request_ends(struct http2_sent *v)
-{
-	struct call *call = v->v.environment;
-	struct http1_walk *w = v->v.w;
-	u32 at = w->offset;
-	int done;
-
-	if (at >= CONTEXT_FIELD && at - CONTEXT_FIELD < w->window && (v->r->hpack.flags & HPACK_CONTEXT)) {
-		begin_again(call->s, at);
-		if (http1_load(&v->v, at - CONTEXT_FIELD) < 0)
-			return;
-	}
-	done = go_stream_received(call->s, call->c, v->r);
-	asm volatile("" : : "r"(done)); /* as in http1_emit */
-}
+#include "propagation/received_streams.bpf.h"
 
 /* By themselves, for the stack: 512 bytes are all there is before 6.13. */
 static __noinline int walk_call(struct scratch *s, struct connection *c, struct sock *sk, struct injection *i)
