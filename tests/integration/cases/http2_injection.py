@@ -64,15 +64,15 @@ for server_name, client_name in (("go-h2c", "node-http2"), ("node-http2", "go-h2
 
 @case("http2-inject/nginx/h2load/m100")
 def h2load(ctx):
-    """Many HEADERS in one send; the access log tells what arrived. Connections begin one a second: where the kernel misreports how much a socket
-    holds, a program that has just begun is left alone until its libraries were looked at."""
+    """Many HEADERS in one send; the access log tells what arrived. It connects as it begins: where the kernel misreports how much a socket holds,
+    that it does not ask must be known by then."""
     need(tool("h2load"), "h2load is not installed")
     n, paths = ctx.count(6000, 150_000, 600), [f"/f/{i}" for i in range(50)]
     log = ctx.work / "access.log"
     server = nginx(ctx, paths, log=str(log))
     uris = ctx.work / "uris"
     uris.write_text("".join(f"http://127.0.0.1:{server.port}{path}\n" for path in paths))
-    result = Clew(ctx, "--inject", command=["h2load", "-n", n, "-c", 6, "-r", 1, "-m", 100, "-i", uris]).wait(300)
+    result = Clew(ctx, "--inject", command=["h2load", "-n", n, "-c", 6, "-m", 100, "-i", uris]).wait(300)
     check(f"{n} succeeded, 0 failed" in result.stdout, f"h2load: {result.stdout[-400:]}{result.stderr[-200:]}")
     server.process.stop()  # and its log is whole
     lines = log.read_text().splitlines()
@@ -80,8 +80,7 @@ def h2load(ctx):
     check(len(lines) == n, f"nginx has logged {len(lines)} of {n}")
     need(set(contexts) != {"-"}, "this clew injects nothing into HTTP/2")
     good = {c for c in contexts if re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9a-f]", c)}
-    check(len(good) + contexts.count("-") == n, f"{len(good)} different trace contexts for {n} requests; {contexts.count('-')} have none")
-    check(len(good) % (n // 6) == 0 and len(good) >= n // 6, f"{len(good)} trace contexts: some of a connection's requests have none")
+    check(len(good) == n, f"{len(good)} different trace contexts for {n} requests; {contexts.count('-')} have none [{result.summary()}]")
     spans = {f"00-{s.trace_id}-{s.span_id}" for s in result.spans if s.attributes.get("clew.injected")}
     check(spans == {c[:-3] for c in good}, f"{len(spans)} spans, {len(good)} contexts {result.summary()}")
     ctx.note(f"{len(good)} of {n}")
