@@ -6,15 +6,22 @@
 #ifndef CLEW_BPF_RECEIVED_STREAMS_H
 #define CLEW_BPF_RECEIVED_STREAMS_H
 
+#define CONTEXT_FIELD 69 /* what propagation/inject_streams adds to a block: STREAM_FIELD */
+
+struct received {
+	struct http2_requests requests;
+	u32 has_tail;
+	u32 padding;
+	u8 tail[2 * HTTP1_LINE]; /* of a call that has ended within a block: the last CONTEXT_FIELD - 1 bytes */
+};
+
 /* Requests of HTTP/2 that a Go program reads, by socket: where their header blocks end, and what they carry. Made with the preface. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct http2_requests);
+	__type(value, struct received);
 } received_requests SEC(".maps");
-
-#define CONTEXT_FIELD 69 /* what propagation/inject_streams adds to a block: STREAM_FIELD */
 
 /* The block's last field, if it is a traceparent in the form that is added here. `p`: its first byte. */
 static __always_inline bool brought_by_field(struct go_cause *cause, const u8 *p)
@@ -43,19 +50,19 @@ static __noinline int put_received(struct go_cause_key *key, struct go_cause *ca
 	return 0;
 }
 
-/* The head of a request is read, whose block ends at walk.offset of the call; its last field lies in the window, if all of it can. */
-__noinline int go_stream_received(struct scratch *s, struct connection *c, struct http2_requests *r)
+#define FIELD_NOWHERE 0xffffffffu
+
+/* The head of a request is read. `field`: where the last CONTEXT_FIELD bytes of its block lie in s->bytes, behind the headroom. */
+__noinline int go_stream_received(struct scratch *s, struct connection *c, struct http2_requests *r, u32 field)
 {
 	struct clew_runtime_layout *layout;
 	struct go_cause cause = {};
 	struct go_cause_key key = {};
-	struct http1_walk *w;
 	struct wire wire = {};
 	u64 position;
 
 	if (!s || !c || !r)
 		return 0;
-	w = &s->walk;
 	key.tgid = s->tgid;
 	key.stream = r->stream;
 	layout = bpf_map_lookup_elem(&runtimes, &key.tgid);
@@ -65,8 +72,8 @@ __noinline int go_stream_received(struct scratch *s, struct connection *c, struc
 	wire.requests = c->base[CLEW_INGRESS];
 	wire.responses = c->base[CLEW_EGRESS];
 	if (r->hpack.flags & HPACK_CONTEXT) {
-		cause.known = reads_traceparent && !(r->hpack.flags & HPACK_CONTEXTS) && w->offset >= CONTEXT_FIELD + w->window &&
-			      brought_by_field(&cause, s->bytes + SCRATCH_HEADROOM + HTTP1_INDEX(w->offset - CONTEXT_FIELD - w->window));
+		cause.known = reads_traceparent && !(r->hpack.flags & HPACK_CONTEXTS) && field <= INSERTION_AT &&
+			      brought_by_field(&cause, s->bytes + SCRATCH_HEADROOM + field);
 	} else if (c->has_base[CLEW_INGRESS] && !bpf_map_lookup_elem(&local_clients, &wire)) {
 		/* else it is the trace of a client on this node that was left alone, or of one behind a Unix socket */
 		position = s->position + (s32)(r->begins - (u32)s->position);
@@ -90,7 +97,7 @@ static long received_step(u32 index, struct call *call)
 	struct scratch *s = call->s;
 	struct http2_sent v = {
 		.v = {.w = &s->walk, .data = s->bytes + SCRATCH_HEADROOM, .environment = call, .is_plain = true},
-		.r = call->received,
+		.r = &call->received->requests,
 	};
 
 	return http2_requests_step(&v);
@@ -111,12 +118,14 @@ static __noinline int walk_received(struct scratch *s, struct connection *c, str
 	struct call call = {.s = s, .c = c, .sk = sk};
 	struct http1_walk *w = &s->walk;
 	bool begins = w->preface || (!s->walked && w->at_start); /* or the server has spoken first */
-	struct http2_requests *r = bpf_sk_storage_get(&received_requests, sk, 0, begins ? BPF_SK_STORAGE_GET_F_CREATE : 0);
-	struct http2_sent v = {.v = {.w = w}, .r = r};
+	struct received *received = bpf_sk_storage_get(&received_requests, sk, 0, begins ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	struct http2_sent v = {.v = {.w = w, .environment = &call, .is_plain = true}};
+	struct http2_requests *r;
 	u32 from = 0;
 
-	if (!r)
+	if (!received)
 		return 0;
+	v.r = r = &received->requests;
 	if (r->state == HTTP2_REQUESTS_NONE) {
 		http2_requests_begin(r);
 		if (w->preface)
@@ -129,26 +138,61 @@ static __noinline int walk_received(struct scratch *s, struct connection *c, str
 	if (r->state == HTTP2_REQUESTS_FAILED)
 		return 0;
 	begin_again(s, from);
-	call.received = r;
+	call.received = received;
 	bpf_loop(HTTP1_STEPS_MAX, received_step, &call, 0);
 	http2_requests_finish(&v);
+	received->has_tail = 0;
+	if (r->state == HTTP2_REQUESTS_BLOCK && w->total >= CONTEXT_FIELD - 1) {
+		begin_again(s, w->total);
+		if (http1_load(&v.v, w->total - (CONTEXT_FIELD - 1)) >= 0) {
+			__builtin_memcpy(received->tail, s->bytes + SCRATCH_HEADROOM, CONTEXT_FIELD - 1);
+			received->has_tail = 1;
+		}
+	}
 	return 0;
+}
+
+/* Where the last CONTEXT_FIELD bytes before `at` lie in s->bytes, behind the headroom: some may be of the call before. */
+static __noinline u32 find_field(struct http1_view *v, u32 at)
+{
+	struct call *call = v->environment;
+	struct received *received = call->received;
+	struct scratch *s = call->s;
+	struct http1_walk *w = v->w;
+	u8 *field = s->bytes + SCRATCH_HEADROOM + INSERTION_AT;
+	u32 before = CONTEXT_FIELD - at;
+
+	if (at >= CONTEXT_FIELD) {
+		if (at - CONTEXT_FIELD < w->window || at > w->window_end) { /* strings are passed over unread */
+			begin_again(s, at);
+			if (http1_load(v, at - CONTEXT_FIELD) < 0)
+				return FIELD_NOWHERE;
+		}
+		return HTTP1_INDEX(at - CONTEXT_FIELD - w->window);
+	}
+	if (!at || !received || !received->has_tail)
+		return FIELD_NOWHERE;
+	if (w->window || at > w->window_end) {
+		begin_again(s, at);
+		if (http1_load(v, 0) < 0)
+			return FIELD_NOWHERE;
+	}
+	if (bpf_probe_read_kernel(field, before & 127, received->tail + (at - 1)) ||
+	    bpf_probe_read_kernel(field + (before & 127), at & 127, s->bytes + SCRATCH_HEADROOM))
+		return FIELD_NOWHERE;
+	return INSERTION_AT;
 }
 
 /* See http2_request_ends(). */
 static __always_inline void received_request_ends(struct http2_sent *v)
 {
 	struct call *call = v->v.environment;
-	struct http1_walk *w = v->v.w;
-	u32 at = w->offset;
+	u32 field = FIELD_NOWHERE;
 	int done;
 
-	if (at >= CONTEXT_FIELD && at - CONTEXT_FIELD < w->window && (v->r->hpack.flags & HPACK_CONTEXT)) {
-		begin_again(call->s, at);
-		if (http1_load(&v->v, at - CONTEXT_FIELD) < 0)
-			return;
-	}
-	done = go_stream_received(call->s, call->c, v->r);
+	if (v->r->hpack.flags & HPACK_CONTEXT)
+		field = find_field(&v->v, v->v.w->offset);
+	done = go_stream_received(call->s, call->c, v->r, field);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 }
 

@@ -8,9 +8,9 @@ struct call {
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
 	union {
-		struct injection *i;		 /* of a client's socket, or NULL */
-		struct streams *streams;	 /* the same in walk_frames() */
-		struct http2_requests *received; /* in walk_received() */
+		struct injection *i;	   /* of a client's socket, or NULL */
+		struct streams *streams;   /* the same in walk_frames() */
+		struct received *received; /* in walk_received() */
 	};
 };
 /* In sk_msg, where `c` is NULL. */
