@@ -106,13 +106,6 @@ static __noinline int read_positions(struct tcp_sock *tp, struct tcp_positions *
 	return tp != NULL;
 }
 
-/* By itself, for the stack. `positions`: they lie in s->tcp. */
-static __noinline int begin_on_exit(struct scratch *s, struct connection *c, bool positions, u8 direction, u32 moved)
-{
-	begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions ? &s->tcp : NULL, direction, moved);
-	return 0;
-}
-
 static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgid)
 {
 	u64 nr = regs->orig_ax;
@@ -165,7 +158,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	}
 	c->tls_since_ns = p->tls_since_ns;
 	if (c->id == 0 || !c->begun[direction & 1])
-		begin_on_exit(s, c, positions != NULL, direction, (u32)moved);
+		begin_connection(s, c, (bpf_ktime_get_ns() << 6) | (bpf_get_smp_processor_id() & 63), positions, direction, (u32)moved);
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
 	s->blocking = (flags & MSG_DONTWAIT) || (socket.file_flags & O_NONBLOCK) ? 0 : CLEW_BLOCKING;
