@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, 4> kInterpreters = {"python", "ruby", "pe
 constexpr std::array<std::string_view, 3> kUsual = {"libssl.so.3", "libssl.so.1.1", "libgnutls.so.30"};
 
 struct Needs {
+  bool known = false;  // all of them were read
   std::vector<std::string> names;
   std::vector<std::string> folders;
 };
@@ -42,7 +43,9 @@ Needs needs_of(const std::string& path) {
     Elf_Data* const data = ::elf_getdata(section.handle, nullptr);
     GElf_Dyn entry;
     for (size_t i = 0; data != nullptr && i < std::min<size_t>(kEntriesMax, section.header.sh_size / section.header.sh_entsize); ++i) {
-      if (::gelf_getdyn(data, static_cast<int>(i), &entry) == nullptr || entry.d_tag == DT_NULL) return;
+      if (::gelf_getdyn(data, static_cast<int>(i), &entry) == nullptr) return;
+      needs.known = needs.known || entry.d_tag == DT_NULL;
+      if (needs.known) return;
       if (entry.d_tag == DT_NEEDED) needs.names.emplace_back(file->text(section, entry.d_un.d_val));
       if (entry.d_tag != DT_RUNPATH && entry.d_tag != DT_RPATH) continue;
       const std::string_view all = file->text(section, entry.d_un.d_val);
@@ -65,11 +68,12 @@ std::string with_origin(std::string folder, std::string_view path) {
 class Search {
  public:
   /// `every`: not only the first file of a name.
-  explicit Search(std::string root, bool every = false) : root_(std::move(root)), every_(every) {}
+  explicit Search(std::string root, bool every = false) : every_(every), root_(std::move(root)) {}
 
   /// `path` as the process names it.
   void add_needs(const std::string& path, const std::string& file) {
     const Needs needs = needs_of(file);
+    complete_ &= needs.known;
     for (const std::string& name : needs.names) {
       if (name.empty() || name.find('/') != std::string::npos) continue;
       bool found = false;
@@ -85,7 +89,7 @@ class Search {
       if (every_ || !found) found |= add(fmt::format("{}/{}", folder, name));
     return found;
   }
-  /// Every name was found, as far as take() went.
+  /// Every name was found, and all were read.
   bool complete() const { return complete_; }
   std::vector<std::string> take() {
     for (size_t i = 0; i < found_.size(); ++i) add_needs(std::string(found_[i]).substr(root_.size()), found_[i]);
@@ -94,18 +98,17 @@ class Search {
 
  private:
   bool add(const std::string& path) {
-    if (!path.starts_with('/')) return false;
+    if (!path.starts_with('/') || found_.size() >= kNeededFilesMax) return false;
     std::string file = root_ + path;
     if (std::ranges::find(found_, file) != found_.end()) return true;
-    if (found_.size() >= kNeededFilesMax) return false;
     if (::access(file.c_str(), R_OK) != 0) return false;
     found_.push_back(std::move(file));
     return true;
   }
 
-  std::string root_;
   bool every_;
   bool complete_ = true;
+  std::string root_;
   std::vector<std::string> found_;
 };
 
