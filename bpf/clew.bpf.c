@@ -24,6 +24,7 @@ const volatile clew_u8 carrying_tls = 0;     /* … of encrypted requests, too *
 #include "propagation/trace_context.bpf.h"
 #include "propagation/working.bpf.h"
 #include "propagation/injection.bpf.h"
+#include "propagation/go_causes.bpf.h"
 #include "socket/call.bpf.h"
 #include "tls/session.bpf.h"
 #include "tls/thread.bpf.h"

@@ -291,6 +291,7 @@ enum clew_rule {
 	CLEW_RULE_UNKNOWN = 2, /* not in the kernel */
 	CLEW_RULE_LEAVE = 3,   /* its sockets must not be touched */
 	CLEW_RULE_POOLS = 4,   /* as threads, once CLEW_OWN_ANSWERS_MIN requests were answered by who had read them */
+	CLEW_RULE_AWAITED = 5, /* the program that it is about to execute may be touched at once, though `leave_new_programs`: as UNKNOWN */
 };
 
 #define CLEW_OWN_ANSWERS_MIN 16

@@ -400,6 +400,8 @@ struct tcp_positions {
 	u32 accepted; /* has a listener's backlog: did not call connect() */
 };
 
+#define LET_GO_BEHIND 2
+
 /* Per CPU and per scratch_user: work space and counters. */
 struct scratch {
 	struct clew_counters counters;
@@ -427,14 +429,14 @@ struct scratch {
 	u32 gathered;
 	u32 gather_failed;
 	u32 shown;	 /* an insertion, in this call */
+	u32 let_go;	 /* HTTP/2: 0, or the requests of this connection were let go: 1, LET_GO_BEHIND + offset of the latest */
 	u32 held;	 /* HTTP/2: bytes behind INSERTION_AT, as they are on the wire, not handed over yet */
 	u32 held_begins; /* … a frame does with the first */
 	u64 held_position;
 	u32 turn;		  /* of Node's loop, began with this call: its execution has been read */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
-	u32 padding2;
-	u8 local_client[64]; /* struct local_client */
-	u32 busy;	     /* SCRATCH_MESSAGE, SCRATCH_TLS: in use by a task that was interrupted */
+	u8 local_client[64];	  /* struct local_client */
+	u32 busy;		  /* SCRATCH_MESSAGE, SCRATCH_TLS: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */
 	u32 insertions;
 	u32 insert_at[4]; /* offsets, ascending */

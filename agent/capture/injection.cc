@@ -116,7 +116,8 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
   for (bpf_program* program : {skeleton.progs.sk_msg__inject, skeleton.progs.sockops__connected, skeleton.progs.iter__inject_open})
     bpf_program__set_autoload(program, wanted);
   for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients,
-                       skeleton.maps.http_servers, skeleton.maps.injected_sockets, skeleton.maps.streams, skeleton.maps.stream_works})
+                       skeleton.maps.http_servers, skeleton.maps.injected_sockets, skeleton.maps.streams, skeleton.maps.stream_works,
+                       skeleton.maps.go_causes, skeleton.maps.received_requests})
     bpf_map__set_autocreate(map, wanted);
   bpf_map__set_max_entries(skeleton.maps.stream_works, static_cast<uint32_t>(std::max(1, libbpf_num_possible_cpus())));
   const bool beside = wanted && settings->tcp_option;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "agent/correlation/execution_model.h"
+#include "agent/tls/needed_files.h"
 #include "bpf/events.h"
 
 namespace clew::commands {
@@ -42,8 +43,11 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
     case correlation::ExecutionModel::kPools: rule = CLEW_RULE_POOLS; break;
     default: break;
   }
-  const bool once = source_->injection().misreports_readable() && readable_bytes_.may_be_asked(proc_, process_id, just_begun);
-  if (once && just_begun) rule_due_[process_id] = kLibrariesTicks;
+  const bool misreports = source_->injection().misreports_readable();
+  const bool once = misreports && (just_begun ? readable_bytes_.will_be_asked(fmt::format("{}/{}/exe", proc_.root, process_id),
+                                                                              tls::all_needed_files(proc_, process_id))
+                                              : readable_bytes_.may_be_asked(proc_, process_id));
+  if (misreports && just_begun) rule_due_[process_id] = kLibrariesTicks;
   if (once)
     messages_.debug(
         fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
@@ -158,10 +162,13 @@ base::Result<void> LiveProcesses::select_running(const discovery::ProcFs& proc) 
 
 base::Result<void> LiveProcesses::select_command(uint32_t process_id, const std::string& program) {
   auto done = source_->select(process_id, SelectedBy::kTree);
-  if (done) {
-    selected_.insert(process_id);
-    tls_.expect(process_id, program);
-  }
+  if (!done) return done;
+  selected_.insert(process_id);
+  tls_.expect(process_id, program);
+  const capture::Injection& injection = source_->injection();
+  if (injection.attached() && injection.misreports_readable() &&  // it may connect before we hear of its exec
+      !readable_bytes_.will_be_asked(tls::program_file(program), tls::all_needed_files(proc_, process_id, program)))
+    return source_->set_rule(process_id, CLEW_RULE_AWAITED, false);
   return done;
 }
 
@@ -198,9 +205,13 @@ void LiveProcesses::process(const ProcessChange& change) {
         looks_[id] = {.ticks = 1};  // it inherits what is read by the kernel alone
       break;
     case ProcessChange::Kind::kExec:
-      if (change.selected) tls_.begin(id);  // first of all: it is loading its libraries
       forget_runtime(id);
       table_.on_exec(id, change.time_ns);
+      if (source_ != nullptr && change.selected && source_->injection().attached()) {  // first of all: it may connect at once …
+        table_.resource_of(id, change.comm, change.time_ns);
+        set_rule(id, true);
+      }
+      if (change.selected) tls_.begin(id);  // … and is loading its libraries
       if (change.selected && selected_.insert(id).second &&
           source_ != nullptr) {  // by the file that it executes: it may have sockets already
         if (const auto looked = source_->look_at_open_sockets(id); !looked) messages_.warn(looked.error().message);
@@ -208,10 +219,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (source_ != nullptr) decide(id, change.selected);
       if (change.selected || selected_.contains(id)) {
         table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is
-        if (source_ != nullptr && change.selected) {
-          set_rule(id, true);
-          read_runtime(id);
-        }
+        if (source_ != nullptr && change.selected) read_runtime(id);
         if (new_program_) new_program_(id);
       }
       break;

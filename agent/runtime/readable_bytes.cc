@@ -20,8 +20,17 @@ namespace {
 
 constexpr size_t kFilesMax = 4096;
 constexpr std::string_view kFionread("\x1b\x54\0\0", 4);
-// They ask for files and pipes, or pass on what their caller asks.
-constexpr std::array<std::string_view, 6> kPassing = {"libc.so", "libc-", "ld-linux", "libstdc++.so", "libcrypto.so", "libpthread"};
+// They ask for files and pipes, or pass on what their caller asks. gRPC asks the sockets of its DNS resolver, which are not touched.
+constexpr std::array<std::string_view, 7> kPassing = {"libc.so",      "libc-",      "ld-linux",  "libstdc++.so",
+                                                      "libcrypto.so", "libpthread", "libgrpc.so"};
+
+// In the names that a file imports.
+constexpr std::array<std::string_view, 2> kLoading = {std::string_view("\0dlopen\0", 8), std::string_view("\0dlmopen\0", 9)};
+
+bool never_asks(discovery::Executable::Runtime runtime) {
+  using Runtime = discovery::Executable::Runtime;
+  return runtime == Runtime::kGo || runtime == Runtime::kNode || runtime == Runtime::kCpython;
+}
 
 bool only_passes_on(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
@@ -41,19 +50,19 @@ bool loads_fionread(std::string_view code) {
   return false;
 }
 
-bool ReadableBytes::file_asks(const std::string& file) {
+ReadableBytes::File ReadableBytes::look_into(const std::string& file) {
   const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status{};
   if (fd < 0 || ::fstat(fd, &status) != 0) {
     if (fd >= 0) ::close(fd);
-    return true;
+    return {};
   }
   const std::string key = fmt::format("{}:{}:{}.{}", status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
   if (const auto known = files_.find(key); known != files_.end()) {
     ::close(fd);
     return known->second;
   }
-  bool asks = true;
+  File found;
   const auto size = static_cast<size_t>(status.st_size);
   void* const start = size >= sizeof(Elf64_Ehdr) ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
   ::close(fd);
@@ -62,34 +71,45 @@ bool ReadableBytes::file_asks(const std::string& file) {
     Elf64_Ehdr header;
     std::memcpy(&header, bytes.data(), sizeof header);
     if (bytes.starts_with(ELFMAG) && header.e_machine == EM_X86_64 && header.e_phentsize == sizeof(Elf64_Phdr)) {
-      asks = false;
-      for (size_t i = 0; i < header.e_phnum && !asks; ++i) {
+      found = {.asks = false, .loads = false};
+      for (size_t i = 0; i < header.e_phnum; ++i) {
         Elf64_Phdr segment;
         const size_t at = header.e_phoff + i * sizeof segment;
         if (at > size || size - at < sizeof segment) break;
         std::memcpy(&segment, bytes.data() + at, sizeof segment);
-        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0 && segment.p_offset < size)
-          asks = loads_fionread(bytes.substr(segment.p_offset, segment.p_filesz));
+        if (segment.p_type != PT_LOAD || segment.p_offset >= size) continue;
+        const std::string_view loaded = bytes.substr(segment.p_offset, segment.p_filesz);
+        if ((segment.p_flags & PF_X) != 0) found.asks = found.asks || loads_fionread(loaded);
+        found.loads = found.loads || std::ranges::any_of(kLoading, [loaded](std::string_view name) { return loaded.contains(name); });
       }
     }
     ::munmap(start, size);
   }
   if (files_.size() >= kFilesMax) files_.clear();
-  files_[key] = asks;
-  return asks;
+  files_[key] = found;
+  return found;
 }
 
-bool ReadableBytes::may_be_asked(const discovery::ProcFs& proc, uint32_t process_id, bool just_begun) {
-  using Runtime = discovery::Executable::Runtime;
+bool ReadableBytes::may_be_asked(const discovery::ProcFs& proc, uint32_t process_id) {
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return true;
-  if (executable->runtime == Runtime::kGo || executable->runtime == Runtime::kNode || executable->runtime == Runtime::kCpython)
-    return false;
-  if (just_begun) return true;
+  if (never_asks(executable->runtime)) return false;
   const auto image = ProcessImage::open(proc, process_id);
   if (!image || image->modules().empty()) return true;
   return std::ranges::any_of(image->modules(),
-                             [this](const Module& module) { return !only_passes_on(module.path) && file_asks(module.file); });
+                             [this](const Module& module) { return !only_passes_on(module.path) && look_into(module.file).asks; });
+}
+
+bool ReadableBytes::will_be_asked(const std::string& executable, const std::vector<std::string>& libraries) {
+  const auto inspected = discovery::inspect_executable(executable);
+  if (!inspected) return true;
+  if (never_asks(inspected->runtime)) return false;
+  if (libraries.empty()) return true;
+  const auto may = [this](const std::string& path) {
+    const File found = look_into(path);
+    return found.asks || found.loads;
+  };
+  return may(executable) || std::ranges::any_of(libraries, [&may](const std::string& path) { return !only_passes_on(path) && may(path); });
 }
 
 }  // namespace clew::runtime

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "agent/discovery/proc_fs.h"
 
@@ -19,14 +20,20 @@ bool loads_fionread(std::string_view code);
 class ReadableBytes {
  public:
   /// May the process ask? Its executable and libraries tell; of runtimes that never do (Go, Node.js, CPython) and of what asks for files
-  /// only (the C and C++ libraries, libcrypto) nothing is read. True also where nothing can be read, and of one that has `just_begun`: its
-  /// libraries are still to come.
-  bool may_be_asked(const discovery::ProcFs& proc, uint32_t process_id, bool just_begun = false);
+  /// only (the C and C++ libraries, libcrypto) nothing is read. True also where nothing can be read.
+  bool may_be_asked(const discovery::ProcFs& proc, uint32_t process_id);
+  /// Of one that begins, whose libraries are still to come: `libraries` are all that it needs; both are files to be opened from here.
+  /// Empty: they are not known. True also of one that loads others by itself (dlopen).
+  bool will_be_asked(const std::string& executable, const std::vector<std::string>& libraries);
 
  private:
-  bool file_asks(const std::string& file);
+  struct File {
+    bool asks = true;
+    bool loads = true;  // it loads libraries
+  };
+  File look_into(const std::string& file);
 
-  std::unordered_map<std::string, bool> files_;  // by device, inode and time of change
+  std::unordered_map<std::string, File> files_;  // by device, inode and time of change
 };
 
 }  // namespace clew::runtime

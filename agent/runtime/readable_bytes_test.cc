@@ -34,5 +34,15 @@ TEST(ReadableBytes, ThisProgramAsks) {
   EXPECT_TRUE(bytes.may_be_asked(discovery::ProcFs::of_this_machine(), 0)) << "what cannot be read may ask";
 }
 
+TEST(ReadableBytes, OfAProgramThatBeginsItsFilesTell) {
+  const auto self = std::string("/proc/self/exe");
+  ReadableBytes bytes;
+  EXPECT_TRUE(bytes.will_be_asked(self, {"/proc/self/exe"})) << "it asks";
+  EXPECT_TRUE(bytes.will_be_asked("/bin/true", {})) << "what it needs is not known";
+  EXPECT_TRUE(bytes.will_be_asked("/bin/true", {"/no/such/library"}));
+  EXPECT_TRUE(bytes.will_be_asked("/bin/true", {self})) << "a library of its does";
+  EXPECT_FALSE(bytes.will_be_asked("/bin/true", {"/bin/true"})) << "nothing asks, and nothing loads what might";
+}
+
 }  // namespace
 }  // namespace clew::runtime

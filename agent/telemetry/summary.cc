@@ -60,6 +60,11 @@ std::string summary(const std::vector<base::Counters::Sample>& samples, std::chr
                           counter.label("how") == "added"     ? "given a traceparent"
                           : counter.label("how") == "updated" ? "passed on with clew's own parent id"
                                                               : "sent with a trace context in a TCP option");
+  std::vector<Row> left_alone;
+  for (const LabelledCounter& counter : counters)
+    if (counter.name == "clew_left_alone_total" && counter.value != 0)
+      left_alone.push_back({std::string(counter.label("reason")), counter.value});
+  if (!left_alone.empty()) text += "clew: left alone, by reason\n" + table(left_alone, "clew:   ");
   text += losses.empty() ? "clew: nothing lost\n" : "clew: lost\n" + table(losses, "clew:   ");
   return text;
 }

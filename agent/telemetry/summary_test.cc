@@ -36,6 +36,18 @@ TEST(Summary, NamesEveryLoss) {
             "clew:   stream hole            1\n");
 }
 
+TEST(Summary, NamesWhatWasLeftAloneAndWhy) {
+  base::Counters counters;
+  counters.get("clew_injected_total", R"(how="added")").add(5);
+  counters.get("clew_left_alone_total", R"(reason="head_split")").add(2);
+  EXPECT_EQ(summary(counters.snapshot(), 250ms),
+            "clew: 0 spans in 250 ms\n"
+            "clew: 5 requests given a traceparent\n"
+            "clew: left alone, by reason\n"
+            "clew:   head_split            2\n"
+            "clew: nothing lost\n");
+}
+
 TEST(Summary, NamesWhatWasNotSampled) {
   base::Counters counters;
   counters.get("clew_spans_not_sampled_total").add(7);

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -31,6 +32,7 @@ constexpr std::array<std::string_view, 4> kInterpreters = {"python", "ruby", "pe
 constexpr std::array<std::string_view, 3> kUsual = {"libssl.so.3", "libssl.so.1.1", "libgnutls.so.30"};
 
 struct Needs {
+  bool known = false;  // all of them were read
   std::vector<std::string> names;
   std::vector<std::string> folders;
 };
@@ -46,7 +48,9 @@ Needs needs_of(const std::string& path) {
     Elf_Data* const data = file->data(section, kDynamicBytesMax);
     GElf_Dyn entry;
     for (size_t i = 0; data != nullptr && i < std::min<size_t>(kEntriesMax, section.header.sh_size / section.header.sh_entsize); ++i) {
-      if (::gelf_getdyn(data, static_cast<int>(i), &entry) == nullptr || entry.d_tag == DT_NULL) return;
+      if (::gelf_getdyn(data, static_cast<int>(i), &entry) == nullptr) return;
+      needs.known = needs.known || entry.d_tag == DT_NULL;
+      if (needs.known) return;
       if (entry.d_tag == DT_NEEDED) needs.names.emplace_back(file->text(section, entry.d_un.d_val));
       if (entry.d_tag != DT_RUNPATH && entry.d_tag != DT_RPATH) continue;
       const std::string_view all = file->text(section, entry.d_un.d_val);
@@ -68,22 +72,30 @@ std::string with_origin(std::string folder, std::string_view path) {
 
 class Search {
  public:
-  explicit Search(std::string root) : root_(std::move(root)) {}
+  /// `every`: not only the first file of a name.
+  explicit Search(std::string root, bool every = false) : every_(every), root_(std::move(root)) {}
 
   /// `path` as the process names it.
   void add_needs(const std::string& path, const std::string& file) {
     const Needs needs = needs_of(file);
+    complete_ &= needs.known;
     for (const std::string& name : needs.names) {
       if (name.empty() || name.find('/') != std::string::npos) continue;
       bool found = false;
-      for (const std::string& folder : needs.folders) found = found || add(with_origin(folder, path) + "/" + name);
-      if (!found) add_usual(name);
+      for (const std::string& folder : needs.folders)
+        if (every_ || !found) found |= add(with_origin(folder, path) + "/" + name);
+      if (every_ || !found) found |= add_usual(name);
+      complete_ &= found;
     }
   }
-  void add_usual(std::string_view name) {
+  bool add_usual(std::string_view name) {
+    bool found = false;
     for (const std::string_view folder : kFolders)
-      if (add(fmt::format("{}/{}", folder, name))) return;
+      if (every_ || !found) found |= add(fmt::format("{}/{}", folder, name));
+    return found;
   }
+  /// Every name was found, and all were read.
+  bool complete() const { return complete_; }
   std::vector<std::string> take() {
     for (size_t i = 0; i < found_.size(); ++i) add_needs(std::string(found_[i]).substr(root_.size()), found_[i]);
     return std::move(found_);
@@ -99,6 +111,8 @@ class Search {
     return true;
   }
 
+  bool every_;
+  bool complete_ = true;
   std::string root_;
   std::vector<std::string> found_;
   size_t looks_ = 0;
@@ -126,6 +140,27 @@ std::string in_path(const std::string& name) {
   return name;
 }
 
+// Are other libraries loaded, or the same ones from elsewhere, by somebody's wish?
+bool linker_is_told(const std::string& directory) {
+  std::error_code error;
+  const auto preloads = std::filesystem::file_size(directory + "/root/etc/ld.so.preload", error);
+  if (!error && preloads != 0) return true;
+  std::ifstream file(directory + "/environ", std::ios::binary);
+  if (!file) return true;
+  for (std::string variable; std::getline(file, variable, '\0');)
+    for (const std::string_view name : {"LD_PRELOAD=", "LD_LIBRARY_PATH=", "LD_AUDIT="})
+      if (variable.size() > name.size() && variable.starts_with(name)) return true;
+  return false;
+}
+
+std::vector<std::string> all_needs_of_program(const std::string& directory, const std::string& executable, const std::string& file) {
+  if (linker_is_told(directory)) return {};
+  Search search(directory + "/root", true);
+  search.add_needs(executable, file);
+  std::vector<std::string> files = search.take();
+  return search.complete() ? files : std::vector<std::string>();
+}
+
 // What "#!" names: "/usr/bin/env python3" is python3.
 std::string interpreter_of(const std::string& script) {
   std::array<char, 256> line{};
@@ -151,6 +186,13 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
   return needs_of_program(directory + "/root", executable, directory + "/exe");
 }
 
+std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id) {
+  const std::string directory = fmt::format("{}/{}", proc.root, process_id);
+  std::error_code error;
+  const std::string executable = std::filesystem::read_symlink(directory + "/exe", error).string();
+  return error ? std::vector<std::string>() : all_needs_of_program(directory, executable, directory + "/exe");
+}
+
 std::string program_file(const std::string& program) {
   std::string path = in_path(program);
   for (size_t i = 0; i < kScriptsMax; ++i) {
@@ -167,6 +209,12 @@ std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t pr
   const std::string executable = program_file(program);
   if (executable.empty()) return {};
   return needs_of_program(fmt::format("{}/{}/root", proc.root, process_id), executable, executable);
+}
+
+std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program) {
+  const std::string executable = program_file(program);
+  if (executable.empty()) return {};
+  return all_needs_of_program(fmt::format("{}/{}", proc.root, process_id), executable, executable);
 }
 
 }  // namespace clew::tls

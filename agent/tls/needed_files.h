@@ -14,7 +14,12 @@ namespace clew::tls {
 /// (RUNPATH, RPATH); not into its cache, nor by LD_LIBRARY_PATH: what is missed is found when it is mapped. Of interpreters, which load TLS
 /// libraries when a script wants them, also those by their usual names. Bounded: kFilesMax files.
 std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t process_id);
-/// The same for a program that the process is going to execute: a path, or a name to be looked for in PATH; a script's interpreter counts.
+/// Every file that may be one of them, also where the dynamic linker might find another of that name first. Empty if that cannot be told:
+/// one was not found, the process's environment or /etc/ld.so.preload names others, or the program needs none.
+std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id);
+std::vector<std::string> all_needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program);
+/// As the first, for a program that the process is going to execute: a path, or a name to be looked for in PATH; a script's interpreter
+/// counts.
 std::vector<std::string> needed_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program);
 
 /// The program file that executing `program` comes to: its interpreter if it is a script. Empty: there is none.

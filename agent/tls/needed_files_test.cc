@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -23,6 +24,18 @@ TEST(NeededFiles, OfThisTestAreThoseThatItRunsWith) {
   const auto files = needed_files(discovery::ProcFs::of_this_machine(), static_cast<uint32_t>(getpid()));
   EXPECT_THAT(files, Contains(EndsWith("/libc.so.6")));
   EXPECT_LE(files.size(), kNeededFilesMax);
+}
+
+TEST(AllNeededFiles, AreThoseAndEveryOtherOfTheirNames) {
+  const auto proc = discovery::ProcFs::of_this_machine();
+  const auto all = all_needed_files(proc, static_cast<uint32_t>(getpid()));
+  if (std::getenv("LD_LIBRARY_PATH") != nullptr || std::getenv("LD_PRELOAD") != nullptr) {
+    EXPECT_TRUE(all.empty()) << "the linker was told of others";
+    return;
+  }
+  for (const std::string& file : needed_files(proc, static_cast<uint32_t>(getpid()))) EXPECT_THAT(all, Contains(file));
+  EXPECT_TRUE(all_needed_files(proc, 0x7fffffff).empty());
+  EXPECT_TRUE(all_needed_files(proc, static_cast<uint32_t>(getpid()), "no-such-program-at-all").empty());
 }
 
 TEST(NeededFiles, OfNobodyAreNone) { EXPECT_TRUE(needed_files(discovery::ProcFs::of_this_machine(), 0x7fffffff).empty()); }

@@ -76,8 +76,11 @@ int uprobe__go_grpc_serves(struct pt_regs *regs)
 	if (!s || !go_probed_goroutine(s, (u32)(bpf_get_current_pid_tgid() >> 32), &e))
 		return 0;
 	stream = go_grpc_stream(regs->di);
-	if (stream)
-		go_note(s, CLEW_GO_SERVES_READERS, &e, 0, stream);
+	if (!stream)
+		return 0;
+	if (injecting)
+		go_serves((u32)(bpf_get_current_pid_tgid() >> 32), e.words[0], go_id(e.words[1]), stream, false);
+	go_note(s, CLEW_GO_SERVES_READERS, &e, 0, stream);
 	return 0;
 }
 
@@ -99,8 +102,11 @@ int uprobe__go_http2_serves(struct pt_regs *regs)
 	if (bpf_probe_read_user(&state, sizeof(state), (void *)regs->bx) || bpf_probe_read_user(&address, sizeof(address), (void *)state) ||
 	    bpf_probe_read_user(&stream, sizeof(stream), (void *)address))
 		return 0;
-	if (stream.connection == regs->ax && go_is_clients(stream.number))
-		go_note(s, CLEW_GO_SERVES, &e, 0, stream.number);
+	if (stream.connection != regs->ax || !go_is_clients(stream.number))
+		return 0;
+	if (injecting)
+		go_serves((u32)(bpf_get_current_pid_tgid() >> 32), e.words[0], go_id(e.words[1]), stream.number, true);
+	go_note(s, CLEW_GO_SERVES, &e, 0, stream.number);
 	return 0;
 }
 
@@ -108,11 +114,15 @@ int uprobe__go_http2_serves(struct pt_regs *regs)
 SEC("uprobe")
 int uprobe__go_http2_asks(struct pt_regs *regs)
 {
+	u32 tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
 	struct clew_execution e = {};
 
-	if (s && go_probed_goroutine(s, (u32)(bpf_get_current_pid_tgid() >> 32), &e))
-		go_note(s, CLEW_GO_ASKS, &e, 0, 0);
+	if (!s || !go_probed_goroutine(s, tgid, &e))
+		return 0;
+	if (injecting)
+		go_asks_for(GO_ASKS, tgid, e.words[0], 0);
+	go_note(s, CLEW_GO_ASKS, &e, 0, 0);
 	return 0;
 }
 
@@ -137,6 +147,8 @@ int uprobe__go_grpc_asks(struct pt_regs *regs)
 		bpf_map_delete_elem(&go_askers, &key);
 		return 0;
 	}
+	if (injecting)
+		go_asks_for(GO_FRAME, tgid, e.words[0], regs->di);
 	asker.goid = e.words[0];
 	asker.origin = e.words[1];
 	if (bpf_map_update_elem(&go_askers, &key, &asker, BPF_ANY))
@@ -160,6 +172,8 @@ int uprobe__go_grpc_writes(struct pt_regs *regs)
 		return 0;
 	if (go_probed_goroutine(s, tgid, &e) && !bpf_probe_read_user(&stream, sizeof(stream), (void *)regs->bx) && go_is_clients(stream)) {
 		writer = e.words[0];
+		if (injecting)
+			go_writes_for(tgid, regs->bx, writer, stream);
 		e.words[0] = asker->goid;
 		e.words[1] = asker->origin;
 		go_note(s, CLEW_GO_ASKS, &e, writer, stream);

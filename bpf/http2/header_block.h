@@ -32,7 +32,8 @@ enum hpack_part {
 enum hpack_flag {
 	HPACK_INCREMENTAL = 1, /* the field under way becomes an entry of the table … */
 	HPACK_IS_CONTEXT = 2,  /* … it is a trace context */
-	HPACK_CONTEXT = 4,     /* one of the block's fields was */
+	HPACK_CONTEXT = 4,     /* one of the block's fields was … */
+	HPACK_CONTEXTS = 8,    /* … or more than one */
 };
 
 /* One direction of a connection, from its first block on. */
@@ -144,7 +145,7 @@ static __always_inline void hpack_field_ends(struct hpack *h)
 {
 	hpack_grow(h, h->field_size + HPACK_FIELD);
 	if (h->flags & HPACK_IS_CONTEXT)
-		h->flags |= HPACK_CONTEXT;
+		h->flags |= h->flags & HPACK_CONTEXT ? HPACK_CONTEXTS : HPACK_CONTEXT;
 	if (h->flags & HPACK_INCREMENTAL) {
 		h->inserted++;
 		h->sizes[h->inserted & (HPACK_SIZES - 1)] = h->field_size > 0xffff ? 0xffff : (u16)h->field_size;
@@ -154,7 +155,7 @@ static __always_inline void hpack_field_ends(struct hpack *h)
 			h->contexts++;
 		}
 	}
-	h->flags &= HPACK_CONTEXT;
+	h->flags &= HPACK_CONTEXT | HPACK_CONTEXTS;
 	h->part = HPACK_PART_FIELD;
 }
 
@@ -166,7 +167,7 @@ static __always_inline u32 hpack_field(struct hpack *h, const u8 *p, u32 availab
 
 	if (integer >= HPACK_INVALID || bits == 5) /* a new size of the table */
 		return integer >= HPACK_INVALID ? integer : integer & 15;
-	h->flags &= HPACK_CONTEXT;
+	h->flags &= HPACK_CONTEXT | HPACK_CONTEXTS;
 	h->field_size = 0;
 	if (bits == 7 && !index)
 		return HPACK_INVALID;

@@ -35,6 +35,7 @@ struct http2_requests {
 	u32 frame_at;	 /* its header's place in the message, or HTTP2_NOT_HERE */
 	u32 stream;	 /* whose block is under way, or 0 */
 	u32 last_stream; /* the highest so far */
+	u32 begins;	 /* walk.origin + offset of the header of the frame that began the block */
 	u8 state;	 /* enum http2_requests_state */
 	u8 flags;	 /* of the frame under way */
 	u8 is_new;	 /* the block under way begins a request */
@@ -256,6 +257,8 @@ static __always_inline long http2_requests_step(struct http2_sent *v)
 	if (carried)
 		return 0;
 	r->frame_at = used == HTTP2_HEADER ? w->offset - used : HTTP2_NOT_HERE;
+	if (!r->stream)
+		r->begins = w->origin + w->offset - HTTP2_HEADER;
 	return http2_take_request_frame(r, (const struct hpack_bytes *)p) ? 0 : http2_requests_fail(v);
 }
 

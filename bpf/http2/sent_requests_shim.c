@@ -36,6 +36,7 @@ struct sent {
 	struct http2_requests requests;
 	struct http1_walk walk;
 	const u8 *bytes;
+	u32 before; /* bytes of the messages so far */
 	u32 window;
 	u8 slack;
 	u8 data[BEFORE + CLEW_WINDOW + BEHIND];
@@ -107,7 +108,9 @@ static void http2_request_ends(struct http2_sent *v)
 		.frame_at = v->r->frame_at,
 		.length = v->r->length,
 		.list_size = v->r->hpack.list_size,
+		.begins = v->r->begins,
 		.has_context = v->r->hpack.flags & HPACK_CONTEXT,
+		.has_contexts = v->r->hpack.flags & HPACK_CONTEXTS,
 	};
 
 	s->sink(s->environment, &request);
@@ -137,7 +140,9 @@ bool sent_message(struct sent *s, const uint8_t *bytes, uint32_t n, uint32_t win
 		.r = &s->requests,
 	};
 
-	s->walk = (struct http1_walk){.total = n, .capture = HTTP1_NO_CAPTURE, .direction = CLEW_EGRESS, .body = HTTP1_NO_CAPTURE};
+	s->walk = (struct http1_walk){
+		.total = n, .capture = HTTP1_NO_CAPTURE, .direction = CLEW_EGRESS, .origin = s->before, .body = HTTP1_NO_CAPTURE};
+	s->before += n;
 	s->bytes = bytes;
 	s->window = window;
 	s->slack = slack;

@@ -118,8 +118,9 @@ class Encoder
 struct Found {
 	uint32_t stream;
 	size_t place, frame_at; /* in the stream */
-	bool here, has_context;
+	bool here, has_context, has_contexts;
 	uint32_t list_size;
+	size_t begins; /* in the stream */
 };
 
 class Client
@@ -151,7 +152,7 @@ class Client
 		auto &client = *static_cast<Client *>(self);
 		const bool here = r->frame_at != SENT_NOT_HERE;
 		client.found.push_back({r->stream, client.before_ + r->place, here ? client.before_ + r->frame_at : 0, here, r->has_context,
-					r->list_size});
+					r->has_contexts, r->list_size, r->begins});
 	}
 	sent *sent_;
 	size_t before_ = 0;
@@ -160,8 +161,7 @@ class Client
 struct Expected {
 	uint32_t stream;
 	size_t place, frame_at;
-	bool has_context;
-	size_t list_size;
+	size_t contexts, list_size, begins;
 };
 
 struct Stream {
@@ -193,11 +193,11 @@ Stream make_stream(uint32_t seed, int requests)
 		const size_t kinds = random() % 3 == 0 ? names.size() : 2;
 		std::vector<Field> fields;
 		size_t list_size = 0;
-		bool has_context = false;
+		size_t contexts = 0;
 		for (auto n = random() % 8 + 1; n > 0; n--) {
 			fields.emplace_back(names[random() % kinds], std::string(random() % 40 == 0 ? 3000 : random() % 30, 'v'));
 			list_size += fields.back().first.size() + fields.back().second.size() + 32;
-			has_context |= is_context(fields.back().first);
+			contexts += is_context(fields.back().first);
 		}
 		const std::string block = encoder.block(fields);
 		const bool is_continued = random() % 4 == 0, is_padded = random() % 4 == 0, has_priority = random() % 4 == 0;
@@ -207,6 +207,7 @@ Stream make_stream(uint32_t seed, int requests)
 		if (has_priority)
 			payload.insert(is_padded ? 1 : 0, std::string(5, '\1'));
 		size_t at = s.bytes.size();
+		const size_t begins = at;
 		s.bytes += frame(
 			kHeaders,
 			static_cast<uint8_t>((is_continued ? 0 : kEndHeaders) | (is_padded ? kPadded : 0) | (has_priority ? kPriority : 0)),
@@ -217,7 +218,7 @@ Stream make_stream(uint32_t seed, int requests)
 			s.bytes += frame(kContinuation, kEndHeaders, stream, block.substr(cut));
 			place = s.bytes.size();
 		}
-		s.requests.push_back({stream, place, at, has_context, list_size});
+		s.requests.push_back({stream, place, at, contexts, list_size, begins});
 		if (random() % 3 == 0)
 			s.bytes += frame(kData, random() % 2 ? 1 : 0, stream, std::string(random() % 200, 'H'));
 		if (random() % 5 == 0) /* trailers */
@@ -237,7 +238,9 @@ void expect_all(const Stream &s, const Client &client, bool headers_whole)
 		const Found &f = client.found[i];
 		ASSERT_EQ(f.stream, e.stream);
 		ASSERT_EQ(f.place, e.place);
-		ASSERT_EQ(f.has_context, e.has_context) << "request " << i;
+		ASSERT_EQ(f.has_context, e.contexts > 0) << "request " << i;
+		ASSERT_EQ(f.has_contexts, e.contexts > 1) << "request " << i;
+		ASSERT_EQ(f.begins, e.begins) << "request " << i;
 		ASSERT_GE(f.list_size, e.list_size) << "request " << i;
 		ASSERT_LE(f.list_size, 3 * e.list_size + 400);
 		if (headers_whole)

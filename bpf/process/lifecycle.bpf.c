@@ -100,7 +100,8 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 		p->tls &= ~CLEW_TLS_AWAITED;
 		p->tls_told = 0;
 		p->tls_told_ns = 0;
-		p->rule = leave_new_programs ? CLEW_RULE_LEAVE : CLEW_RULE_THREADS;
+		p->rule = !leave_new_programs ? CLEW_RULE_THREADS : p->rule == CLEW_RULE_AWAITED ? CLEW_RULE_UNKNOWN : CLEW_RULE_LEAVE;
+		p->once = 0;
 	}
 	if (p && p->runtime) {
 		p->runtime = CLEW_RUNTIME_NONE;

@@ -380,7 +380,7 @@ int iter__inject_open(struct bpf_iter__tcp *ctx)
 	struct tcp_sock *tp;
 	u64 key;
 
-	if (!common || common->skc_state != TCP_ESTABLISHED)
+	if (!common || common->skc_state != TCP_ESTABLISHED || asks_for_names(common))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)

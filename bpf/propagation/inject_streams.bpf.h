@@ -16,7 +16,13 @@ struct stream_call {
 static __always_inline void http2_request_ends(struct http2_sent *v)
 {
 	struct stream_call *call = v->v.environment;
-	int done = stream_request_ends(&call->message.call, call->streams, call->work);
+	int done;
+
+	if (v->v.is_plain) {
+		received_request_ends(v);
+		return;
+	}
+	done = stream_request_ends(&call->message.call, call->streams, call->work);
 
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 }
@@ -32,33 +38,42 @@ static long stream_step(u32 index, struct stream_call *call)
 	return http2_requests_step(&v);
 }
 
-/* Copies the message up to the next request's place, or a piece of that; there it gets what is added, and its frame gets longer. */
-static long rewrite_step(u32 index, struct stream_call *call)
+/*
+ * One piece of the message as it is to be: up to the next request's place, where it gets what is added, or to the beginning of that one's
+ * frame, which gets longer by it. The message's data begin with the round's first byte.
+ */
+static long fill_step(u32 index, struct stream_call *call)
 {
 	struct stream_work *work = call->work;
-	u32 k = work->next & (STREAM_INSERTIONS - 1), from = work->from, to = work->to, n = work->place[k] - from, length;
+	u32 k = work->next & (STREAM_INSERTIONS - 1), from = work->from, to = work->to, n = work->place[k] - from,
+	    at = work->frame_at[k] - from;
+	u32 behind = from - work->begin, length;
 	void *data = call->message.message->data;
 	u8 *header;
 	int done;
 
-	if (work->next >= work->n || from > STREAM_PLACE_MAX || to >= STREAM_REWRITTEN - STREAM_FIELD)
+	if (work->next >= work->n || to >= STREAM_ROUND || behind >= STREAM_ROUND)
 		return 1;
 	if (n > STREAM_CHUNK)
 		n = STREAM_CHUNK;
-	if (bpf_probe_read_kernel(work->bytes + (to & (STREAM_REWRITTEN - 1)), n, data + from))
+	if (at < n && at + 3 > n) /* the frame's length is cut */
+		n = at;
+	if (bpf_probe_read_kernel(work->bytes + (to & (STREAM_ROUND - 1)), n, data + behind))
 		return 1;
+	if (at < n) {
+		header = work->bytes + ((to + at) & (2 * STREAM_ROUND - 1));
+		length = ((u32)header[0] << 16 | (u32)header[1] << 8 | header[2]) + STREAM_FIELD;
+		header[0] = (u8)(length >> 16);
+		header[1] = (u8)(length >> 8);
+		header[2] = (u8)length;
+	}
 	to += n;
 	work->from = from + n;
 	work->to = to;
 	if (work->from != work->place[k])
 		return 0;
-	header = work->bytes + ((work->frame_at[k] - work->frame_at[0] + k * STREAM_FIELD) & (STREAM_REWRITTEN - 1));
-	length = ((u32)header[0] << 16 | (u32)header[1] << 8 | header[2]) + STREAM_FIELD;
-	header[0] = (u8)(length >> 16);
-	header[1] = (u8)(length >> 8);
-	header[2] = (u8)length;
-	done = write_stream_text((struct stream_text *)(work->bytes + (to & (STREAM_REWRITTEN - 1))), work->connection,
-				 work->sequence + work->frame_at[k] + k * STREAM_FIELD);
+	done = write_stream_text((struct stream_text *)(work->bytes + (to & (2 * STREAM_ROUND - 1))), work->connection,
+				 work->sequence + work->frame_at[k] + k * STREAM_FIELD, call->streams, call->streams->made + k);
 	asm volatile("" : : "r"(done)); /* as in http1_emit */
 	work->to = to + STREAM_FIELD;
 	work->next++;
@@ -67,26 +82,45 @@ static long rewrite_step(u32 index, struct stream_call *call)
 
 #define WRITE_STEP 64
 
-/* Writes a piece back into the message, whose data begin where it is to stand. */
+/* Writes a piece of the round into the message, whose data begin where the first one is to stand. */
 static long write_step(u32 index, struct stream_call *call)
 {
-	u32 at = index * WRITE_STEP, all = call->work->to, place;
+	u32 at = index * WRITE_STEP, all = call->work->to;
 	u8 *bytes = call->work->bytes;
-	void *data = call->message.message->data, *to;
+	void *to = call->message.message->data;
 
-	if (all < WRITE_STEP || all > STREAM_REWRITTEN || at >= all)
+	if (all < WRITE_STEP || all > 2 * STREAM_ROUND || at >= all)
 		return 1;
 	if (at > all - WRITE_STEP)
 		at = all - WRITE_STEP;
-	place = call->work->frame_at[0] + at;
-	if (place > 0xffff - WRITE_STEP)
-		return 1;
-	to = data + place;
+	to += at;
 	if (to + WRITE_STEP > call->message.message->data_end)
 		return 1;
-	bytes += at & (STREAM_REWRITTEN - 1);
+	bytes += at & (2 * STREAM_ROUND - 1);
 	for (u32 i = 0; i < WRITE_STEP; i += 8)
 		*(u64 *)(to + i) = *(u64 *)(bytes + i);
+	return 0;
+}
+
+/* Behind the room that was made lies the message as it was; what is written never reaches what is still to be read. */
+static long round_step(u32 index, struct stream_call *call)
+{
+	struct sk_msg_md *m = call->message.message;
+	struct stream_work *work = call->work;
+	u32 from = work->from, at = from + work->next * STREAM_FIELD, last = work->place[(work->n - 1) & (STREAM_INSERTIONS - 1)];
+	u32 to = from + STREAM_ROUND + STREAM_CHUNK;
+
+	if (work->next >= work->n)
+		return 1;
+	/* it is one piece already: only the window on it is moved */
+	if (bpf_msg_pull_data(m, from + work->added, (to < last ? to : last) + work->added, 0))
+		return 1;
+	work->begin = from;
+	work->to = 0;
+	bpf_loop(STREAM_ROUND, fill_step, call, 0);
+	if (bpf_msg_pull_data(m, at, at + work->to, 0))
+		return 1;
+	bpf_loop(2 * STREAM_ROUND / WRITE_STEP, write_step, call, 0);
 	return 0;
 }
 
@@ -96,17 +130,10 @@ static __always_inline u32 insert_into_streams(struct stream_call *call, u32 siz
 	struct stream_work *work = call->work;
 	u32 n = work->n, added = n * STREAM_FIELD, first = work->frame_at[0], last;
 	struct sk_msg_md *m = call->message.message;
-	void *data;
 
-	last = work->place[(work->n - 1) & (STREAM_INSERTIONS - 1)];
+	last = work->place[(n - 1) & (STREAM_INSERTIONS - 1)];
 	/* into one piece, as in insert() */
-	if (n > STREAM_INSERTIONS || first > STREAM_PLACE_MAX || last > STREAM_PLACE_MAX || bpf_msg_pull_data(m, 0, last, 0))
-		return 0;
-	work->next = 0;
-	work->from = first;
-	work->to = 0;
-	bpf_loop(STREAM_INSERTIONS + STREAM_REWRITTEN / STREAM_CHUNK, rewrite_step, call, 0);
-	if (work->next != n || work->to != last - first + added)
+	if (n > STREAM_INSERTIONS || bpf_msg_pull_data(m, 0, last, 0))
 		return 0;
 	/* in front of the first frame: never at the very end of the message, where there may be no room made */
 	if (bpf_msg_push_data(m, first, added, 0))
@@ -115,12 +142,10 @@ static __always_inline u32 insert_into_streams(struct stream_call *call, u32 siz
 		bpf_msg_pop_data(m, first, added, 0);
 		return 0;
 	}
-	data = m->data;
-	if (data + last + added > m->data_end) {
-		bpf_msg_pop_data(m, first, added, 0);
-		return 0;
-	}
-	bpf_loop(STREAM_REWRITTEN / WRITE_STEP, write_step, call, 0);
+	work->added = added;
+	work->next = 0;
+	work->from = first;
+	bpf_loop(STREAM_PLACE_MAX / STREAM_CHUNK, round_step, call, 0);
 	return added;
 }
 

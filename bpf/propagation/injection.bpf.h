@@ -93,6 +93,12 @@ static __always_inline bool has_answered(struct sock *sk)
 	return bpf_map_lookup_elem(&http_servers, &a) != NULL;
 }
 
+/* DNS: no requests that carry anything, and resolvers ask how much such a socket holds. */
+static __always_inline bool asks_for_names(const struct sock_common *common)
+{
+	return common->skc_dport == bpf_htons(53);
+}
+
 /* CLEW_RULE_LOOP: a client's request is answered, and its thread goes on with what that was made for. */
 static __noinline int response_read(struct scratch *s, struct sock *sk)
 {

@@ -96,19 +96,6 @@ static __always_inline void tell_carried(struct scratch *s, u64 connection, u8 d
 	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
 }
 
-/* Eight bytes from their digits, as write_hex() writes them. */
-__noinline u64 read_hex(const struct hex_text *from)
-{
-	u64 bytes = 0;
-
-	if (!from)
-		return 0;
-#pragma clang loop unroll(disable) vectorize(disable)
-	for (u32 i = 0; i < 16; i++)
-		bytes |= (u64)hex_value(from->digits[i]) << ((i ^ 1) * 4);
-	return bytes;
-}
-
 /* The request that begins at `sequence` is sent with that context. `tls`: its number in the plaintext, or NULL. False: there is no room. */
 static __always_inline bool carry_context(struct scratch *s, void *sk, u64 connection, u32 sequence, const u32 *tls,
 					  const struct traceparent *t, bool sampled, u64 span_id)

@@ -57,6 +57,19 @@ static __always_inline u8 hex_value(u8 c)
 	return (c & 15) + (c > '9') * 9;
 }
 
+/* Eight bytes from their digits, as write_hex() writes them. */
+__noinline u64 read_hex(const struct hex_text *from)
+{
+	u64 bytes = 0;
+
+	if (!from)
+		return 0;
+#pragma clang loop unroll(disable) vectorize(disable)
+	for (u32 i = 0; i < 16; i++)
+		bytes |= (u64)hex_value(from->digits[i]) << ((i ^ 1) * 4);
+	return bytes;
+}
+
 /* 1 if the text breaks none of the specification's rules: lower-case digits, no id of zeros, not version ff. */
 __noinline int traceparent_is_valid(const struct traceparent *t)
 {
@@ -111,7 +124,7 @@ static __always_inline void sip_take(struct sip_state *s, u64 word)
 
 /* Word 1 or 2 of the trace id that a request without a context begins, or the id of its span. Never 0. */
 #define CLIENT_SPAN_ID (16 + 3)
-__noinline u64 new_id(u64 connection, u64 position, u64 which)
+__noinline u64 new_stream_id(u64 connection, u64 position, u32 stream, u64 which)
 {
 	struct sip_state s = {seed[0] ^ 0x736f6d6570736575ull, seed[1] ^ 0x646f72616e646f6dull, seed[0] ^ 0x6c7967656e657261ull,
 			      seed[1] ^ 0x7465646279746573ull};
@@ -119,7 +132,7 @@ __noinline u64 new_id(u64 connection, u64 position, u64 which)
 
 	sip_take(&s, connection);
 	sip_take(&s, position);
-	sip_take(&s, 0); /* stream id */
+	sip_take(&s, stream);
 	sip_take(&s, which);
 	sip_take(&s, 4ull * sizeof(u64) << 56);
 	s.v2 ^= 0xff;
@@ -127,6 +140,11 @@ __noinline u64 new_id(u64 connection, u64 position, u64 which)
 		sip_round(&s);
 	hash = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 	return hash ? hash : 1;
+}
+
+static __always_inline u64 new_id(u64 connection, u64 position, u64 which)
+{
+	return new_stream_id(connection, position, 0, which);
 }
 
 /* Is a trace kept by its id? As sampling::Sampler::root without a tracestate. */

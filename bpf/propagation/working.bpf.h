@@ -186,6 +186,20 @@ static __noinline int serves(struct scratch *s)
 	return 0;
 }
 
+/* CLEW_RULE_LOOP: it has read bytes of HTTP/2, and what it does now may be for any of their streams. */
+static __noinline int forget_turn(struct scratch *s)
+{
+	struct clew_process *p = s ? bpf_map_lookup_elem(&processes, &s->tgid) : NULL;
+	struct worker worker = {};
+
+	if (!p || p->rule != CLEW_RULE_LOOP)
+		return 0;
+	worker.id = s->tid;
+	worker.tgid = s->tgid;
+	bpf_map_delete_elem(&working, &worker);
+	return 0;
+}
+
 /* A server has read the head of a request. */
 static __noinline int request_read(struct scratch *s, struct connection *c, struct sock *sk, struct served *v)
 {

@@ -8,8 +8,9 @@ struct call {
 	struct connection *c; /* NULL in sk_msg */
 	struct sock *sk;
 	union {
-		struct injection *i;	 /* of a client's socket, or NULL */
-		struct streams *streams; /* the same in walk_frames() */
+		struct injection *i;	   /* of a client's socket, or NULL */
+		struct streams *streams;   /* the same in walk_frames() */
+		struct received *received; /* in walk_received() */
 	};
 };
 /* In sk_msg, where `c` is NULL. */
@@ -216,6 +217,10 @@ static __always_inline u32 http2_frame_begins(struct http2_view *h, u32 at)
 {
 	struct call *call = h->v.environment;
 
+	if (injecting && call->s->let_go && call->s->let_go != LET_GO_BEHIND + at && h->d->header[3] == HTTP2_HEADERS) {
+		leave_alone(call->s, CLEW_ALONE_LET_GO);
+		call->s->let_go = LET_GO_BEHIND + at; /* the same frame may be met again, when what lies before it was handed over */
+	}
 	return injecting && call->streams ? stream_frame_begins(call->s, call->streams, call->c->base[CLEW_EGRESS], at) : 0;
 }
 
@@ -429,8 +434,11 @@ static __noinline int walk_streams(struct scratch *s, struct connection *c, stru
 
 	if (s->walked && !turn_to_frames(s, c, sk))
 		return finish_call(s, c, sk);
+	s->let_go = 0;
 	if (c->http.request_direction == 1 + CLEW_EGRESS) {
 		call.streams = bpf_sk_storage_get(&streams, sk, 0, 0);
+		if (!call.streams && s->walk.direction == CLEW_EGRESS)
+			s->let_go = let_go_streams(c, sk);
 	} else if (!c->serves) {
 		c->serves = 1;
 		done = serves(s);
@@ -438,6 +446,8 @@ static __noinline int walk_streams(struct scratch *s, struct connection *c, stru
 	}
 	return go_over_frames(&call);
 }
+
+#include "propagation/received_streams.bpf.h"
 
 /* By themselves, for the stack: 512 bytes are all there is before 6.13. */
 static __noinline int walk_call(struct scratch *s, struct connection *c, struct sock *sk, struct injection *i)
@@ -561,6 +571,15 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	}
 	if (!injecting || (is_plain && !v))
 		return;
+	if (c->http2 && !v && d == CLEW_INGRESS) {
+		done = forget_turn(s);
+		asm volatile("" : : "r"(done));
+	}
+	if (c->http2 && !v && d == CLEW_INGRESS && go_probed && c->runtime == CLEW_RUNTIME_GO &&
+	    c->http.request_direction == 1 + CLEW_INGRESS) {
+		done = walk_received(s, c, sk);
+		asm volatile("" : : "r"(done));
+	}
 	if (!c->http2) {
 		follow_requests(s, c, v ? NULL : sk, v, d, state, i);
 	} else if (v && !c->serves && d == CLEW_INGRESS && c->http.request_direction == 1 + CLEW_INGRESS) {

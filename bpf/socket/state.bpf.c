@@ -55,7 +55,7 @@ static __always_inline void on_connect(struct sock *sk)
 		return;
 	if (p->runtime == CLEW_RUNTIME_NODE)
 		note_node_connect(s, tgid);
-	if (injecting && p->rule != CLEW_RULE_LEAVE) {
+	if (injecting && p->rule != CLEW_RULE_LEAVE && !asks_for_names(&sk->__sk_common)) {
 		int done = begin_injection(s, p, sk, pid_tgid);
 
 		asm volatile("" : : "r"(done));

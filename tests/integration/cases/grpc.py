@@ -20,8 +20,8 @@ PAIRS = {
 
 def traced(ctx, server, client_name, wishes, concurrency, *options, port=None):
     """The client as clew's command, so that its first byte counts. Returns what it saw, and clew's result. `port`: of what stands before the server."""
-    command = stacks.client_command(ctx, client_name, port or server.port, wishes, concurrency)
-    clew = Clew(ctx, "--pid", server.pid, *options, command=command, environment=stacks.ALL[client_name].env)
+    command, wanted = stacks.client(ctx, client_name, port or server.port, wishes, concurrency)
+    clew = Clew(ctx, "--pid", server.pid, *options, command=command, environment=stacks.ALL[client_name].env, stdin=wanted)
     result = clew.wait(600)
     check(result.status == 0, f"ended with {result.status}: {result.stderr[-500:]}")
     return stacks.read(result.stdout, wishes), result

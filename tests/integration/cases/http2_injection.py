@@ -8,7 +8,7 @@ import time
 from harness import env
 from harness.case import case, check, need
 from harness.env import tool
-from harness.process import Process
+from harness.process import Process, free_port
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from http2 import plan, stacks
@@ -26,9 +26,10 @@ def injected_into(ctx, server_name, client_name, wishes, http=False):
     injected = [s for s in result.spans if s.kind == CLIENT and s.attributes.get("clew.injected")]
     own = [w for w in wishes if "traceparent=" in w.metadata or "b3=" in w.metadata]
     given = sum(bool(o.traces) and "traceparent=0" not in wish.metadata for wish, o in zip(wishes, outcomes))
-    # Node.js writes many heads of 40 kB at once, more than is made one piece; of the others only a head that is cut, or a full buffer, is left alone.
+    # A frame that is full, a head that is cut by two calls, a send buffer that is nearly full, heads far behind others in one call.
     possible = len(wishes) - len(own)
-    left_alone = possible * (6 if client_name == "node-http2" else 1) // 10
+    need(given or "let_go" not in result.stderr, "this kernel misreports how much a socket holds, and the client may ask")
+    left_alone = possible // 10
     wrong = plan.wrong_contexts(wishes, outcomes, left_alone)
     check(not wrong, f"of {len(wishes)} requests {'; '.join(wrong)} [{result.summary()}]")
     check(len(injected) == given, f"clew.injected on {len(injected)} spans, but {given} requests were given a context")
@@ -64,15 +65,15 @@ for server_name, client_name in (("go-h2c", "node-http2"), ("node-http2", "go-h2
 
 @case("http2-inject/nginx/h2load/m100")
 def h2load(ctx):
-    """Many HEADERS in one send; the access log tells what arrived. Connections begin one a second: where the kernel misreports how much a socket
-    holds, a program that has just begun is left alone until its libraries were looked at."""
+    """Many HEADERS in one send; the access log tells what arrived. It connects as it begins: where the kernel misreports how much a socket holds,
+    that it does not ask must be known by then."""
     need(tool("h2load"), "h2load is not installed")
     n, paths = ctx.count(6000, 150_000, 600), [f"/f/{i}" for i in range(50)]
     log = ctx.work / "access.log"
     server = nginx(ctx, paths, log=str(log))
     uris = ctx.work / "uris"
     uris.write_text("".join(f"http://127.0.0.1:{server.port}{path}\n" for path in paths))
-    result = Clew(ctx, "--inject", command=["h2load", "-n", n, "-c", 6, "-r", 1, "-m", 100, "-i", uris]).wait(300)
+    result = Clew(ctx, "--inject", command=["h2load", "-n", n, "-c", 6, "-m", 100, "-i", uris]).wait(300)
     check(f"{n} succeeded, 0 failed" in result.stdout, f"h2load: {result.stdout[-400:]}{result.stderr[-200:]}")
     server.process.stop()  # and its log is whole
     lines = log.read_text().splitlines()
@@ -80,8 +81,7 @@ def h2load(ctx):
     check(len(lines) == n, f"nginx has logged {len(lines)} of {n}")
     need(set(contexts) != {"-"}, "this clew injects nothing into HTTP/2")
     good = {c for c in contexts if re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9a-f]", c)}
-    check(len(good) + contexts.count("-") == n, f"{len(good)} different trace contexts for {n} requests; {contexts.count('-')} have none")
-    check(len(good) % (n // 6) == 0 and len(good) >= n // 6, f"{len(good)} trace contexts: some of a connection's requests have none")
+    check(len(good) == n, f"{len(good)} different trace contexts for {n} requests; {contexts.count('-')} have none [{result.summary()}]")
     spans = {f"00-{s.trace_id}-{s.span_id}" for s in result.spans if s.attributes.get("clew.injected")}
     check(spans == {c[:-3] for c in good}, f"{len(spans)} spans, {len(good)} contexts {result.summary()}")
     ctx.note(f"{len(good)} of {n}")
@@ -132,19 +132,53 @@ def agent_dies(ctx):
     check(0 < added < possible, f"{added} of {possible}")
 
 
-for server_name in ("grpc-go", "grpc-js"):
-    @case(f"grpc-inject/serves/{server_name}", quick=server_name == "grpc-go", matrix=False)
-    def serves(ctx, server_name=server_name):
-        """Who writes a stream is seldom who has asked for it: a program that serves begins no traces with what it sends."""
-        back = stacks.serve(ctx, server_name)
-        server = stacks.serve(ctx, server_name, back.port)
-        wishes = [plan.Wish(f"/h/{n}") for n in range(ctx.count(60, 1000, 20))]
-        clew = Clew(ctx, "--inject", "--pid", server.pid).ready()
-        outcomes = stacks.call(ctx, server_name, server.port, wishes, 16)
-        clew.wait_spans(2 * len(wishes))
-        result = clew.stop()
-        check(all(o.code == 0 for o in outcomes), f"a call has failed: {outcomes[:1]}")
-        sent = [s for s in result.spans if s.kind == CLIENT]
-        check(len(sent) >= len(wishes), f"{len(sent)} CLIENT spans {result.summary()}")
-        injected = [s for s in sent if s.attributes.get("clew.injected")]
-        check(not injected, f"{len(injected)} of {len(sent)} requests of a server begin traces")
+@case("grpc-inject/serves/grpc-js", quick=False)
+def serves(ctx):
+    """Who writes a stream is seldom who has asked for it: a program that serves begins no traces with what it sends."""
+    back = stacks.serve(ctx, "grpc-js")
+    server = stacks.serve(ctx, "grpc-js", back.port)
+    wishes = [plan.Wish(f"/h/{n}") for n in range(ctx.count(60, 1000, 20))]
+    clew = Clew(ctx, "--inject", "--pid", server.pid).ready()
+    outcomes = stacks.call(ctx, "grpc-js", server.port, wishes, 16)
+    clew.wait_spans(2 * len(wishes))
+    result = clew.stop()
+    check(all(o.code == 0 for o in outcomes), f"a call has failed: {outcomes[:1]}")
+    sent = [s for s in result.spans if s.kind == CLIENT]
+    check(len(sent) >= len(wishes), f"{len(sent)} CLIENT spans {result.summary()}")
+    injected = [s for s in sent if s.attributes.get("clew.injected")]
+    check(not injected, f"{len(injected)} of {len(sent)} requests of a server begin traces")
+
+
+def asks_onward(ctx, name, how, streams):
+    """A server in Go asks another for each call. What it sends for a request, in the goroutine that serves it, carries the trace of that one; what other
+    goroutines send carries none."""
+    back, port = stacks.serve(ctx, name), free_port()
+    stack, n = stacks.ALL[name], ctx.count(300, 20_000, 20)
+    clew = Clew(ctx, "--inject", "--pid", back.pid, command=[*stack.command, "serve", port, back.port, how], environment=stack.env).ready()
+    time.sleep(env.seconds(2))  # it listens, its runtime is found, and its connection to the next one is there
+    kinds = [k if streams else "unary" for k in plan.KINDS]
+    wishes = [plan.Wish(f"/h{'' if kinds[i % 4] == 'unary' else '.' + kinds[i % 4]}/{i}", send=int(name not in stacks.PLAIN)) for i in range(n)]
+    outcomes = stacks.call(ctx, name, port, wishes, 64)
+    check(all(o.code in (0, 200) for o in outcomes), "a call has failed")
+    clew.wait_spans(7 * n)
+    result = clew.stop()
+    spans = {s.span_id: s for s in result.spans}
+    of = {s.path.rpartition("/")[2]: s for s in result.spans if s.kind == SERVER and s.path.startswith("/h")}
+    sent = [s for s in result.spans if s.kind == CLIENT]
+    injected = [s for s in sent if s.attributes.get("clew.injected")]
+    check(len(of) == n and len(sent) == 3 * n, f"{len(of)} requests, {len(sent)} sent for them [{result.summary()}]")
+    wrong = [s for s in injected if s.trace_id != of[s.path.rpartition("~")[2]].trace_id]
+    wrong += [s for s in sent if s.parent_id and s.parent_id != of[s.path.rpartition("~")[2]].span_id]
+    check(not wrong, f"{len(wrong)} of {len(injected)} have the trace of another request, or another parent, e.g. {wrong[:1]}")
+    arrived = [s for s in result.spans if s.attributes.get("clew.parent.evidence") == "header"]
+    lost = [s for s in arrived if s.parent_id not in spans or spans[s.parent_id].path != s.path]
+    check(len(arrived) == len(injected) and not lost, f"{len(arrived)} of {len(injected)} contexts arrived, {len(lost)} are nobody's")
+    ctx.note(f"{len(injected)} of {len(sent)}")
+    need(injected or how != "sequence", "this clew injects nothing into HTTP/2")
+    check(len(injected) >= 0.95 * len(sent) if how == "sequence" else not injected, f"{len(injected)} of {len(sent)} carry a context [{result.summary()}]")
+
+
+for server_name, way, every_kind in (("grpc-go", "sequence", False), ("grpc-go", "sequence", True), ("grpc-go", "parallel", False), ("go-h2c", "sequence", False)):
+    @case(f"http2-inject/onward/{server_name}/{way}{'/streams' if every_kind else ''}", quick=not every_kind)
+    def onward(ctx, server_name=server_name, way=way, every_kind=every_kind):
+        asks_onward(ctx, server_name, way, every_kind)

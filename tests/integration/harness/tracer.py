@@ -33,8 +33,8 @@ class Result:
 
 class Clew:
     def __init__(self, ctx: Context, *arguments, file: bool = True, environment=None, command=(), binary=None, checked: bool = True,
-                 incomplete=None, prefix=()):
-        """`checked`: every span must keep the conventions. `prefix`: a program that starts it (setpriv, unshare)."""
+                 incomplete=None, prefix=(), stdin=os.devnull):
+        """`checked`: every span must keep the conventions. `prefix`: a program that starts it (setpriv, unshare). `stdin`: a file, for the command."""
         self.checked = checked
         self.file = Path(ctx.dir("clew")) / "spans.jsonl" if file else None
         line = [*prefix, str(binary or env.CLEW), "trace", *map(str, arguments), *os.environ.get("CLEW_TRACE_OPTIONS", "").split()]
@@ -47,8 +47,9 @@ class Clew:
         self.ready_after = None
         self.lines, self.out = [], []
         self._ready = threading.Event()
-        self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                                      env={**os.environ, **(environment or {})}, cwd=ctx.work, start_new_session=True)
+        with open(stdin, "rb") as wanted:
+            self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=wanted,
+                                          env={**os.environ, **(environment or {})}, cwd=ctx.work, start_new_session=True)
         self.pid = self.popen.pid
         self._threads = [threading.Thread(target=self._read_err, daemon=True), threading.Thread(target=self._read_out, daemon=True)]
         for t in self._threads:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stacks: how each is started as a server and as a client. README.md says what all of them do."""
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.case import Context, Failure, need
 from harness.env import CACHE, SUITE, tool
@@ -83,12 +84,18 @@ def serve(ctx: Context, name: str, next_port: int = 0, how: str = "sequence", pa
     return Server(process, port)
 
 
-def client_command(ctx: Context, name: str, port: int, plan: list[Wish], concurrency: int) -> list:
-    """A command for a shell, because the plan is read from standard input."""
+def client(ctx: Context, name: str, port: int, plan: list[Wish], concurrency: int) -> tuple[list, Path]:
+    """A command, and the plan, which it reads from standard input."""
     ALL[name].available()
     file = ctx.dir(name) / "plan"
     file.write_text("".join(wish.line() + "\n" for wish in plan))
-    words = " ".join(f"'{word}'" for word in (*ALL[name].command, "call", port, concurrency))
+    return [*ALL[name].command, "call", port, concurrency], file
+
+
+def client_command(ctx: Context, name: str, port: int, plan: list[Wish], concurrency: int) -> list:
+    """The same as one command, of a shell."""
+    command, file = client(ctx, name, port, plan, concurrency)
+    words = " ".join(f"'{word}'" for word in command)
     return ["sh", "-c", f"exec {words} < '{file}'"]
 
 
