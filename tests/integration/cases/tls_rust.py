@@ -62,14 +62,16 @@ def rustls(ctx):
 @case("tls/unseen-library/said", matrix=True)
 def unseen(ctx):
     """The first bytes of a connection are TLS, and no library is there: said once for each process, whatever the number of connections."""
+    alert = "\x15\x03\x01\x00\x02\x02\x28"
     hello = "\x16\x03\x01\x00\x40" + "h" * 64
-    s = Peer(ctx, "server", "127.0.0.1", [[recv(size=len(hello)), send("\x15\x03\x01\x00\x02\x02\x28")]] * 2)
-    c = Peer(ctx, "client", "127.0.0.1", [[send(hello), recv(size=7)]] * 2)
+    s = Peer(ctx, "server", "127.0.0.1", [[x for on in "ab" for x in (recv(on, size=len(hello)), send(alert, on))]])
+    c = Peer(ctx, "client", "127.0.0.1", [[x for on in "ab" for x in (send(hello, on), recv(on, size=len(alert)))]])
     clew = Clew(ctx, "--pid", s.pid, "--pid", c.pid).ready()
     s.go()
     c.go(s.port)
     for peer in (c, s):
-        check(not peer.done()["failures"], "the conversation itself failed")
+        failures = peer.done()["failures"]
+        check(not failures, f"the conversation itself failed: {failures}")
         peer.leave()
     result = clew.stop()
     check(not result.spans, f"spans of what cannot be seen: {result.spans[:1]}")
