@@ -243,10 +243,12 @@ void expect_all(const Stream &s, const Client &client, bool headers_whole)
 		ASSERT_EQ(f.begins, e.begins) << "request " << i;
 		ASSERT_GE(f.list_size, e.list_size) << "request " << i;
 		ASSERT_LE(f.list_size, 3 * e.list_size + 400);
-		if (headers_whole)
+		if (headers_whole) {
 			ASSERT_TRUE(f.here);
-		if (f.here)
+		}
+		if (f.here) {
 			ASSERT_EQ(f.frame_at, e.frame_at);
+		}
 	}
 }
 
