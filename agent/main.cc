@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // clew: what the user asked for, and who does it.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,6 +16,7 @@
 
 int main(int argc, char** argv) {
   using namespace clew;
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);  // as it is at first; it would grow by the large files that are read, and what they took be kept
   const cli::EnvironmentLookup environment = [](const char* name) -> const char* { return std::getenv(name); };
   const auto options = cli::parse(std::span<const char* const>(argv + 1, static_cast<size_t>(argc > 0 ? argc - 1 : 0)),
                                   {.environment = environment, .stdout_is_terminal = isatty(STDOUT_FILENO) != 0});

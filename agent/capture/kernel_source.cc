@@ -31,7 +31,7 @@ namespace {
 // Between two looks at the ring while there is traffic: long enough to make a wake-up cheap per event, short against the second
 // that a span may take to its file. Under load so short that a look takes no longer than a program on the same core may well wait.
 constexpr auto kPauseMax = std::chrono::nanoseconds(std::chrono::milliseconds(5));
-constexpr auto kPauseMin = std::chrono::nanoseconds(std::chrono::microseconds(500));
+constexpr auto kPauseMin = std::chrono::nanoseconds(std::chrono::milliseconds(1));
 constexpr auto kLook = std::chrono::nanoseconds(std::chrono::microseconds(150));
 constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
 constexpr int kSamplesMax = 8192;                  // at a time

@@ -39,7 +39,7 @@ http {{
 class Server:
     port: int
     pids: list  # the processes that answer, which are traced
-    connections: int = 16
+    connections: int = 64  # so many that it has work while others have the load's core for some hundred microseconds
     options: tuple = ()   # of clew
     traced: bool = False  # each request has a trace context
     spans: int = 1        # of each request
