@@ -94,7 +94,7 @@ void LiveProcesses::noted(uint32_t process_id) {
   source_->forget_probes(process_id);
   if (const auto done = source_->set_runtime(process_id, CLEW_RUNTIME_NONE, {}); !done) messages_.warn(done.error().message);
   messages_.debug(fmt::format("process {}: sends no requests; nothing is read of its runtime until it does", process_id));
-  if (runtime_changed_) runtime_changed_(process_id);
+  if (tell_runtime_) tell_runtime_(process_id);
 }
 
 void LiveProcesses::sends(uint32_t process_id) {
@@ -103,7 +103,7 @@ void LiveProcesses::sends(uint32_t process_id) {
   found->second.sends = true;
   if (!found->second.paused || !begin_reading(process_id, found->second)) return;
   messages_.debug(fmt::format("process {}: sends requests; its runtime is read again", process_id));
-  if (runtime_changed_) runtime_changed_(process_id);
+  if (tell_runtime_) tell_runtime_(process_id);
 }
 
 void LiveProcesses::tick() {
@@ -236,7 +236,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       break;
     case ProcessChange::Kind::kTls: tls_.speaks_tls(id); break;
     case ProcessChange::Kind::kRuntime:
-      if (new_program_) new_program_(id);
+      if (runtime_changed_) runtime_changed_(id);
       break;
     case ProcessChange::Kind::kCgroup:
       if (source_ != nullptr) decide(id, selected_.contains(id));

@@ -31,8 +31,12 @@ class LiveProcesses final : public capture::ProcessSink {
   }
   /// Called with each process whose program changed, so that a recording can say so.
   void on_new_program(std::function<void(uint32_t)> callback) { new_program_ = std::move(callback); }
-  /// Called when a process's runtime begins or ceases to be read under way. The event is to come back by process(), in its place.
-  void on_runtime(std::function<void(uint32_t)> callback) { runtime_changed_ = std::move(callback); }
+  /// `tell` is called when a process's runtime begins or ceases to be read under way, and puts an event in its place among the others;
+  /// `changed` when that comes to process().
+  void on_runtime(std::function<void(uint32_t)> tell, std::function<void(uint32_t)> changed) {
+    tell_runtime_ = std::move(tell);
+    runtime_changed_ = std::move(changed);
+  }
 
   /// Selects what matches now. An Error is for the user.
   base::Result<void> select_running(const discovery::ProcFs& proc);
@@ -72,6 +76,7 @@ class LiveProcesses final : public capture::ProcessSink {
   discovery::ProcFs proc_ = discovery::ProcFs::of_this_machine();
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;
+  std::function<void(uint32_t)> tell_runtime_;
   std::function<void(uint32_t)> runtime_changed_;
   runtime::ReadableBytes readable_bytes_;
   std::unordered_set<uint32_t> selected_;

@@ -228,14 +228,16 @@ std::optional<int> Trace::prepare() {
     recorded_processes_.erase(process_id);
     pipeline_->connections().new_program(process_id);
   });
-  processes_->on_runtime([this](uint32_t process_id) {
-    clew_event_process change{};
-    change.type = CLEW_EVENT_PROCESS;
-    change.change = CLEW_PROCESS_RUNTIME;
-    change.tgid = process_id;
-    change.time_ns = now_ns(CLOCK_MONOTONIC);
-    on_event(std::as_bytes(std::span(&change, 1)));
-  });
+  processes_->on_runtime(
+      [this](uint32_t process_id) {
+        clew_event_process change{};
+        change.type = CLEW_EVENT_PROCESS;
+        change.change = CLEW_PROCESS_RUNTIME;
+        change.tgid = process_id;
+        change.time_ns = now_ns(CLOCK_MONOTONIC);
+        on_event(std::as_bytes(std::span(&change, 1)));
+      },
+      [this](uint32_t process_id) { pipeline_->connections().runtime_changed(process_id); });
 
   const uint64_t offset = clock_offset();
   decoder_->set_clock_offset(offset);

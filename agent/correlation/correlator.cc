@@ -59,11 +59,21 @@ Execution* Correlator::execution_of(const Caller& caller) {
   Process& process = found->second;
   // Of a runtime nothing may be read in one call or another: that does not make it another program.
   const bool changed = process.model != caller.model && caller.model != ExecutionModel::kThreads;
-  if (process.execution == nullptr || changed) {
-    process.model = caller.model;
-    process.execution = make_execution(caller.model, limits_.execution);
-  }
+  if (process.execution == nullptr || changed) begin(process, caller.process_id, caller.model, caller.time_ns);
   return process.execution.get();
+}
+
+// A process that was followed before has requests under way. Nobody knows whose they are, but none of them is the only one.
+void Correlator::begin(Process& process, uint32_t process_id, ExecutionModel model, uint64_t time_ns) {
+  const bool followed = process.execution != nullptr;
+  process.model = model;
+  process.execution = make_execution(model, limits_.execution);
+  if (!followed) return;
+  const Caller nobody{.process_id = process_id, .time_ns = time_ns};
+  nodes_.for_each([&](const auto& entry) {
+    const Node& node = *entry.second;
+    if (node.process_id == process_id && !node.is_client && !node.done) process.execution->received(entry.first, nobody);
+  });
 }
 
 // The same, if it holds for this request. One of many streams on a connection is read and sent by nobody in particular.
@@ -142,6 +152,7 @@ void Correlator::join(Node& server, Node& client) {
 
 void Correlator::request_received(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire,
                                   const RemoteContext* header) {
+  execution_of(caller);  // if it begins now, then with what was there before
   Node* const node = add(key, caller, exporter::SpanKind::kServer, wire, header);
   if (node == nullptr) return;
   if (wire) {
@@ -232,6 +243,11 @@ void Correlator::noted(uint32_t what, const Caller& caller) {
 
 void Correlator::new_program(uint32_t process_id) {
   if (const auto found = processes_.find(process_id); found != processes_.end()) processes_.erase(found);
+}
+
+void Correlator::runtime_changed(uint32_t process_id) {
+  if (const auto found = processes_.find(process_id); found != processes_.end())
+    begin(found->second, process_id, ExecutionModel::kThreads, 0);
 }
 
 // Its process is free of it.

@@ -51,6 +51,8 @@ class Correlator {
   void connecting(uint64_t connection, const Caller& caller);
   /// Another program runs in the process now, or under its number.
   void new_program(uint32_t process_id);
+  /// Its runtime begins or ceases to be read: what is known of its executions may be of others by now. What is under way stays so.
+  void runtime_changed(uint32_t process_id);
   /// A process has read from a connection with many streams: what it does then may be for any of them.
   void interrupted(const Caller& caller);
   /// Something happened inside the runtime of a process (Execution::noted).
@@ -92,6 +94,7 @@ class Correlator {
   Node* find(const RequestKey& key) const;
   Context root(const RequestKey& key, exporter::SpanKind kind) const;
   Execution* execution_of(const Caller& caller);
+  void begin(Process& process, uint32_t process_id, ExecutionModel model, uint64_t time_ns);
   Execution* execution_of(const RequestKey& key, Caller& caller);
   void finish(Node& node, const RequestKey& key, uint64_t time_ns);
   Node* add(const RequestKey& key, const Caller& caller, exporter::SpanKind kind, const std::optional<WireKey>& wire,

@@ -72,6 +72,27 @@ TEST_F(CorrelatorTest, ARequestAloneIsARoot) {
   EXPECT_EQ(server(kFront).trace_id, ids_.of(1, 0, 0, SpanKind::kServer).trace_id);
 }
 
+TEST_F(CorrelatorTest, WhatIsUnderWayStaysSoWhenItsRuntimeBeginsToBeRead) {
+  received(kFront, thread(5, false));
+  correlator_.runtime_changed(100);
+  received(kOtherFront, thread(5, false));
+  sent(kBack, thread(5, false));
+  expect_root(client(kBack));  // of two, and not of the only one that was read since
+  correlator_.answered(kFront, 2'000);
+  sent(kOtherBack, thread(5, false));
+  expect_child(client(kOtherBack), server(kOtherFront), Evidence::kInferred);
+}
+
+TEST_F(CorrelatorTest, AnotherModelKnowsWhatIsUnderWay) {
+  received(kFront, thread(5, false));
+  Caller task = thread(5, false);
+  task.model = ExecutionModel::kTasks;
+  task.execution = {0x1000, 0, 0};
+  received(kOtherFront, task);
+  sent(kBack, thread(6, false));
+  expect_root(client(kBack));
+}
+
 TEST_F(CorrelatorTest, AHeaderNamesTheParent) {
   const RemoteContext remote = header();
   received(kFront, thread(5), {}, &remote);

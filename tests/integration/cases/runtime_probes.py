@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes in a runtime tell for which request another is sent. They stay in programs that send some."""
 import json
+import time
 
 from harness import env
 from harness.case import case, check
@@ -13,6 +14,7 @@ from servers import python_http
 
 
 def probe_hits(clew) -> int:
+    time.sleep(env.seconds(0.5))  # counters are read five times in a second
     mine = next(each for each in json.loads(run(clew.ctx, [env.CLEW, "status", "--json"]).stdout)["clews"] if each["pid"] == clew.pid)
     return sum(each["value"] for each in mine["counters"] if each["name"] == "clew_kernel_probe_hits_total")
 
@@ -37,6 +39,6 @@ def taken_away(ctx):
     clients = [s for s in result.spans if s.kind == CLIENT]
     right = [s for s in clients if servers.get(s.parent_id, "").replace("/h/", "/l/", 1) == s.path]
     wrong = [s for s in clients if s.parent_id and s not in right]
-    check(len(clients) == 200 and not wrong, f"{len(clients)} client spans, {len(wrong)} with a wrong parent, e.g. {wrong[:1] and str(wrong[0])}")
+    check(len(clients) == 200 and not wrong, f"{len(clients)} client spans, {len(wrong)} with a wrong parent, e.g. {wrong[:1] and (str(wrong[0]), servers.get(wrong[0].parent_id), wrong[0].attributes)}")
     check(len(right) >= 100, f"only {len(right)} of 200 have their parent")
     ctx.note(f"{before} hits, then none; {len(right)} of 200 parents right")
