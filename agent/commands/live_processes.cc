@@ -90,6 +90,8 @@ void LiveProcesses::noted(uint32_t process_id) {
   }
   Read& read = *latest_.second;
   if (read.sends || read.paused || ++read.notes < kNotesWithoutUse || source_->injection().attached()) return;
+  read.sends = senders_.contains(process_id);
+  if (read.sends) return;
   read.paused = true;
   source_->forget_probes(process_id);
   if (const auto done = source_->set_runtime(process_id, CLEW_RUNTIME_NONE, {}); !done) messages_.warn(done.error().message);
@@ -98,10 +100,9 @@ void LiveProcesses::noted(uint32_t process_id) {
 }
 
 void LiveProcesses::sends(uint32_t process_id) {
+  if (!senders_.insert(process_id).second) return;
   const auto found = read_.find(process_id);
-  if (found == read_.end() || found->second.sends) return;
-  found->second.sends = true;
-  if (!found->second.paused || !begin_reading(process_id, found->second)) return;
+  if (found == read_.end() || !found->second.paused || !begin_reading(process_id, found->second)) return;
   messages_.debug(fmt::format("process {}: sends requests; its runtime is read again", process_id));
   if (tell_runtime_) tell_runtime_(process_id);
 }
@@ -126,6 +127,7 @@ void LiveProcesses::tick() {
 void LiveProcesses::forget_runtime(uint32_t process_id) {
   looks_.erase(process_id);
   rule_due_.erase(process_id);
+  senders_.erase(process_id);
   latest_ = {};
   if (read_.erase(process_id) != 0 && source_ != nullptr) source_->forget_probes(process_id);
 }
@@ -200,6 +202,7 @@ void LiveProcesses::process(const ProcessChange& change) {
         set_rule(id);  // its parent may have had none yet
         tls_.look(id, true);
       }
+      if (change.selected && senders_.contains(change.parent_process_id)) senders_.insert(id);  // by connections that both have
       if (const auto parent = read_.find(change.parent_process_id);
           change.selected && parent != read_.end() && (!parent->second.layout.probes.empty() || parent->second.paused))
         looks_[id] = {.ticks = 1};  // it inherits what is read by the kernel alone

@@ -57,7 +57,7 @@ class LiveProcesses final : public capture::ProcessSink {
   struct Read {
     runtime::Layout layout;
     uint32_t notes = 0;  // since it began
-    bool sends = false;
+    bool sends = false;  // is among those that do
     bool paused = false;
   };
 
@@ -87,6 +87,7 @@ class LiveProcesses final : public capture::ProcessSink {
   std::unordered_map<uint32_t, Look> looks_;         // processes to look at again
   std::unordered_map<uint32_t, uint32_t> rule_due_;  // those whose libraries were not loaded yet → ticks to wait
   std::unordered_map<uint32_t, Read> read_;          // those whose runtime is read
+  std::unordered_set<uint32_t> senders_;             // have sent a request, whether their runtime was read then or not
   std::pair<uint32_t, Read*> latest_{};              // that something was read of
 };
 

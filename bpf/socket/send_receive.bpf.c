@@ -148,7 +148,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
 	if (is_new && c->tls_go && positions)
-		tls_note_go(c, sk);
+		tls_note_go(s, c, sk);
 	if (c->tls_since_ns && positions)
 		tls_note(c, sk, s->blocking); /* from now on it is known cipher: what is written now is seen when the library returns */
 	task = bpf_get_current_task_btf();

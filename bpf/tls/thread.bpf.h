@@ -48,14 +48,15 @@ static __always_inline void tls_describe(struct tls_socket *socket, const struct
 }
 
 /* Go's sessions name their sockets themselves. */
-static __noinline int tls_note_go(struct connection *c, struct sock *sk)
+static __noinline int tls_note_go(struct scratch *s, struct connection *c, struct sock *sk)
 {
 	struct tls_socket socket = {};
 
-	if (!c)
+	if (!s || !c)
 		return 0;
 	tls_describe(&socket, c, sk);
-	bpf_map_update_elem(&tls_go_sockets, &socket.sk, &socket, BPF_ANY);
+	if (bpf_map_update_elem(&tls_go_sockets, &socket.sk, &socket, BPF_ANY))
+		lose(s, CLEW_LOSS_TLS_SESSIONS, 1); /* as if it had been open already: its first request is passed over */
 	return 1;
 }
 
