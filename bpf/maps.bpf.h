@@ -239,7 +239,8 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384); /* there from the start: a program begins with some at once, and memory is to be had for a few at a time */
+	__uint(max_entries,
+	       16384); /* there from the start: a program begins with some at once, and memory is to be had for a few at a time */
 	__type(key, u64);
 	__type(value, struct tls_socket);
 } tls_go_sockets SEC(".maps");
