@@ -16,9 +16,9 @@ using capture::SelectedBy;
 
 namespace {
 
-constexpr uint32_t kLibrariesTicks = 10;  // of 0.2 s: by then a program has loaded what it asks sockets with
-constexpr uint32_t kNotesWithoutUse = 4096;
-constexpr uint32_t kTicksMax = 1024;  // of 0.2 s: ten looks, the last some seven minutes after the first
+constexpr uint32_t kLibrariesTicks = 10;     // of 0.2 s: by then a program has loaded what it asks sockets with
+constexpr uint32_t kNotesWithoutUse = 4096;  // heads and probes; who calls others under load has done so by then
+constexpr uint32_t kTicksMax = 1024;         // of 0.2 s: ten looks, the last some seven minutes after the first
 
 }  // namespace
 
