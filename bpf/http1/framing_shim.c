@@ -226,6 +226,7 @@ static struct framing_outcome frames_call(struct framing *f, struct http1_view *
 struct framing_outcome framing_call(struct framing *f, int direction, const uint8_t *bytes, uint32_t n, uint32_t window, uint8_t slack)
 {
 	struct http1_view v = begin(f, direction, n);
+	struct http2_view h = frames_of(f, &v);
 	struct framing_outcome outcome;
 
 	f->bytes = bytes;
@@ -235,9 +236,7 @@ struct framing_outcome framing_call(struct framing *f, int direction, const uint
 		return frames_call(f, &v);
 	for (int i = 0; i < HTTP1_STEPS_MAX && http1_step(&v) == 0; i++)
 		;
-	if (http2_may_turn(&v)) {
-		struct http2_view h = frames_of(f, &v);
-
+	if (http2_may_turn(&h)) {
 		f->http2 = http2_turns(&h, f->accepted);
 		if (f->http2)
 			return frames_call(f, &v);

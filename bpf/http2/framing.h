@@ -58,17 +58,17 @@ enum http2_end {
 /* One direction of a connection, between calls. */
 struct http2_direction {
 	u32 shown;	  /* bytes of the frame under way that user space is shown … */
-	u32 hidden;	  /* … and those behind them that it is not */
-	u8 state;	  /* enum http2_state */
+	u8 state;	  /* enum http2_state; in one word with `shown`, see http2_begin_other() */
 	u8 ends;	  /* it is the last of its stream */
 	u8 header_length; /* of an unfinished frame header */
 	u8 padding;
+	u32 hidden;	  /* … and those behind them that it is not */
 	u8 header[2 * 16]; /* and room to append blindly */
 	u32 added_behind;  /* so many more bytes of what is shown, and others stand there; 0: none do */
 	u8 due;		   /* enum http2_due */
 	u8 plain_head;	   /* among what is captured is a header block without such bytes */
 	u8 padding2[2];
-};
+} __attribute__((aligned(8)));
 
 #define HTTP2_ADDED 0xffffffffu /* the rest of the frame belongs to them */
 
@@ -212,13 +212,28 @@ HTTP1_GLOBAL int http2_clear(struct http1_text *t, u32 n)
 	return 0;
 }
 
+/*
+ * The other direction begins, unless it has done so already: another thread may go over its bytes just now, and what it has found itself
+ * stays. `client`: the preface is to come there, less what HTTP/1 has taken for the beginning of a line.
+ */
+static __always_inline void http2_begin_other(struct http2_view *h, bool client, bool from_start)
+{
+	u32 carried = h->v.other->line_length;
+	u64 begun = (u64)(from_start ? HTTP2_FIRST : HTTP2_LOST) << 32;
+
+	if (from_start && client && carried < HTTP2_PREFACE)
+		begun |= HTTP2_PREFACE - carried;
+	__sync_val_compare_and_swap((u64 *)h->other, 0, begun);
+}
+
 /* The connection speaks HTTP/2 from here on. `requests`: 1 + direction of the client's bytes, or 0; `d` at a frame, or before the preface.
  */
 static __always_inline void http2_begin(struct http2_view *h, u8 requests, bool from_start)
 {
 	struct http1_walk *w = h->v.w;
-	struct http2_direction *client = requests == 1 + w->direction ? h->d : h->other;
+	bool client = requests == 1 + w->direction;
 
+	http2_begin_other(h, !client, from_start); /* before all else: it is what http2_may_turn() looks for */
 	h->v.d->state = HTTP1_OPAQUE;
 	h->v.other->state = HTTP1_OPAQUE;
 	h->v.d->line_length = 0;
@@ -226,10 +241,8 @@ static __always_inline void http2_begin(struct http2_view *h, u8 requests, bool 
 	h->v.connection->request_direction = requests;
 	h->v.connection->known = 1;
 	h->d->state = from_start ? HTTP2_FIRST : HTTP2_FRAME;
-	if (from_start && (client == h->d || h->other->state == HTTP2_NONE))
-		client->shown = HTTP2_PREFACE;
-	if (h->other->state == HTTP2_NONE) /* else another thread goes over its bytes just now */
-		h->other->state = from_start ? HTTP2_FIRST : HTTP2_LOST;
+	if (from_start)
+		h->d->shown = client ? HTTP2_PREFACE : 0;
 	w->foreign = 0;
 	w->ended = 0;
 }
@@ -417,15 +430,21 @@ static __always_inline long http2_step(struct http2_view *h)
 	return 0;
 }
 
-/* May it, by what http1/framing.h has made of the call? Then the call is not finished yet, but for what lies before a frame. */
-static __always_inline bool http2_may_turn(struct http1_view *v)
+/*
+ * May it, by what http1/framing.h has made of the call? Then the call is not finished yet, but for what lies before a frame. Another thread
+ * may go over the other direction's bytes at the same time, and have begun HTTP/2, or have just found that they are not HTTP/1.
+ */
+static __always_inline bool http2_may_turn(struct http2_view *h)
 {
+	struct http1_view *v = &h->v;
 	struct http1_walk *w = v->w;
 
-	if (w->preface)
+	if (w->preface || h->d->state != HTTP2_NONE)
+		return true;
+	if (w->at_start && v->d->state == HTTP1_OPAQUE)
 		return true;
 	if (v->connection->switched != 1)
-		return w->foreign && !v->connection->known && !w->carried && w->window == 0;
+		return w->foreign && (w->at_start || !v->connection->known) && !w->carried && w->window == 0;
 	if (w->line_start >= w->total)
 		return false;
 	if (w->capture != HTTP1_NO_CAPTURE)
@@ -449,6 +468,17 @@ static __always_inline bool http2_turns(struct http2_view *h, u8 end)
 		http2_begin(h, 1 + d, true);
 		h->d->shown = HTTP2_PREFACE - HTTP2_PREFACE_LINE;
 		w->offset = w->line_start;
+		return true;
+	}
+	if (h->d->state != HTTP2_NONE) { /* begun by the other direction meanwhile */
+		if (h->d->shown && w->origin < HTTP2_PREFACE)
+			h->d->shown = HTTP2_PREFACE - w->origin;
+		w->capture = HTTP1_NO_CAPTURE;
+		w->foreign = 0;
+		w->ended = 0;
+		w->offset = 0;
+		if (w->window)
+			w->window_end = w->window = 0;
 		return true;
 	}
 	if (c->switched == 1) {

@@ -117,7 +117,7 @@ static __noinline int walk_received(struct scratch *s, struct connection *c, str
 {
 	struct call call = {.s = s, .c = c, .sk = sk};
 	struct http1_walk *w = &s->walk;
-	bool begins = w->preface || (!s->walked && w->at_start); /* or the server has spoken first */
+	bool begins = w->preface || w->at_start; /* else the server has spoken first */
 	struct received *received = bpf_sk_storage_get(&received_requests, sk, 0, begins ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 	struct http2_sent v = {.v = {.w = w, .environment = &call, .is_plain = true}};
 	struct http2_requests *r;
