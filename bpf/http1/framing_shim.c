@@ -236,7 +236,7 @@ struct framing_outcome framing_call(struct framing *f, int direction, const uint
 		return frames_call(f, &v);
 	for (int i = 0; i < HTTP1_STEPS_MAX && http1_step(&v) == 0; i++)
 		;
-	if (http2_may_turn(&h)) {
+	if (http2_may_turn(&v, h.d->state != HTTP2_NONE)) {
 		f->http2 = http2_turns(&h, f->accepted);
 		if (f->http2)
 			return frames_call(f, &v);

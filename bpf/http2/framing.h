@@ -431,15 +431,14 @@ static __always_inline long http2_step(struct http2_view *h)
 }
 
 /*
- * May it, by what http1/framing.h has made of the call? Then the call is not finished yet, but for what lies before a frame. Another thread
- * may go over the other direction's bytes at the same time, and have begun HTTP/2, or have just found that they are not HTTP/1.
+ * May it, by what http1/framing.h has made of the call? Then the call is not finished yet, but for what lies before a frame. `begun`: by
+ * another thread, which goes over the other direction's bytes at the same time; or it has just found that those are not HTTP/1.
  */
-static __always_inline bool http2_may_turn(struct http2_view *h)
+static __always_inline bool http2_may_turn(struct http1_view *v, bool begun)
 {
-	struct http1_view *v = &h->v;
 	struct http1_walk *w = v->w;
 
-	if (w->preface || h->d->state != HTTP2_NONE)
+	if (w->preface || begun)
 		return true;
 	if (w->at_start && v->d->state == HTTP1_OPAQUE)
 		return true;

@@ -350,12 +350,8 @@ static __always_inline int walk(struct call *call, bool is_plain)
 		bpf_loop(HTTP1_STEPS_MAX, is_plain ? plain_step : call_step, call, 0);
 	}
 	v.is_plain = is_plain;
-	if (s->readable) {
-		struct http2_view h = frames_of(call);
-
-		if (http2_may_turn(&h))
-			return WALK_MAY_TURN;
-	}
+	if (s->readable && http2_may_turn(&v, (call->c->frames[0].state | call->c->frames[1].state) != HTTP2_NONE))
+		return WALK_MAY_TURN;
 	return finish(call, is_plain);
 }
 
