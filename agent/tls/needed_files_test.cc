@@ -51,6 +51,16 @@ TEST(ProgramFile, OfAScriptIsItsInterpreter) {
   EXPECT_EQ(program_file("sh"), std::filesystem::canonical("/bin/sh"));
 }
 
+// Go's programs and Node.js have their TLS in themselves, and some of them speak it within milliseconds.
+TEST(ComingFiles, BeginWithTheProgramItself) {
+  constexpr auto kProgram = "/usr/lib/x86_64-linux-gnu/libssl.so.3";  // a file with functions of TLS: nothing here executes it
+  if (access(kProgram, R_OK) != 0) GTEST_SKIP() << "no OpenSSL 3";
+  FileCache cache;
+  const auto files = coming_files(discovery::ProcFs::of_this_machine(), static_cast<uint32_t>(getpid()), kProgram, cache);
+  ASSERT_FALSE(files.empty());
+  EXPECT_EQ(files[0].path, std::filesystem::canonical(kProgram));
+}
+
 TEST(MovesBytesItself, IsKnownByTheProgramsName) {
   EXPECT_TRUE(moves_bytes_itself("/usr/bin/python3.11"));
   EXPECT_FALSE(moves_bytes_itself("/usr/sbin/nginx"));

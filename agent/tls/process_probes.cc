@@ -46,15 +46,13 @@ std::vector<MappedFile> mapped_files(const discovery::ProcFs& proc, uint32_t pro
 
 namespace {
 
-std::vector<MappedFile> with_probes(const std::vector<std::string>& paths, FileCache& cache) {
-  std::vector<MappedFile> files;
+void add_with_probes(std::vector<MappedFile>& files, const std::vector<std::string>& paths, FileCache& cache) {
   for (const std::string& file : paths) {
     if (is_other(file)) continue;
     FileCache::Entry entry = cache.look(file);
     if (entry.probes == nullptr || entry.probes->probes.empty()) continue;
     files.push_back({.path = file, .file = std::move(entry.file), .probes = std::move(entry.probes)});
   }
-  return files;
 }
 
 }  // namespace
@@ -67,23 +65,30 @@ bool moves_bytes_itself(std::string_view program) {
 
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache) {
   const std::string root = fmt::format("{}/{}/root", proc.root, process_id);
-  const std::string key = OpenFile(fmt::format("{}/{}/exe", proc.root, process_id)).key();
-  if (key.empty()) return {};
+  const std::string program = fmt::format("{}/{}/exe", proc.root, process_id);
+  const std::string key = OpenFile(program).key();
+  std::vector<MappedFile> files;
+  if (key.empty()) return files;
+  add_with_probes(files, {program}, cache);
+  const size_t own = files.size();
   if (const auto known = cache.needs().find(key); known != cache.needs().end()) {
     std::vector<std::string> paths;
     for (const std::string& path : known->second) paths.push_back(root + path);
-    return with_probes(paths, cache);
+    add_with_probes(files, paths, cache);
+    return files;
   }
-  const std::vector<std::string> paths = needed_files(proc, process_id);
-  std::vector<MappedFile> files = with_probes(paths, cache);
+  add_with_probes(files, needed_files(proc, process_id), cache);
   if (cache.needs().size() >= FileCache::kFilesMax) cache.needs().clear();
   std::vector<std::string>& needs = cache.needs()[key];
-  for (const MappedFile& file : files) needs.push_back(file.path.substr(root.size()));  // of the others nothing is wanted
+  for (size_t i = own; i < files.size(); ++i) needs.push_back(files[i].path.substr(root.size()));  // of the others nothing is wanted
   return files;
 }
 
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program, FileCache& cache) {
-  return with_probes(needed_files(proc, process_id, program), cache);
+  std::vector<MappedFile> files;
+  add_with_probes(files, {program_file(program)}, cache);
+  add_with_probes(files, needed_files(proc, process_id, program), cache);
+  return files;
 }
 
 }  // namespace clew::tls

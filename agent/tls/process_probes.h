@@ -22,7 +22,7 @@ struct MappedFile {
 /// Is the program one of those whose TLS works in memory, while it moves the encrypted bytes, now or later, by calls of its own?
 bool moves_bytes_itself(std::string_view program);
 
-/// Those that a program which has just begun is about to map (needed_files.h).
+/// Its own file and those that a program which has just begun is about to map (needed_files.h).
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, FileCache& cache);
 /// The same before it executes that program.
 std::vector<MappedFile> coming_files(const discovery::ProcFs& proc, uint32_t process_id, const std::string& program, FileCache& cache);

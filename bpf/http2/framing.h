@@ -62,7 +62,7 @@ struct http2_direction {
 	u8 ends;	  /* it is the last of its stream */
 	u8 header_length; /* of an unfinished frame header */
 	u8 padding;
-	u32 hidden;	  /* … and those behind them that it is not */
+	u32 hidden;	   /* … and those behind them that it is not */
 	u8 header[2 * 16]; /* and room to append blindly */
 	u32 added_behind;  /* so many more bytes of what is shown, and others stand there; 0: none do */
 	u8 due;		   /* enum http2_due */

@@ -63,8 +63,7 @@ CLIENTS = {
 
 
 def client_case(name, command):
-    # Go's first eight requests had no spans in 1 of 30 runs, as if their connections were older than clew: not found out why.
-    @case(f"tls/client/{name}", quick=not name.startswith("go"))
+    @case(f"tls/client/{name}")
     def one(ctx):
         certificate = Certificate(ctx)
         n = ctx.count(200, 10_000, 20)
