@@ -440,10 +440,9 @@ static __always_inline bool http2_may_turn(struct http1_view *v, bool begun)
 
 	if (w->preface || begun)
 		return true;
-	if (w->at_start && v->d->state == HTTP1_OPAQUE)
-		return true;
 	if (v->connection->switched != 1)
-		return w->foreign && (w->at_start || !v->connection->known) && !w->carried && w->window == 0;
+		return w->window == 0 && ((w->at_start && v->d->state == HTTP1_OPAQUE) ||
+					  (w->foreign && (w->at_start || !v->connection->known) && !w->carried));
 	if (w->line_start >= w->total)
 		return false;
 	if (w->capture != HTTP1_NO_CAPTURE)
