@@ -67,8 +67,26 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 		if ((fin) && (p)->end[CLEW_INGRESS] == get(rcv_nxt))                                                                       \
 			(p)->end[CLEW_INGRESS]--;                                                                                          \
 		(p)->end[CLEW_EGRESS] = get(write_seq);                                                                                    \
-		(p)->base[CLEW_INGRESS] = get(rcv_nxt) - (u32)get(bytes_received);                                                         \
-		(p)->base[CLEW_EGRESS] = get(snd_una) - (u32)get(bytes_acked);                                                             \
+	} while (0)
+
+#define TCP_BASE_RECEIVED(get) (get(rcv_nxt) - (u32)get(bytes_received))
+#define TCP_BASE_SENT(get) (get(snd_una) - (u32)get(bytes_acked))
+
+/*
+ * Of the first byte, when a connection begins. What arrives on another CPU moves both numbers of a pair, one a moment before the other: if
+ * two looks differ, a third one counts.
+ */
+#define READ_TCP_BASES(p, get)                                                                                                             \
+	do {                                                                                                                               \
+		u32 received = TCP_BASE_RECEIVED(get), sent = TCP_BASE_SENT(get);                                                          \
+		asm volatile("" ::: "memory");                                                                                             \
+		(p)->base[CLEW_INGRESS] = TCP_BASE_RECEIVED(get);                                                                          \
+		(p)->base[CLEW_EGRESS] = TCP_BASE_SENT(get);                                                                               \
+		if ((p)->base[CLEW_INGRESS] != received || (p)->base[CLEW_EGRESS] != sent) {                                               \
+			asm volatile("" ::: "memory");                                                                                     \
+			(p)->base[CLEW_INGRESS] = TCP_BASE_RECEIVED(get);                                                                  \
+			(p)->base[CLEW_EGRESS] = TCP_BASE_SENT(get);                                                                       \
+		}                                                                                                                          \
 		(p)->accepted = get(inet_conn.icsk_inet.sk.sk_max_ack_backlog);                                                            \
 	} while (0)
 
