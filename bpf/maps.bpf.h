@@ -395,7 +395,7 @@ struct tokio_work {
 };
 
 struct tcp_positions {
-	u32 end[2];   /* sequence number behind the last byte that the application has moved, by direction */
+	u32 end[2]; /* sequence number behind the last byte that the application has moved, by direction */
 	/* at the first call of a direction only: */
 	u32 base[2];  /* sequence number of its first byte */
 	u32 accepted; /* has a listener's backlog: did not call connect() */
