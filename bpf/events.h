@@ -246,6 +246,7 @@ enum clew_loss {
 	CLEW_LOSS_TLS_SOCKET = 12,     /* sessions with bytes before it was known which socket is theirs */
 	CLEW_LOSS_TLS_SESSIONS = 13,   /* TLS sessions that could not be entered: map full */
 	CLEW_LOSS_TLS_BUSY = 14,       /* calls of TLS libraries while the CPU's work spaces were all in use */
+	CLEW_LOSS_TLS_LATE = 15,       /* connections whose TLS had begun before the process's library was found: what they carried first */
 	CLEW_LOSS_MAX
 };
 

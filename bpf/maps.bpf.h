@@ -105,15 +105,15 @@ struct connection {
 	u8 existing; /* was open before clew looked: its beginning is unknown (Unix sockets) */
 	u8 ended;    /* bit 0, 1: that direction; 7: END_CLOSED or END_RESET was sent */
 	u8 has_base[2];
-	u8 reset;	/* ended by a reset or an error, while bytes were still to be read */
-	u8 runtime;	/* enum clew_runtime, of the process */
-	u8 tls;		/* plaintext of a TLS session */
-	u8 tls_version; /* 1 to 4: TLS 1.0 to 1.3 */
-	u8 http2;	/* it speaks that: `frames` counts, not `direction` */
-	u8 serves;	/* … and its process is known to serve requests */
-	u8 tls_go;	/* its process has probes in crypto/tls, as long as `epoch` holds */
-	u8 begun[2];	/* has had a call in that direction */
-	u8 padding;
+	u8 reset;	   /* ended by a reset or an error, while bytes were still to be read */
+	u8 runtime;	   /* enum clew_runtime, of the process */
+	u8 tls;		   /* plaintext of a TLS session */
+	u8 tls_version;	   /* 1 to 4: TLS 1.0 to 1.3 */
+	u8 http2;	   /* it speaks that: `frames` counts, not `direction` */
+	u8 serves;	   /* … and its process is known to serve requests */
+	u8 tls_go;	   /* its process has probes in crypto/tls, as long as `epoch` holds */
+	u8 begun[2];	   /* has had a call in that direction */
+	u8 handshake;	   /* its first bytes were those of TLS */
 	u32 handled_by[2]; /* Unix sockets: thread whose call the first program has seen, until the one behind it has looked */
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */

@@ -55,7 +55,8 @@ constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "go_caller_map_full",
                                                                  "tls_socket_unknown",
                                                                  "tls_session_map_full",
-                                                                 "tls_busy"};
+                                                                 "tls_busy",
+                                                                 "tls_begun_before_probes"};
 
 int no_log(libbpf_print_level, const char*, va_list) { return 0; }
 

@@ -239,7 +239,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       break;
     case ProcessChange::Kind::kTls: tls_.speaks_tls(id); break;
     case ProcessChange::Kind::kRuntime:
-      if (runtime_changed_) runtime_changed_(id);
+      if (runtime_changed_) runtime_changed_(id, change.time_ns);
       break;
     case ProcessChange::Kind::kCgroup:
       if (source_ != nullptr) decide(id, selected_.contains(id));

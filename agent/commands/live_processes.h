@@ -33,7 +33,7 @@ class LiveProcesses final : public capture::ProcessSink {
   void on_new_program(std::function<void(uint32_t)> callback) { new_program_ = std::move(callback); }
   /// `tell` is called when a process's runtime begins or ceases to be read under way, and puts an event in its place among the others;
   /// `changed` when that comes to process().
-  void on_runtime(std::function<void(uint32_t)> tell, std::function<void(uint32_t)> changed) {
+  void on_runtime(std::function<void(uint32_t)> tell, std::function<void(uint32_t, uint64_t)> changed) {
     tell_runtime_ = std::move(tell);
     runtime_changed_ = std::move(changed);
   }
@@ -77,7 +77,7 @@ class LiveProcesses final : public capture::ProcessSink {
   capture::KernelSource* source_ = nullptr;
   std::function<void(uint32_t)> new_program_;
   std::function<void(uint32_t)> tell_runtime_;
-  std::function<void(uint32_t)> runtime_changed_;
+  std::function<void(uint32_t, uint64_t)> runtime_changed_;
   runtime::ReadableBytes readable_bytes_;
   std::unordered_set<uint32_t> selected_;
   struct Look {

@@ -99,7 +99,8 @@ class RecordedRun final : public replay::RecordingSink, public capture::ProcessS
     end();
   }
   void process(const capture::ProcessChange& change) override {  // what others led to is recorded
-    if (change.kind == capture::ProcessChange::Kind::kRuntime && pipeline_) pipeline_->connections().runtime_changed(change.process_id);
+    if (change.kind == capture::ProcessChange::Kind::kRuntime && pipeline_)
+      pipeline_->connections().runtime_changed(change.process_id, change.time_ns);
   }
   /// Also after damage: what was under way is over.
   void end() {

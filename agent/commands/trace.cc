@@ -237,7 +237,7 @@ std::optional<int> Trace::prepare() {
         change.time_ns = now_ns(CLOCK_MONOTONIC);
         on_event(std::as_bytes(std::span(&change, 1)));
       },
-      [this](uint32_t process_id) { pipeline_->connections().runtime_changed(process_id); });
+      [this](uint32_t process_id, uint64_t time_ns) { pipeline_->connections().runtime_changed(process_id, time_ns); });
 
   const uint64_t offset = clock_offset();
   decoder_->set_clock_offset(offset);

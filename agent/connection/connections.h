@@ -57,7 +57,7 @@ class Connections final : public capture::Sink {
 
   /// Another program runs in the process now, or under its number.
   void new_program(uint32_t process_id) { correlator_.new_program(process_id); }
-  void runtime_changed(uint32_t process_id) { correlator_.runtime_changed(process_id); }
+  void runtime_changed(uint32_t process_id, uint64_t time_ns) { correlator_.runtime_changed(process_id, time_ns); }
   /// Delivers what has waited long enough. Call every few hundred milliseconds of source time.
   void tick(uint64_t now_ns);
   /// Ends everything that is open: the source is over or clew stops.

@@ -245,9 +245,9 @@ void Correlator::new_program(uint32_t process_id) {
   if (const auto found = processes_.find(process_id); found != processes_.end()) processes_.erase(found);
 }
 
-void Correlator::runtime_changed(uint32_t process_id) {
+void Correlator::runtime_changed(uint32_t process_id, uint64_t time_ns) {
   if (const auto found = processes_.find(process_id); found != processes_.end())
-    begin(found->second, process_id, ExecutionModel::kThreads, 0);
+    begin(found->second, process_id, ExecutionModel::kThreads, time_ns);
 }
 
 // Its process is free of it.

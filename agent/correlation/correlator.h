@@ -52,7 +52,7 @@ class Correlator {
   /// Another program runs in the process now, or under its number.
   void new_program(uint32_t process_id);
   /// Its runtime begins or ceases to be read: what is known of its executions may be of others by now. What is under way stays so.
-  void runtime_changed(uint32_t process_id);
+  void runtime_changed(uint32_t process_id, uint64_t time_ns);
   /// A process has read from a connection with many streams: what it does then may be for any of them.
   void interrupted(const Caller& caller);
   /// Something happened inside the runtime of a process (Execution::noted).

@@ -74,7 +74,7 @@ TEST_F(CorrelatorTest, ARequestAloneIsARoot) {
 
 TEST_F(CorrelatorTest, WhatIsUnderWayStaysSoWhenItsRuntimeBeginsToBeRead) {
   received(kFront, thread(5, false));
-  correlator_.runtime_changed(100);
+  correlator_.runtime_changed(100, 1'000);
   received(kOtherFront, thread(5, false));
   sent(kBack, thread(5, false));
   expect_root(client(kBack));  // of two, and not of the only one that was read since

@@ -291,6 +291,7 @@ static __noinline int tell_of_tls(struct call *call)
 
 	if (record[0] != 22 || record[1] != 3 || call->c->tls)
 		return 0;
+	call->c->handshake = 1;
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (!p || s->now_ns - p->tls_told_ns < TLS_TOLD_NS << (p->tls_told & 7))
 		return 0;

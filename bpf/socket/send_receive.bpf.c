@@ -26,6 +26,8 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 			return NULL;
 		}
 	}
+	if (c->handshake && c->tgid == tgid && !c->tls_since_ns && p->tls_since_ns)
+		lose(s, CLEW_LOSS_TLS_LATE, 1);
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
 	c->tls_since_ns = p->tls_since_ns;

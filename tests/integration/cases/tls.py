@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same over TLS: real servers and clients with their own libraries, each request once, same attributes, on the right connection."""
+import re
 from pathlib import Path
 
 from cases.attach import attach_to_load
@@ -132,6 +133,19 @@ def wget(ctx):
     need(tool("wget"), "wget is not installed")
     c = Certificate(ctx)
     fetched(ctx, lambda port: [tool("wget"), "-q", "-O", "/dev/null", "--ca-certificate", c.certificate, *(f"https://localhost:{port}/r/{i}" for i in (1, 2, 3))], c)
+
+
+@case("tls/client/go-below-a-shell")
+def below_a_shell(ctx):
+    """Nobody knows what a shell will execute: the first connections may be there before the program's probes. What they had is counted."""
+    back, n = python_http.start(ctx, tls=Certificate(ctx)), 100
+    need(built("go-client").exists(), "go-client is not built: run tests/integration/prepare")
+    result = Clew(ctx, command=["sh", "-c", f"{built('go-client')} {back.port} {n} 8 tls >/dev/null; true"]).wait(60)
+    counted = re.search(r"tls_begun_before_probes +(\d+)", result.stderr)
+    late = int(counted.group(1)) if counted else 0
+    check(late <= 8 and n - 8 <= len(result.spans) <= n, f"{len(result.spans)} of {n}: {result.summary()}")
+    check(bool(late) == (len(result.spans) < n), f"{len(result.spans)} of {n} spans, {late} connections counted: {result.summary()}")
+    ctx.note(f"{len(result.spans)} of {n} spans, {late} connections counted")
 
 
 # Attached in mid-stream, and torn away.
