@@ -71,6 +71,8 @@ enum clew_runtime {
 	CLEW_RUNTIME_JVM = 4,
 	CLEW_RUNTIME_HAPROXY = 5, /* a proxy, not a language: its streams */
 	CLEW_RUNTIME_TOKIO = 6,
+	CLEW_RUNTIME_GO_IDLE =
+		7, /* a Go program that sends no requests: its goroutines are not asked for, but who injects follows what it is sent */
 };
 
 /* clew_event_runtime.what */
@@ -134,6 +136,7 @@ enum clew_role {
 enum clew_connection_flag {
 	CLEW_CONNECTION_FROM_START = 1,
 	CLEW_CONNECTION_TLS = 2,	   /* plaintext of a TLS session */
+	CLEW_CONNECTION_ACCEPTED = 4,	   /* TCP: the other end has called connect() */
 	CLEW_CONNECTION_VERSION_SHIFT = 4, /* its version: 1 to 4 are TLS 1.0 to 1.3, 0: not known */
 };
 

@@ -435,6 +435,7 @@ struct scratch {
 	u32 held_begins; /* … a frame does with the first */
 	u64 held_position;
 	u32 turn;		  /* of Node's loop, began with this call: its execution has been read */
+	u32 reader;		  /* HTTP/2: the goroutine that makes this call has been read, for the requests in it */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
 	u8 local_client[64];	  /* struct local_client */
 	u32 busy;		  /* SCRATCH_MESSAGE, SCRATCH_TLS: in use by a task that was interrupted */

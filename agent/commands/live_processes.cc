@@ -89,12 +89,15 @@ void LiveProcesses::noted(uint32_t process_id) {
     latest_ = {process_id, &found->second};
   }
   Read& read = *latest_.second;
-  if (read.sends || read.paused || ++read.notes < kNotesWithoutUse || source_->injection().attached()) return;
+  if (read.sends || read.paused || ++read.notes < kNotesWithoutUse) return;
+  const bool injects = source_->injection().attached();
+  if (injects && read.layout.runtime != CLEW_RUNTIME_GO) return;  // the kernel has to know whom they serve when the first one is sent
   read.sends = senders_.contains(process_id);
   if (read.sends) return;
   read.paused = true;
   source_->forget_probes(process_id);
-  if (const auto done = source_->set_runtime(process_id, CLEW_RUNTIME_NONE, {}); !done) messages_.warn(done.error().message);
+  if (const auto done = source_->set_runtime(process_id, injects ? CLEW_RUNTIME_GO_IDLE : CLEW_RUNTIME_NONE, {}); !done)
+    messages_.warn(done.error().message);
   messages_.debug(fmt::format("process {}: sends no requests; nothing is read of its runtime until it does", process_id));
   if (tell_runtime_) tell_runtime_(process_id);
 }

@@ -320,7 +320,9 @@ void Trace::watch(std::span<const std::byte> event) {
       if (load(note)) processes_->noted(note.tgid);
       break;
     case CLEW_EVENT_CONNECTION:
-      if (load(connection) && connection.role != CLEW_ROLE_SERVER) processes_->sends(connection.tgid);
+      if (load(connection) && (connection.role == CLEW_ROLE_CLIENT ||  // or may be one, by its first bytes
+                               (connection.role == CLEW_ROLE_UNKNOWN && (connection.flags & CLEW_CONNECTION_ACCEPTED) == 0)))
+        processes_->sends(connection.tgid);
       break;
     default: break;
   }

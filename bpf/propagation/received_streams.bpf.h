@@ -61,13 +61,14 @@ __noinline int go_stream_received(struct scratch *s, struct connection *c, struc
 	struct wire wire = {};
 	u64 position;
 
-	if (!s || !c || !r)
+	if (!s || !c || !r || c->runtime != CLEW_RUNTIME_GO)
 		return 0;
 	key.tgid = s->tgid;
 	key.stream = r->stream;
 	layout = bpf_map_lookup_elem(&runtimes, &key.tgid);
-	if (!layout || !go_read(&s->execution, layout, &s->go, false))
+	if (!layout || (!s->reader && !go_read(&s->execution, layout, &s->go, false)))
 		return 0;
+	s->reader = 1;
 	cause.connection = c->id;
 	wire.requests = c->base[CLEW_INGRESS];
 	wire.responses = c->base[CLEW_EGRESS];
@@ -138,6 +139,7 @@ static __noinline int walk_received(struct scratch *s, struct connection *c, str
 	if (r->state == HTTP2_REQUESTS_FAILED)
 		return 0;
 	begin_again(s, from);
+	s->reader = 0;
 	call.received = received;
 	bpf_loop(HTTP1_STEPS_MAX, received_step, &call, 0);
 	http2_requests_finish(&v);

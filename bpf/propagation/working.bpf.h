@@ -83,7 +83,7 @@ static __always_inline bool worker_of(struct scratch *s, const struct clew_proce
 		return false;
 	if (p->runtime == CLEW_RUNTIME_NODE)
 		return is_main_thread();
-	if (p->runtime == CLEW_RUNTIME_HAPROXY || p->runtime == CLEW_RUNTIME_TOKIO)
+	if (p->runtime == CLEW_RUNTIME_HAPROXY || p->runtime == CLEW_RUNTIME_TOKIO || p->runtime == CLEW_RUNTIME_GO_IDLE)
 		return false; /* known to user space alone */
 	virtual = virtual_thread(s, p);
 	if (virtual) {

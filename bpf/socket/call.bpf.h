@@ -576,7 +576,7 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 		done = forget_turn(s);
 		asm volatile("" : : "r"(done));
 	}
-	if (c->http2 && !v && d == CLEW_INGRESS && go_probed && c->runtime == CLEW_RUNTIME_GO &&
+	if (c->http2 && !v && d == CLEW_INGRESS && go_probed && (c->runtime == CLEW_RUNTIME_GO || c->runtime == CLEW_RUNTIME_GO_IDLE) &&
 	    c->http.request_direction == 1 + CLEW_INGRESS) {
 		done = walk_received(s, c, sk);
 		asm volatile("" : : "r"(done));

@@ -175,6 +175,8 @@ static __noinline int announce(struct scratch *s, struct connection *c, struct s
 		e->base[CLEW_INGRESS] = peer ? unix_base(s, peer) : 0;
 		e->base[CLEW_EGRESS] = peer ? unix_base(s, sk) : 0;
 	} else {
+		if (BPF_CORE_READ(sk, sk_max_ack_backlog)) /* its listener's */
+			e->flags |= CLEW_CONNECTION_ACCEPTED;
 		e->base[0] = c->base[0];
 		e->base[1] = c->base[1];
 	}
