@@ -104,7 +104,8 @@ struct connection {
 	u8 from_start;
 	u8 existing; /* was open before clew looked: its beginning is unknown (Unix sockets) */
 	u8 ended;    /* bit 0, 1: that direction; 7: END_CLOSED or END_RESET was sent */
-	u8 has_base[2];
+	u8 has_base;
+	u8 accepted;	   /* TCP: the other end has called connect() */
 	u8 reset;	   /* ended by a reset or an error, while bytes were still to be read */
 	u8 runtime;	   /* enum clew_runtime, of the process */
 	u8 tls;		   /* plaintext of a TLS session */
@@ -157,7 +158,8 @@ struct tls_socket {
 	u8 blocking;   /* CLEW_BLOCKING or 0, of the call */
 	u8 under_way;  /* bit of the direction that had moved before the call */
 	u8 is_inside;  /* the call was made inside of one of the library */
-	u8 padding[4];
+	u8 accepted;   /* as in struct connection */
+	u8 padding[3];
 };
 
 /* thread → its call of a TLS library under way, and what it has received last. Freed by the kernel with the thread. */

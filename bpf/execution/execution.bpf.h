@@ -27,7 +27,7 @@ static __always_inline bool read_execution(struct scratch *s, const struct conne
 	struct clew_runtime_layout *layout;
 	u32 tgid = s->tgid; /* on the stack: kernels before 6.2 take keys from fewer places */
 
-	if ((responds && !asks_who_responds(c->runtime)) || c->runtime == CLEW_RUNTIME_GO_IDLE)
+	if (responds && !asks_who_responds(c->runtime))
 		return false;
 	if (s->turn)
 		return true;

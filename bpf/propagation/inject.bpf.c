@@ -216,9 +216,8 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 		}
 		i->upgrading = 0;
 	}
-	s->position = c && c->has_base[CLEW_EGRESS]
-			      ? c->position[CLEW_EGRESS] + (s32)(sequence - c->base[CLEW_EGRESS] - (u32)c->position[CLEW_EGRESS])
-			      : sequence - i->base;
+	s->position = c && c->has_base ? c->position[CLEW_EGRESS] + (s32)(sequence - c->base[CLEW_EGRESS] - (u32)c->position[CLEW_EGRESS])
+				       : sequence - i->base;
 	s->insertions = 0;
 	s->update_at = HTTP1_NO_CAPTURE;
 	begin_walk(w, size, CLEW_EGRESS, sequence, !i->http.known);

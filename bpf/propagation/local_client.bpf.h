@@ -47,7 +47,7 @@ static __always_inline void local_client_ends(struct connection *c)
 {
 	struct wire wire = {.requests = c->base[CLEW_EGRESS], .responses = c->base[CLEW_INGRESS]};
 
-	if (c->http.request_direction == 1 + CLEW_EGRESS && c->has_base[CLEW_EGRESS])
+	if (c->http.request_direction == 1 + CLEW_EGRESS && c->has_base)
 		bpf_map_delete_elem(&local_clients, &wire);
 }
 
@@ -57,7 +57,7 @@ static __always_inline bool local_context(struct connection *c, struct work *w, 
 	struct wire wire = {.requests = c->base[CLEW_INGRESS], .responses = c->base[CLEW_EGRESS]};
 	struct local_client *client;
 
-	if (!c->has_base[CLEW_INGRESS] && !c->tls) { /* a Unix socket */
+	if (!c->has_base && !c->tls) { /* a Unix socket */
 		w->known = 0;
 		return true;
 	}

@@ -75,7 +75,7 @@ __noinline int go_stream_received(struct scratch *s, struct connection *c, struc
 	if (r->hpack.flags & HPACK_CONTEXT) {
 		cause.known = reads_traceparent && !(r->hpack.flags & HPACK_CONTEXTS) && field <= INSERTION_AT &&
 			      brought_by_field(&cause, s->bytes + SCRATCH_HEADROOM + field);
-	} else if (c->has_base[CLEW_INGRESS] && !bpf_map_lookup_elem(&local_clients, &wire)) {
+	} else if (c->has_base && !bpf_map_lookup_elem(&local_clients, &wire)) {
 		/* else it is the trace of a client on this node that was left alone, or of one behind a Unix socket */
 		position = s->position + (s32)(r->begins - (u32)s->position);
 		cause.trace_id[0] = new_stream_id(c->id, position, r->stream, 1);

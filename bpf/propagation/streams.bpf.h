@@ -87,7 +87,7 @@ static __noinline int let_go_streams(struct connection *c, struct sock *sk)
 {
 	struct injection *i = bpf_sk_storage_get(&injections, sk, 0, 0);
 
-	if (!i && c->has_base[CLEW_EGRESS])
+	if (!i && c->has_base)
 		local_client_connects(c->base[CLEW_EGRESS], c->base[CLEW_INGRESS]);
 	return !i || i->once;
 }

@@ -140,8 +140,7 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 		w->sampled = sampling_by_parent ? hex_value(t->text[FLAGS_AT + 1]) & 1 : trace_is_kept(t);
 		return 0;
 	}
-	if (carrying && w->known && (sk ? c->has_base[CLEW_INGRESS] : c->from_start) &&
-	    carried_context(c, sk, w, c->base[CLEW_INGRESS] + (u32)position))
+	if (carrying && w->known && (sk ? c->has_base : c->from_start) && carried_context(c, sk, w, c->base[CLEW_INGRESS] + (u32)position))
 		return 0;
 	if (local_context(c, w, (u32)position))
 		return 0;

@@ -527,7 +527,7 @@ static __always_inline void follow_requests(struct scratch *s, struct connection
 			return;
 		done = response_read(s, sk);
 		asm volatile("" : : "r"(done));
-	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && (c->has_base[CLEW_EGRESS] || c->tls)) {
+	} else if (d == CLEW_EGRESS && s->walk.heads && !s->shown && (c->has_base || c->tls)) {
 		done = sent_uninjected(s, c, i, (u64)sk);
 		asm volatile("" : : "r"(done));
 	}

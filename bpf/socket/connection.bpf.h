@@ -110,7 +110,8 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 		sent -= syn;
 		c->base[0] = tcp->base[0];
 		c->base[1] = tcp->base[1] + syn;
-		c->has_base[0] = c->has_base[1] = 1;
+		c->has_base = 1;
+		c->accepted = tcp->accepted != 0;
 		nothing_before = (received | sent) == 0;
 	}
 	if (c->id == 0) {
@@ -138,7 +139,7 @@ static __always_inline u64 position_before(struct connection *c, const struct tc
 {
 	u8 d = direction & 1;
 
-	if (tcp && c->has_base[d]) {
+	if (tcp && c->has_base) {
 		u32 before = tcp->end[d] - moved - c->base[d];
 
 		return c->position[d] + (s64)(s32)(before - (u32)c->position[d]);
@@ -175,8 +176,7 @@ static __noinline int announce(struct scratch *s, struct connection *c, struct s
 		e->base[CLEW_INGRESS] = peer ? unix_base(s, peer) : 0;
 		e->base[CLEW_EGRESS] = peer ? unix_base(s, sk) : 0;
 	} else {
-		if (BPF_CORE_READ(sk, sk_max_ack_backlog)) /* its listener's */
-			e->flags |= CLEW_CONNECTION_ACCEPTED;
+		e->flags |= c->accepted ? CLEW_CONNECTION_ACCEPTED : 0;
 		e->base[0] = c->base[0];
 		e->base[1] = c->base[1];
 	}

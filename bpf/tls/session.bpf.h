@@ -103,6 +103,7 @@ static __noinline struct tls_session *tls_begin(struct scratch *s, struct tls_ke
 	fresh->c.from_start = socket->from_start && !missed;
 	fresh->c.base[0] = socket->base[0];
 	fresh->c.base[1] = socket->base[1];
+	fresh->c.accepted = socket->accepted;
 	fresh->c.http.joined = !fresh->c.from_start;
 	fresh->c.http.distrusted = fresh->c.from_start ? 0 : socket->under_way;
 	if (bpf_map_update_elem(&tls_sockets, &sk, key, BPF_ANY) || bpf_map_update_elem(&tls_sessions, key, fresh, BPF_ANY)) {

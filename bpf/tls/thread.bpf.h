@@ -45,6 +45,7 @@ static __always_inline void tls_describe(struct tls_socket *socket, const struct
 	socket->base[1] = c->base[1];
 	socket->from_start = c->from_start && c->began_ns >= c->tls_since_ns;
 	socket->under_way = tls_under_way(c);
+	socket->accepted = c->accepted;
 }
 
 /* Go's sessions name their sockets themselves. */
@@ -117,7 +118,7 @@ static __noinline int tls_received(struct scratch *s, struct connection *c, stru
 /* The same two for the sys_exit backend, whose stack has no room: s->readable is set. */
 static __noinline int tls_on_exit(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
 {
-	if (!s || !c || !c->tls_since_ns || !c->has_base[0])
+	if (!s || !c || !c->tls_since_ns || !c->has_base)
 		return 0;
 	if (!tls_note(c, sk, s->blocking) && direction == CLEW_INGRESS && s->readable)
 		tls_received(s, c, sk, moved);
