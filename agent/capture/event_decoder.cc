@@ -130,8 +130,9 @@ bool EventDecoder::connection(std::span<const std::byte> event) {
 bool EventDecoder::end(std::span<const std::byte> event) {
   clew_event_end e;
   if (!load(event, e) || e.direction > 1) return false;
-  for (uint8_t d = 0; d < 2; ++d) {  // how far each direction came, before it ends
-    if (e.last_time_ns[d] == 0) continue;
+  for (uint8_t d = 0; d < 2;
+       ++d) {  // how far each direction came, before it ends; in the other one a call may be under way, and not shown yet
+    if (e.last_time_ns[d] == 0 || (e.kind == CLEW_END_DIRECTION && d != e.direction)) continue;
     Bytes bytes;
     bytes.connection = e.connection;
     bytes.direction = static_cast<Direction>(d);

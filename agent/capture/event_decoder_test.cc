@@ -64,6 +64,21 @@ TEST_F(EventDecoderTest, ASessionJoinedInTheMiddleNamesNoByte) {
   EXPECT_FALSE(connections_[0].has_base);
 }
 
+TEST_F(EventDecoderTest, TheEndOfADirectionSaysNothingOfTheOther) {
+  clew_event_end e{};
+  e.type = CLEW_EVENT_END;
+  e.kind = CLEW_END_DIRECTION;
+  e.direction = CLEW_INGRESS;
+  e.position[CLEW_INGRESS] = 50;
+  e.position[CLEW_EGRESS] = 3000;  // of a call that is not shown yet
+  e.last_time_ns[0] = e.last_time_ns[1] = 1000;
+  ASSERT_TRUE(decode(e));
+  EXPECT_EQ(positions_, std::vector<uint64_t>{50});
+  e.kind = CLEW_END_CLOSED;
+  ASSERT_TRUE(decode(e));
+  EXPECT_EQ(positions_, (std::vector<uint64_t>{50, 50, 3000}));
+}
+
 TEST_F(EventDecoderTest, EventsAreCountedByTheirSource) {
   decode(announced(CLEW_CONNECTION_TLS));
   decode(announced(CLEW_CONNECTION_FROM_START));
