@@ -206,7 +206,7 @@ struct clew_event_end {
 	clew_u32 tgid;
 	clew_u64 time_ns;
 	clew_u64 connection;
-	clew_u64 position[2];	  /* bytes so far, by direction */
+	clew_u64 position[2]; /* bytes so far, by direction; where only one ends, a call of the other may be under way, and not shown yet */
 	clew_u64 last_time_ns[2]; /* of the last byte, by direction; 0: none */
 };
 
