@@ -11,6 +11,7 @@ static __noinline int go_tls_socket(u64 session, struct tls_socket *socket)
 {
 	struct socket_of_call found = {};
 	struct tls_socket *known;
+	struct connection *c;
 	struct sock *sk;
 	u16 family;
 
@@ -20,8 +21,11 @@ static __noinline int go_tls_socket(u64 session, struct tls_socket *socket)
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if ((family != AF_INET && family != AF_INET6) || !is_stream_read(sk))
 		return 0;
+	c = by_address ? bpf_map_lookup_elem(&connections_by_address, &found.sk) : NULL;
 	known = bpf_map_lookup_elem(&tls_go_sockets, &found.sk);
-	if (known) {
+	if (c) {
+		tls_describe(socket, c, sk);
+	} else if (known) {
 		*socket = *known;
 	} else {
 		socket->sk = found.sk;

@@ -213,6 +213,7 @@ def injection(ctx):
     server = nginx.start(ctx, tls=Certificate(ctx))
     clew = Clew(ctx, "--inject", *server.select, command=arguments(server.port, n, concurrency=8, **server.load))
     result = clew.wait(120)
+    need("injection needs the kernel's socket tracepoints" not in result.stderr, "this kernel is too old for injection")
     check(result.status == 0, f"ended with {result.status}: {result.stderr[-300:]}")
     below_clients(result, n)
     check(not any("clew.injected" in s.attributes for s in result.spans), "a span says that it was injected into")
