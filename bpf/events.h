@@ -71,8 +71,7 @@ enum clew_runtime {
 	CLEW_RUNTIME_JVM = 4,
 	CLEW_RUNTIME_HAPROXY = 5, /* a proxy, not a language: its streams */
 	CLEW_RUNTIME_TOKIO = 6,
-	CLEW_RUNTIME_GO_IDLE =
-		7, /* a Go program that sends no requests: its goroutines are not asked for, but who injects follows what it is sent */
+	CLEW_RUNTIME_GO_IDLE = 7, /* sends no requests: its goroutines are not read, but its HTTP/2 is followed for injection */
 };
 
 /* clew_event_runtime.what */

@@ -130,8 +130,8 @@ bool EventDecoder::connection(std::span<const std::byte> event) {
 bool EventDecoder::end(std::span<const std::byte> event) {
   clew_event_end e;
   if (!load(event, e) || e.direction > 1) return false;
-  for (uint8_t d = 0; d < 2;
-       ++d) {  // how far each direction came, before it ends; in the other one a call may be under way, and not shown yet
+  // How far each direction came, before it ends. Where one ends, a call of the other may be under way, and not shown yet.
+  for (uint8_t d = 0; d < 2; ++d) {
     if (e.last_time_ns[d] == 0 || (e.kind == CLEW_END_DIRECTION && d != e.direction)) continue;
     Bytes bytes;
     bytes.connection = e.connection;
