@@ -111,14 +111,14 @@ def both_ends(ctx):
     below_clients(result, n)
 
 
-def fetched(ctx, command, certificate):
+def fetched(ctx, command, certificate, missing=0):
     """One short-lived client per request, below a shell."""
     server = nginx.start(ctx, tls=certificate)
     clew = Clew(ctx, *server.select, command=command(server.port))
     result = clew.wait(60)
     check(result.status == 0, f"ended with {result.status}: {result.stderr[-300:]}")
     over_tls(result.spans)
-    below_clients(result, 3, missing=1)  # in 4 of 160 runs of wget one server span had none: not found out why
+    below_clients(result, 3, missing)
 
 
 @case("tls/client/curl-openssl", matrix=True)
@@ -132,7 +132,8 @@ def curl(ctx):
 def wget(ctx):
     need(tool("wget"), "wget is not installed")
     c = Certificate(ctx)
-    fetched(ctx, lambda port: [tool("wget"), "-q", "-O", "/dev/null", "--ca-certificate", c.certificate, *(f"https://localhost:{port}/r/{i}" for i in (1, 2, 3))], c)
+    # In 5 of 127 runs one of the three server spans had no parent: not found out why.
+    fetched(ctx, lambda port: [tool("wget"), "-q", "-O", "/dev/null", "--ca-certificate", c.certificate, *(f"https://localhost:{port}/r/{i}" for i in (1, 2, 3))], c, missing=1)
 
 
 @case("tls/client/go-below-a-shell")
