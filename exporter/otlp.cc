@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "exporter/json/writer.h"
 #include "exporter/otlp_transport.h"
@@ -78,9 +79,12 @@ class OtlpDestination final : public Destination {
     OtlpReply reply;
     reply.reason = "timeout";
     reply.message = "the collector asks to wait longer than a batch may wait";
-    for (;;) {
+    for (bool first = true;; first = false) {
       if (!wait_turn(give_up, patience)) return lose(reply, count, patience, tally);
-      reply = transport_->send(body, std::min({Clock::now() + options_.timeout, give_up, patience.deadline()}), patience);
+      const Clock::time_point full = Clock::now() + options_.timeout;
+      const OtlpReply before = std::exchange(reply, transport_->send(body, std::min({full, give_up, patience.deadline()}), patience));
+      // A last try that the batch's own end cut short says nothing of the collector; the one before it does.
+      if (reply.timed_out && give_up < full && !first) return lose(before, count, patience, tally);
       switch (reply.kind) {
         case Kind::kAccepted: return accept(reply, count, tally);
         case Kind::kRefused:

@@ -156,6 +156,7 @@ OtlpReply judge_grpc_status(int code, std::string_view message, std::string_view
   }
   // An UNAVAILABLE that carries a wish to wait comes from a collector that is alive.
   if (reply.kind == Kind::kUnreachable && reply.retry_after) reply.kind = Kind::kRetry;
+  reply.timed_out = code == grpc::StatusCode::DEADLINE_EXCEEDED;
   reply.reason = fmt::format("grpc_{}", code_name(code));
   reply.message = fmt::format("{}: {} ({})", reply.kind == Kind::kUnreachable ? "cannot reach the collector" : "the collector answers",
                               message, code_name(code));

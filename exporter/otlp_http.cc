@@ -142,7 +142,8 @@ OtlpReply HttpTransport::judge(CURLcode code) {
     const std::string why = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
     OtlpReply reply;
     reply.kind = Kind::kUnreachable;
-    reply.reason = code == CURLE_OPERATION_TIMEDOUT ? "timeout" : "unreachable";
+    reply.timed_out = code == CURLE_OPERATION_TIMEDOUT;
+    reply.reason = reply.timed_out ? "timeout" : "unreachable";
     reply.message = fmt::format("cannot reach the collector: {}", why);
     return reply;
   }

@@ -312,11 +312,28 @@ TEST(OtlpHttp, DisconnectWithoutAnswerIsRetried) {
   Bench bench;
   RawServer server([](int client) { RawServer::read_some(client); });
   OtlpOptions options = fast(server.port());
-  options.export_timeout = 300ms;
+  options.export_timeout = 1s;
   auto exporter = start(options, bench);
   exporter->submit(batch_of(kSpans));
   EXPECT_TRUE(eventually([&] { return bench.lost("otlp_http", "unreachable") == kSpans; }));
   EXPECT_GE(server.accepted(), 3);
+  exporter->shutdown(1s);
+}
+
+// The last try has whatever time the batch has left, a millisecond perhaps; that it ends with that is the batch's doing.
+TEST(OtlpHttp, LastTryThatIsCutShortDoesNotHideWhyTheOthersFailed) {
+  Bench bench;
+  std::atomic<int> tries = 0;
+  RawServer server([&](int client) {
+    RawServer::read_some(client);
+    if (++tries > 2) std::this_thread::sleep_for(700ms);
+  });
+  OtlpOptions options = fast(server.port());
+  options.export_timeout = 500ms;
+  auto exporter = start(options, bench);
+  exporter->submit(batch_of(kSpans));
+  EXPECT_TRUE(eventually([&] { return bench.lost("otlp_http", "unreachable") == kSpans; }));
+  EXPECT_EQ(tries, 3);
   exporter->shutdown(1s);
 }
 

@@ -29,7 +29,8 @@ struct OtlpReply {
   std::string message;  // for a person
   std::optional<std::chrono::milliseconds> retry_after;
   uint64_t rejected_spans = 0;
-  std::string warning;  // of an accepted request: the collector's error_message, or what is odd about the answer
+  std::string warning;     // of an accepted request: the collector's error_message, or what is odd about the answer
+  bool timed_out = false;  // there was no answer until the deadline
 };
 
 /// Used by one thread. It connects with the first send(), from that thread.
