@@ -67,6 +67,26 @@ TEST_F(ConnectionsTest, AServersSpanWaitsALittleForAClientWhoseEventIsLate) {
   EXPECT_EQ(get(both[1], "clew.parent.evidence"), "connection");
 }
 
+TEST_F(ConnectionsTest, AServersSpanWaitsForTheFirstRequestOfAClientThatHasConnected) {
+  capture::Connection info = describe(1, Role::kServer);
+  info.has_base = true;
+  info.base = {7, 8};
+  Played server = open(info);
+  connections().connecting({.connection = 2, .process_id = 77, .thread_id = 77, .time_ns = now_ns_});
+  server.client(request("/first"));
+  server.server(response(200));
+  EXPECT_EQ(spans(), Texts{});
+  info = describe(2, Role::kClient);
+  info.has_base = true;
+  info.base = {8, 7};
+  Played client = open(info);
+  client.client(request("/first"));
+  connections().tick(now_ns_ + limits_.late_join_wait_ns);
+  const std::vector<exporter::Span> first = connections().take_spans();
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(get(first[0], "clew.parent.evidence"), "connection");
+}
+
 TEST_F(ConnectionsTest, RequestsThatAreRepeatedShareTheirAttributesUntilSomethingDiffers) {
   Played connection = open();
   const auto ask = [&](std::string_view asked, std::string_view answer) {

@@ -230,6 +230,7 @@ void Correlator::response_received(const RequestKey& key, const Caller& caller) 
 }
 
 void Correlator::connecting(uint64_t connection, const Caller& caller) {
+  has_clients_ = true;
   if (Execution* const execution = execution_of(caller)) execution->connecting(connection, caller);
 }
 

@@ -65,7 +65,7 @@ class Correlator {
   /// The context of a request under way. One that was never announced, or did not fit, gets ids of its own.
   Context context_of(const RequestKey& key, exporter::SpanKind kind) const;
 
-  /// Requests of traced clients have been seen: a server's may be one of them, of which the kernel tells only later.
+  /// Traced clients have connected or sent requests: a server's may be one of them, of which the kernel tells only later.
   bool has_clients() const { return has_clients_; }
 
   size_t size() const { return nodes_.size(); }

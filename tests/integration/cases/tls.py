@@ -89,15 +89,15 @@ for name, command in CLIENTS.items():
     client_case(name, command)
 
 
-def below_clients(result, n: int, missing: int = 0):
-    """The client's and the server's count of the plaintext agree: each server span hangs below its client's. `missing`: so many may have no parent."""
+def below_clients(result, n: int):
+    """The client's and the server's count of the plaintext agree: each server span hangs below its client's."""
     clients = {s.path: s for s in result.spans if s.kind == CLIENT}
     servers = {s.path: s for s in result.spans if s.kind == SERVER}
     check(len(clients) == n and len(servers) == n, f"{len(clients)} clients, {len(servers)} servers of {n}: {result.summary()}")
     wrong = [p for p, s in servers.items() if s.parent_id and s.parent_id != clients[p].span_id]
     joined = [s for s in servers.values() if s.parent_id]
     check(not wrong, f"{len(wrong)} wrong parents, first {wrong[:1]}")
-    check(len(joined) >= 0.99 * n - missing, f"{len(joined)} of {n} have their parent")
+    check(len(joined) >= 0.99 * n, f"{len(joined)} of {n} have their parent")
     check(all(s.attributes.get("clew.parent.evidence") == "connection" for s in joined), "by another evidence")
 
 
@@ -111,14 +111,14 @@ def both_ends(ctx):
     below_clients(result, n)
 
 
-def fetched(ctx, command, certificate, missing=0):
+def fetched(ctx, command, certificate):
     """One short-lived client per request, below a shell."""
     server = nginx.start(ctx, tls=certificate)
     clew = Clew(ctx, *server.select, command=command(server.port))
     result = clew.wait(60)
     check(result.status == 0, f"ended with {result.status}: {result.stderr[-300:]}")
     over_tls(result.spans)
-    below_clients(result, 3, missing)
+    below_clients(result, 3)
 
 
 @case("tls/client/curl-openssl", matrix=True)
@@ -132,8 +132,7 @@ def curl(ctx):
 def wget(ctx):
     need(tool("wget"), "wget is not installed")
     c = Certificate(ctx)
-    # In 5 of 127 runs one of the three server spans had no parent: not found out why.
-    fetched(ctx, lambda port: [tool("wget"), "-q", "-O", "/dev/null", "--ca-certificate", c.certificate, *(f"https://localhost:{port}/r/{i}" for i in (1, 2, 3))], c, missing=1)
+    fetched(ctx, lambda port: [tool("wget"), "-q", "-O", "/dev/null", "--ca-certificate", c.certificate, *(f"https://localhost:{port}/r/{i}" for i in (1, 2, 3))], c)
 
 
 @case("tls/client/go-below-a-shell")
