@@ -26,11 +26,9 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 			return NULL;
 		}
 	}
-	if (c->handshake && c->tgid == tgid && !c->tls_since_ns && p->tls_since_ns)
-		lose(s, CLEW_LOSS_TLS_LATE, 1);
+	tls_follow(s, c, p, tgid);
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
-	c->tls_since_ns = p->tls_since_ns;
 	c->tls_go = p->tls & CLEW_TLS_GO;
 	c->epoch = selection_epoch;
 	*is_new = c->id == 0;

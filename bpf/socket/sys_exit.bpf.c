@@ -169,9 +169,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		if (read_positions((struct tcp_sock *)sk, &s->tcp, c->id == 0 || !c->begun[direction & 1]))
 			positions = &s->tcp;
 	}
-	if (c->handshake && c->tgid == tgid && !c->tls_since_ns && p->tls_since_ns)
-		lose(s, CLEW_LOSS_TLS_LATE, 1);
-	c->tls_since_ns = p->tls_since_ns;
+	tls_follow(s, c, p, tgid);
 	if (c->id == 0 || !c->begun[direction & 1])
 		begin_on_exit(s, c, positions, direction, (u32)moved);
 	c->tgid = tgid;

@@ -37,6 +37,15 @@ static __always_inline u8 tls_under_way(const struct connection *c)
 	return c->last_time_ns[1] > c->last_time_ns[0] ? 1 << CLEW_EGRESS : 1 << CLEW_INGRESS;
 }
 
+/* The connection is of that process now. One that has begun with a handshake before the process had probes keeps what it carries to itself:
+ * that is counted, once. */
+static __always_inline void tls_follow(struct scratch *s, struct connection *c, const struct clew_process *p, u32 tgid)
+{
+	if (c->handshake && c->tgid == tgid && !c->tls_since_ns && p->tls_since_ns)
+		lose(s, CLEW_LOSS_TLS_LATE, 1);
+	c->tls_since_ns = p->tls_since_ns;
+}
+
 static __always_inline void tls_describe(struct tls_socket *socket, const struct connection *c, struct sock *sk)
 {
 	socket->sk = (u64)sk;
