@@ -6,23 +6,10 @@
 #include <string.h>
 
 #include "bpf/events.h"
+#include "bpf/testing/kernel_types.h"
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-typedef int32_t s32;
-typedef int64_t s64;
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
-#define HTTP1_GLOBAL static inline
 static bool fields = false; /* as const volatile `injecting` in the kernel */
 #define HTTP1_FIELDS fields
-/* The kernel side is built with other warnings. */
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wunknown-pragmas"
 #include "bpf/http1/framing.h"
 #include "bpf/http2/framing.h"
 
@@ -93,36 +80,7 @@ static bool http1_head_ended(struct http1_view *v)
 	return false;
 }
 
-static u32 http2_frame_begins(struct http2_view *h, u32 at)
-{
-	(void)h;
-	(void)at;
-	return 0;
-}
-
-static void http2_lengthen(struct http2_view *h, u32 at)
-{
-	(void)h;
-	(void)at;
-}
-
-static bool http2_add(struct http2_view *h, bool those)
-{
-	(void)h;
-	(void)those;
-	return true;
-}
-
-static bool http2_has_added(struct http2_view *h)
-{
-	(void)h;
-	return false;
-}
-
-static void http2_emit(struct http2_view *h)
-{
-	http1_emit(&h->v, h->v.w->offset);
-}
+#include "bpf/testing/adds_nothing.h"
 
 void framing_look_at_fields(bool yes)
 {
