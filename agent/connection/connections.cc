@@ -213,7 +213,8 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
 // is looked for anew. Before a protocol is known it means nothing: the kernel shows only what may be a head.
 void Connections::on_hole(Entry& entry, Direction direction, uint64_t lost_bytes) {
   if (entry.protocol == nullptr) return;
-  if (!entry.exchanges.empty() || entry.half(entry.client_direction).stream.skipping()) {
+  // Between two requests, a hole in the client's direction is one.
+  if (!entry.exchanges.empty() || direction == entry.client_direction || entry.half(entry.client_direction).stream.skipping()) {
     counters_.lost("stream", "hole").add();
     counters_.get("clew_stream_hole_bytes_total").add(lost_bytes);
   }

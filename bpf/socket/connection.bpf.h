@@ -69,23 +69,34 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 		(p)->end[CLEW_EGRESS] = get(write_seq);                                                                                    \
 	} while (0)
 
-#define TCP_BASE_RECEIVED(get) (get(rcv_nxt) - (u32)get(bytes_received))
-#define TCP_BASE_SENT(get) (get(snd_una) - (u32)get(bytes_acked))
+#define TCP_LOOKS 16
 
 /*
- * Of the first byte, when a connection begins. What arrives on another CPU moves both numbers of a pair, one a moment before the other: if
- * two looks differ, a third one counts.
+ * Of each direction's first byte, when a connection begins with a call that has moved `moved` bytes in `direction`. What arrives on another
+ * CPU, or interrupts this one, moves the two numbers of a pair one after the other, the count of bytes first (tcp_rcv_nxt_update,
+ * tcp_snd_una_update). So a look in between gives too low a base, and the highest of several counts. They end with one in which nothing was
+ * moved before this call, which is the first as a rule. The side that called connect() sees its own SYN in bytes_acked.
  */
-#define READ_TCP_BASES(p, get)                                                                                                             \
+#define READ_TCP_BASES(p, get, direction, moved)                                                                                           \
 	do {                                                                                                                               \
-		u32 received = TCP_BASE_RECEIVED(get), sent = TCP_BASE_SENT(get);                                                          \
-		asm volatile("" ::: "memory");                                                                                             \
-		(p)->base[CLEW_INGRESS] = TCP_BASE_RECEIVED(get);                                                                          \
-		(p)->base[CLEW_EGRESS] = TCP_BASE_SENT(get);                                                                               \
-		if ((p)->base[CLEW_INGRESS] != received || (p)->base[CLEW_EGRESS] != sent) {                                               \
+		for (u32 look = 0; look < TCP_LOOKS; look++) {                                                                             \
+			u32 in = get(rcv_nxt), out = get(snd_una), received, sent;                                                         \
 			asm volatile("" ::: "memory");                                                                                     \
-			(p)->base[CLEW_INGRESS] = TCP_BASE_RECEIVED(get);                                                                  \
-			(p)->base[CLEW_EGRESS] = TCP_BASE_SENT(get);                                                                       \
+			in -= (u32)get(bytes_received);                                                                                    \
+			out -= (u32)get(bytes_acked);                                                                                      \
+			if (!look || (s32)(in - (p)->base[CLEW_INGRESS]) > 0)                                                              \
+				(p)->base[CLEW_INGRESS] = in;                                                                              \
+			if (!look || (s32)(out - (p)->base[CLEW_EGRESS]) > 0)                                                              \
+				(p)->base[CLEW_EGRESS] = out;                                                                              \
+			received = (p)->end[CLEW_INGRESS] - (p)->base[CLEW_INGRESS];                                                       \
+			sent = (p)->end[CLEW_EGRESS] - (p)->base[CLEW_EGRESS];                                                             \
+			if ((direction) == CLEW_EGRESS)                                                                                    \
+				sent -= (moved);                                                                                           \
+			else                                                                                                               \
+				received -= (moved);                                                                                       \
+			if (!received && sent <= 1)                                                                                        \
+				break;                                                                                                     \
+			bpf_ktime_get_ns(); /* time for the other number to be moved, too */                                               \
 		}                                                                                                                          \
 		(p)->accepted = get(inet_conn.icsk_inet.sk.sk_max_ack_backlog);                                                            \
 	} while (0)
@@ -99,19 +110,21 @@ static __always_inline void begin_connection(struct scratch *s, struct connectio
 					     u32 moved)
 {
 	u8 d = direction & 1;
-	u32 received = 0, sent = 0, syn;
+	u32 received = 0, sent = 0;
 	bool nothing_before = false;
 
-	if (tcp) {
-		received = tcp->end[CLEW_INGRESS] - tcp->base[CLEW_INGRESS] - (d == CLEW_INGRESS ? moved : 0);
+	if (tcp && !c->has_base) {
 		sent = tcp->end[CLEW_EGRESS] - tcp->base[CLEW_EGRESS] - (d == CLEW_EGRESS ? moved : 0);
 		/* the side that called connect() sees its own SYN in bytes_acked; a FIN already received shows as one, too */
-		syn = sent == 1 || (sent > 1 && !tcp->accepted);
-		sent -= syn;
 		c->base[0] = tcp->base[0];
-		c->base[1] = tcp->base[1] + syn;
-		c->has_base = 1;
+		c->base[1] = tcp->base[1] + (sent == 1 || (sent > 1 && !tcp->accepted));
 		c->accepted = tcp->accepted != 0;
+		asm volatile("" ::: "memory");
+		c->has_base = 1;
+	}
+	if (tcp) {
+		received = tcp->end[CLEW_INGRESS] - c->base[CLEW_INGRESS] - (d == CLEW_INGRESS ? moved : 0);
+		sent = tcp->end[CLEW_EGRESS] - c->base[CLEW_EGRESS] - (d == CLEW_EGRESS ? moved : 0);
 		nothing_before = (received | sent) == 0;
 	}
 	if (c->id == 0) {

@@ -125,8 +125,8 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		if (tp) {
 #define DIRECT(field) tp->field
 			READ_TCP_POSITIONS(&tcp, DIRECT, sk->__sk_common.skc_flags >> SOCK_DONE & 1);
-			if (is_new || !c->begun[direction])
-				READ_TCP_BASES(&tcp, DIRECT);
+			if (is_new || !c->has_base)
+				READ_TCP_BASES(&tcp, DIRECT, direction, (u32)moved);
 			positions = &tcp;
 		}
 	}

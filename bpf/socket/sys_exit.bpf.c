@@ -99,12 +99,12 @@ static __noinline struct connection *connection_by_address(struct scratch *s, st
 }
 
 /* By itself, for the stack. */
-static __noinline int read_positions(struct tcp_sock *tp, struct tcp_positions *tcp, u32 begins)
+static __noinline int read_positions(struct tcp_sock *tp, struct tcp_positions *tcp, u32 begins, u32 direction, u32 moved)
 {
 #define READ(field) BPF_CORE_READ(tp, field)
 	READ_TCP_POSITIONS(tcp, READ, BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_flags) >> SOCK_DONE & 1);
 	if (begins)
-		READ_TCP_BASES(tcp, READ);
+		READ_TCP_BASES(tcp, READ, direction, moved);
 	return tp != NULL;
 }
 
@@ -166,7 +166,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	if (!c)
 		return 0;
 	if (!many && BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX) {
-		if (read_positions((struct tcp_sock *)sk, &s->tcp, c->id == 0 || !c->begun[direction & 1]))
+		if (read_positions((struct tcp_sock *)sk, &s->tcp, c->id == 0 || !c->has_base, direction, (u32)moved))
 			positions = &s->tcp;
 	}
 	tls_follow(s, c, p, tgid);
