@@ -28,7 +28,7 @@ def inside(seen, begin: int, end: int):
 def attach_to_load(ctx, start, concurrency, kind=SERVER):
     """Open keep-alive connections, clew comes and goes: each request in between has its span, none is invented."""
     server = start(ctx)
-    background = Background(ctx, server.port, seconds=4 * SLOW, concurrency=concurrency, **server.load)
+    background = Background(ctx, server.port, concurrency=concurrency, **server.load)
     time.sleep(seconds(0.5))
     clew = Clew(ctx, *(server.select if kind == SERVER else ["--pid", background.process.pid])).ready()
     begin = time.time_ns() + GRACE_NS
@@ -43,7 +43,14 @@ def attach_to_load(ctx, start, concurrency, kind=SERVER):
     if kind == CLIENT:
         for r in seen:
             r.user_agent, r.peer_port, r.pid = "", 0, 0
-    truth.expect(sure, [s for s in result.spans if s.path in known], kind, losses=result.summary())
+    spans = [s for s in result.spans if s.path in known]
+    if lost := result.lost_of("kernel ring_full"):  # the machine had no time for clew: as many as that may lack a span, or be cut
+        whole = {s.path for s in spans if not s.incomplete}
+        cut = [r for r in sure if r.path not in whole]
+        check(len(cut) <= lost, f"{len(cut)} of {len(sure)} requests have no whole span, {lost} events lost: {result.summary()}")
+        sure, spans = [r for r in sure if r.path in whole], [s for s in spans if s.path in whole]
+        ctx.note(f"{len(cut)} requests without a whole span for {lost} lost events")
+    truth.expect(sure, spans, kind, losses=result.summary())
     sent = {r.path for r in seen}
     invented = [s for s in result.spans if s.path not in sent]
     check(not invented, f"{len(invented)} invented, e.g. {invented[:1]}")
@@ -169,7 +176,7 @@ def killed_at(ctx, start, **more):
     """SIGKILL of clew at 64 busy connections: no failed request, none delayed, nothing left; a new clew goes on."""
     need(tool("bpftool"), "bpftool is not installed")
     server, before = start(ctx), pinned()
-    background = Background(ctx, server.port, seconds=5 * SLOW, **{**server.load, "concurrency": 64, **more})
+    background = Background(ctx, server.port, **{**server.load, "concurrency": 64, **more})
     time.sleep(seconds(0.4))
     clew = Clew(ctx, *server.select).ready()
     mine = bpf_objects(clew.pid)

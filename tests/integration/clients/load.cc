@@ -5,6 +5,7 @@
 // usage: load --port P [--host A] [--unix PATH] [--tls | --tls1.2] --requests N | --seconds S  [--concurrency C] [--close] [--methods
 // GET,POST]
 //             [--body-max BYTES] [--chunked-every K] [--vary] [--prefix /r/] [--tag T] [--host-header H] > truth.tsv
+// SIGTERM: no more requests; those under way are still answered.
 // Output, one line per request, separated by tabs, times in ns of CLOCK_REALTIME:
 //   method path status request_body response_body start end server_pid local_port error
 #include <arpa/inet.h>
@@ -31,6 +32,8 @@
 #include <vector>
 
 namespace {
+
+volatile std::sig_atomic_t told_to_stop = 0;
 
 struct Options {
   std::string host = "127.0.0.1", unix_path, prefix = "/r/", tag = "t", host_header;
@@ -328,6 +331,7 @@ class Load {
   uint64_t began_ = 0;
 
   bool more() const {
+    if (told_to_stop != 0) return false;
     if (o_.requests > 0 && next_id_ >= o_.requests) return false;
     return o_.seconds == 0 || static_cast<double>(now_ns() - began_) < o_.seconds * 1e9;
   }
@@ -484,5 +488,6 @@ class Load {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, [](int) { told_to_stop = 1; });
   return Load(parse(argc, argv)).run();
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The load client as a function: what it sent and what it saw."""
+import signal
 from pathlib import Path
 
 from . import truth
 from .case import Context, Failure, need
-from .env import built
+from .env import built, seconds
 from .process import Process, run
 
 
@@ -37,12 +38,15 @@ def load(ctx: Context, port: int, requests: int, *, allow_errors: bool = False, 
 
 
 class Background:
-    """Load that runs beside what the case does."""
+    """Load that runs beside what the case does, as long as that takes."""
 
     def __init__(self, ctx: Context, port: int, **options):
-        self.process = Process(ctx, "load", arguments(port, **options))
+        self.process = Process(ctx, "load", arguments(port, **{"seconds": seconds(60), **options}))
 
     def result(self, limit: float = 120) -> list[truth.Request]:
+        """Ends it, unless it has come to its end already."""
+        if self.process.popen.poll() is None:
+            self.process.popen.send_signal(signal.SIGTERM)
         self.process.wait(limit)
         lines = [line for line in self.process.text().splitlines() if line.count("\t") == 9]
         file = self.process.log.with_suffix(".tsv")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`clew trace` as a child: starts it, waits until it is ready, stops it, reads what it wrote."""
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -24,6 +25,10 @@ class Result:
         """The sum of what the summary says was lost, whatever the place and reason."""
         _, found, rest = self.stderr.rpartition("clew: lost\n")
         return sum(int(line.split()[-1]) for line in rest.splitlines() if line.split()[-1:] and line.split()[-1].isdigit()) if found else 0
+
+    def lost_of(self, place_and_reason: str) -> int:
+        """What the summary says of one reason, such as "kernel ring_full"."""
+        return sum(int(n) for n in re.findall(rf"^clew:   {re.escape(place_and_reason)} +(\d+)$", self.stderr, re.M))
 
     def summary(self) -> str:
         """What was said after the stop; for messages."""
