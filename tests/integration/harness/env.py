@@ -20,7 +20,9 @@ def seconds(limit: float) -> float:
 
 
 def tool(name: str) -> str | None:
-    """The path of a program; servers lie in sbin, which need not be in PATH."""
+    """The path of a program; servers lie in sbin, which need not be in PATH. Go: what `prepare` has fetched where the machine's is old."""
+    if name == "go" and (CACHE / "go/bin/go").exists():
+        return str(CACHE / "go/bin/go")
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/go/bin")
 
 
