@@ -50,9 +50,11 @@ def with_node():
     need(tool("node"), "node is not installed")
 
 
+NODE22 = CACHE / "node22" / "node_modules" / "node" / "bin" / "node"  # undici asks for more than Debian 12's
+
+
 def with_undici():
-    with_node()
-    need((NODE_MODULES / "undici").exists(), "undici is not installed: run tests/integration/prepare")
+    need(NODE22.exists() and (NODE_MODULES / "undici").exists(), "undici or Node.js 22 is not installed: run tests/integration/prepare")
 
 
 def with_java():
@@ -66,7 +68,7 @@ def with_go():
 plain_client("python-requests", lambda port, n, c: [VENV_PYTHON, HERE / "requests_client.py", port, n, c], needs=in_venv, in_matrix=False)
 plain_client("node-fetch", lambda port, n, c: ["node", HERE / "node_client.js", "fetch", port, n, c], needs=with_node, in_matrix=False)
 plain_client("node-http", lambda port, n, c: ["node", HERE / "node_client.js", "http", port, n, c], needs=with_node, in_matrix=False)
-plain_client("node-undici", lambda port, n, c: ["node", HERE / "node_client.js", "undici", port, n, c], needs=with_undici, in_matrix=False,
+plain_client("node-undici", lambda port, n, c: [NODE22, HERE / "node_client.js", "undici", port, n, c], needs=with_undici, in_matrix=False,
              environment={"NODE_PATH": str(NODE_MODULES)})
 plain_client("go-net-http", lambda port, n, c: [built("go-client"), port, n, c], needs=with_go)
 plain_client("java-httpclient", lambda port, n, c: ["java", "-Xmx256m", "-cp", CACHE / "java", "HttpClientApp", port, n, c], needs=with_java,

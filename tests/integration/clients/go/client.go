@@ -49,7 +49,7 @@ func main() {
 	var lock sync.Mutex
 	for w := 0; w < workers; w++ {
 		wait.Add(1)
-		go func() {
+		go func(w int) {
 			defer wait.Done()
 			for id := w; id < requests; id += workers {
 				line := one(client, port, id)
@@ -57,7 +57,7 @@ func main() {
 				os.Stdout.WriteString(line)
 				lock.Unlock()
 			}
-		}()
+		}(w)
 	}
 	wait.Wait()
 }
