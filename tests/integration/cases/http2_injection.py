@@ -156,7 +156,8 @@ def asks_onward(ctx, name, how, streams, idle=0):
     back, port = stacks.serve(ctx, name), free_port()
     stack, n = stacks.ALL[name], ctx.count(300, 20_000, 20)
     clew = Clew(ctx, "-v", "--inject", "--pid", back.pid, command=[*stack.command, "serve", port, back.port, how], environment=stack.env).ready()
-    time.sleep(env.seconds(2))  # it listens, its runtime is found, and its connection to the next one is there
+    clew.wait_said("goroutines at offset")
+    time.sleep(env.seconds(2))  # its probes are set, it listens, and its connection to the next one is there
     wishes = [plan.Wish(f"/l/idle-{i}", send=int(name not in stacks.PLAIN)) for i in range(idle)]
     kinds = [k if streams else "unary" for k in plan.KINDS]
     wishes += [plan.Wish(f"/h{'' if kinds[i % 4] == 'unary' else '.' + kinds[i % 4]}/{i}", send=int(name not in stacks.PLAIN)) for i in range(n)]

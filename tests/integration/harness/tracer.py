@@ -81,6 +81,14 @@ class Clew:
             raise Failure(f"clew was not ready, {state}: {' | '.join(self.lines[-5:])}")
         return self
 
+    def wait_said(self, text: str, limit: float = 10):
+        """Until a line of its messages contains the text."""
+        end = time.monotonic() + env.seconds(limit)
+        while not any(text in line for line in self.lines):
+            if time.monotonic() > end:
+                raise Failure(f"clew did not say {text!r}: {' | '.join(self.lines[-5:])}")
+            time.sleep(0.05)
+
     def read(self) -> list:
         """The spans that are in the file now; a line that is being written is left out."""
         if not self.file.exists():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stacks: how each is started as a server and as a client. README.md says what all of them do."""
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,18 @@ class Stack:
         return {"GOMAXPROCS": "4", "PYTHONDONTWRITEBYTECODE": "1", **dict(self.environment)}
 
 
+# Debian 12's Node.js calls a libnghttp2 whose functions have no instruction at their beginning that a probe is cheap at.
+NODE22 = CACHE / "node22" / "node_modules" / "node" / "bin" / "node"
+
+
+def node():
+    said = subprocess.run([tool("node"), "--version"], capture_output=True, text=True, check=True).stdout if tool("node") else "v0"
+    return NODE22 if NODE22.exists() and int(said[1:].split(".")[0]) < 20 else "node"
+
+
+NODE = node()
+
+
 def python(program):
     return Stack("python", (PYTHON, HERE / "grpc_python" / program), "grpcio", (("PYTHONPATH", str(BUILT / "python")),))
 
@@ -46,13 +59,13 @@ GRPC = {
     "grpc-java": Stack("java", tuple(JAVA), "grpc_java"),
     "grpcio": python("bed_sync.py"),
     "grpcio-aio": python("bed_aio.py"),
-    "grpc-js": Stack("node", ("node", HERE / "grpc_js" / "bed.js"), "grpc_js", (("NODE_PATH", str(BUILT / "node" / "node_modules")),)),
+    "grpc-js": Stack("node", (NODE, HERE / "grpc_js" / "bed.js"), "grpc_js", (("NODE_PATH", str(BUILT / "node" / "node_modules")),)),
     "tonic": Stack("rust", (BUILT / "bin" / "tonic_bed",), "tonic"),
 }
 GRPC_CLIENTS = {name: stack for name, stack in GRPC.items() if name != "grpc-c++-queue"}
 PLAIN = {
     "go-h2c": Stack("go", (BUILT / "bin" / "h2c",), "h2c"),
-    "node-http2": Stack("node", ("node", HERE / "plain" / "http2.js"), "grpc_js"),
+    "node-http2": Stack("node", (NODE, HERE / "plain" / "http2.js"), "grpc_js"),
 }
 ALL = {**GRPC, **PLAIN}
 
