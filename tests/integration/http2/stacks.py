@@ -116,7 +116,8 @@ def read(text: str, plan: list[Wish]) -> list[Outcome]:
     """What a client wrote, in the order of the plan."""
     outcomes = sorted((Outcome.parse(line) for line in text.splitlines() if line.count("\t") == 7), key=lambda o: o.index)
     if [o.index for o in outcomes] != list(range(len(plan))):
-        raise Failure(f"the client told of {len(outcomes)} of {len(plan)} calls: {text[-300:]}")
+        odd = [line for line in text.splitlines() if line.count("\t") != 7]
+        raise Failure(f"the client told of {len(outcomes)} of {len(plan)} calls; its other lines: {odd[:5]}; its end: {text[-300:]}")
     return outcomes
 
 

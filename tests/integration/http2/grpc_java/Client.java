@@ -69,20 +69,25 @@ final class Client {
       }
       ClientCall<Ask, Told> call = channel.newCall(method, options);
       if (wish.cancel > 0) CLOCK.schedule(() -> call.cancel("as planned", null), wish.cancel, TimeUnit.MILLISECONDS);
-      switch (method.getType()) {
-        case UNARY, SERVER_STREAMING -> {
-          sent++;
-          ClientCalls.asyncServerStreamingCall(call, wish.ask(), this);
+      try {
+        switch (method.getType()) {
+          case UNARY, SERVER_STREAMING -> {
+            sent++;
+            ClientCalls.asyncServerStreamingCall(call, wish.ask(), this);
+          }
+          case CLIENT_STREAMING -> {
+            out = ClientCalls.asyncClientStreamingCall(call, this);
+            for (; sent < wish.send; sent++) out.onNext(wish.ask());
+            out.onCompleted();
+          }
+          default -> {
+            out = ClientCalls.asyncBidiStreamingCall(call, this);
+            say();
+          }
         }
-        case CLIENT_STREAMING -> {
-          out = ClientCalls.asyncClientStreamingCall(call, this);
-          for (; sent < wish.send; sent++) out.onNext(wish.ask());
-          out.onCompleted();
-        }
-        default -> {
-          out = ClientCalls.asyncBidiStreamingCall(call, this);
-          say();
-        }
+      } catch (IllegalStateException given_up) { // it was while this thread had more to send
+        if (wish.cancel == 0) throw given_up;
+        onError(Status.CANCELLED.asRuntimeException());
       }
       done.await();
     }
