@@ -2,7 +2,7 @@
 """Every client under trace: each request is one CLIENT span. The client is the command of `clew trace -- …`, so its first byte counts."""
 from harness import truth
 from harness.case import case, check, need
-from harness.env import CACHE, NODE_MODULES, PYTHON, SUITE, VENV_PYTHON, built, tool
+from harness.env import CACHE, NODE_MODULES, PYTHON, SUITE, VENV_PYTHON, built, node_of, tool
 from harness.process import run
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
@@ -50,7 +50,7 @@ def with_node():
     need(tool("node"), "node is not installed")
 
 
-NODE22 = CACHE / "node22" / "node_modules" / "node" / "bin" / "node"  # undici asks for more than Debian 12's
+NODE22 = node_of(22)  # undici asks for more than Debian 12's
 
 
 def with_undici():

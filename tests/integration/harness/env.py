@@ -26,6 +26,11 @@ def tool(name: str) -> str | None:
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/go/bin")
 
 
+def node_of(major: int) -> Path:
+    """Node.js of that version, which `prepare` has fetched."""
+    return CACHE / f"node{major}" / "node_modules" / "node" / "bin" / "node"
+
+
 def built(name: str) -> Path:
     """A program that `prepare` has compiled."""
     return CACHE / "bin" / name

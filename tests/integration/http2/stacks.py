@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.case import Context, Failure, need
-from harness.env import CACHE, SUITE, tool
+from harness.env import CACHE, SUITE, node_of, tool
 from harness.process import Process, free_port, run
 from http2.plan import Outcome, Wish
 
@@ -31,13 +31,10 @@ class Stack:
         return {"GOMAXPROCS": "4", "PYTHONDONTWRITEBYTECODE": "1", **dict(self.environment)}
 
 
-# Debian 12's Node.js calls a libnghttp2 whose functions have no instruction at their beginning that a probe is cheap at.
-NODE22 = CACHE / "node22" / "node_modules" / "node" / "bin" / "node"
-
-
 def node():
+    """Debian 12's calls a libnghttp2 whose functions have no instruction at their beginning that a probe is cheap at."""
     said = subprocess.run([tool("node"), "--version"], capture_output=True, text=True, check=True).stdout if tool("node") else "v0"
-    return NODE22 if NODE22.exists() and int(said[1:].split(".")[0]) < 20 else "node"
+    return node_of(22) if node_of(22).exists() and int(said[1:].split(".")[0]) < 20 else "node"
 
 
 NODE = node()
