@@ -326,10 +326,10 @@ TEST(OtlpHttp, LastTryThatIsCutShortDoesNotHideWhyTheOthersFailed) {
   std::atomic<int> tries = 0;
   RawServer server([&](int client) {
     RawServer::read_some(client);
-    if (++tries > 2) std::this_thread::sleep_for(700ms);
+    if (++tries > 2) std::this_thread::sleep_for(1200ms);
   });
   OtlpOptions options = fast(server.port());
-  options.export_timeout = 500ms;
+  options.export_timeout = 1s;
   auto exporter = start(options, bench);
   exporter->submit(batch_of(kSpans));
   EXPECT_TRUE(eventually([&] { return bench.lost("otlp_http", "unreachable") == kSpans; }));
