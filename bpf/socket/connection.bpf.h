@@ -69,7 +69,7 @@ static __always_inline void describe_socket(struct sock *sk, struct clew_event_c
 		(p)->end[CLEW_EGRESS] = get(write_seq);                                                                                    \
 	} while (0)
 
-#define TCP_LOOKS 16
+#define TCP_LOOKS 16 /* with a pause behind each: the kernel moves the two right after each other */
 
 /*
  * Of each direction's first byte, when a connection begins with a call that has moved `moved` bytes in `direction`. What arrives on another
