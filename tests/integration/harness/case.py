@@ -30,6 +30,7 @@ class Context:
     work: Path
     cleanups: list = field(default_factory=list)
     notes: list = field(default_factory=list)  # measured figures, printed beside the result
+    said: list = field(default_factory=list)  # of each clew: the lines of its messages
 
     def count(self, quick: int, full: int, matrix: int) -> int:
         return {"quick": quick, "full": full, "matrix": matrix}[self.mode]

@@ -51,6 +51,7 @@ class Clew:
         self.started = time.monotonic()
         self.ready_after = None
         self.lines, self.out = [], []
+        ctx.said.append(self.lines)
         self._ready = threading.Event()
         with open(stdin, "rb") as wanted:
             self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=wanted,
