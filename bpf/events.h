@@ -249,6 +249,7 @@ enum clew_loss {
 	CLEW_LOSS_TLS_SESSIONS = 13,   /* TLS sessions that could not be entered: map full */
 	CLEW_LOSS_TLS_BUSY = 14,       /* calls of TLS libraries while the CPU's work spaces were all in use */
 	CLEW_LOSS_TLS_LATE = 15,       /* connections whose TLS had begun before the process's library was found: what they carried first */
+	CLEW_LOSS_RING_FULL_STREAMS = 16, /* header blocks of HTTP/2 in events that did not fit: each may be a request or a response */
 	CLEW_LOSS_MAX
 };
 
@@ -301,9 +302,9 @@ enum clew_rule {
 
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {
-	clew_u64 losses[16];	 /* by enum clew_loss */
-	clew_u64 figures[16];	 /* by enum clew_figure */
-	clew_u64 left_alone[16]; /* by enum clew_left_alone */
+	clew_u64 losses[CLEW_LOSS_MAX]; /* by enum clew_loss */
+	clew_u64 figures[16];		/* by enum clew_figure */
+	clew_u64 left_alone[16];	/* by enum clew_left_alone */
 };
 
 /* What the kernel has seen of a process that serves requests, for its rule. */

@@ -56,7 +56,8 @@ constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
                                                                  "tls_socket_unknown",
                                                                  "tls_session_map_full",
                                                                  "tls_busy",
-                                                                 "tls_begun_before_probes"};
+                                                                 "tls_begun_before_probes",
+                                                                 "ring_full_streams"};
 
 int no_log(libbpf_print_level, const char*, va_list) { return 0; }
 

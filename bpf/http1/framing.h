@@ -119,7 +119,7 @@ struct http1_walk {
 	u8 preface;	/* the first line of HTTP/2's preface was seen: it goes on at line_start */
 	u8 carried;	/* a line was unfinished before this call */
 	u8 flush;	/* HTTP/2: what is captured is to be handed over before the next byte: enum http2_flush */
-	u32 heads;	/* heads that ended in this call; interim responses have none */
+	u32 heads;	/* heads that ended in this call, but interim responses; HTTP/2: header blocks since the latest event */
 	u32 origin;	/* what `begins` counts from: the low bits of the position of the call's first byte */
 	u32 body;	/* where the latest piece of body began, or HTTP1_NO_CAPTURE; … */
 	u64 body_left;	/* … how much was left there, … */

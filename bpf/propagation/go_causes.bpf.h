@@ -51,7 +51,7 @@ static __always_inline u64 go_id(u64 word)
 static __always_inline void go_cause_of(struct go_cause *cause, u32 tgid, u64 goid)
 {
 	struct worker worker = {.id = goid, .tgid = tgid, .is_goroutine = 1};
-	struct work *w = bpf_map_lookup_elem(&working, &worker);
+	struct work *w = work_of(&worker);
 
 	if (!w || !w->known || w->ambiguous)
 		return;
@@ -117,7 +117,7 @@ static __noinline int go_serves(u32 tgid, u64 goid, u64 parent, u32 stream, bool
 	work.context.text[FLAGS_AT] = '0';
 	work.context.text[FLAGS_AT + 1] = '0' + (found->flags & 3);
 	bpf_map_delete_elem(&go_causes, &key);
-	bpf_map_update_elem(&working, &worker, &work, BPF_ANY);
+	begin_work(&worker, &work);
 	return 0;
 }
 

@@ -105,6 +105,7 @@ static __noinline int response_read(struct scratch *s, struct sock *sk)
 	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
 	struct injection *i = bpf_sk_storage_get(&injections, sk, 0, 0);
 	struct worker worker = {.id = s->tid, .tgid = s->tgid};
+	struct work *w;
 
 	if (p && p->once && !has_answered(sk)) {
 		struct server_address a = {};
@@ -115,10 +116,11 @@ static __noinline int response_read(struct scratch *s, struct sock *sk)
 	}
 	if (!p || p->rule != CLEW_RULE_LOOP)
 		return 0;
+	w = work_of(&worker);
 	if (i && i->has_cause)
 		begin_turn(s, &worker, &i->cause);
-	else
-		bpf_map_delete_elem(&working, &worker);
+	else if (w)
+		end_work(&worker, w);
 	return 0;
 }
 

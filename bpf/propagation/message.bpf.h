@@ -70,7 +70,7 @@ static __noinline int find_cause(struct scratch *s, struct injection *i, u64 soc
 		if (caller && caller->tgid == s->tgid)
 			worker.id = caller->goid;
 	}
-	w = bpf_map_lookup_elem(&working, &worker);
+	w = work_of(&worker);
 	if (!w) /* a thread that waits for no request works for none; of a goroutine, user space may know who has started it */
 		return !p->serves || ((p->serves & CLEW_WAITS) && p->runtime == CLEW_RUNTIME_NONE && p->rule == CLEW_RULE_THREADS)
 			       ? CAUSE_NONE
@@ -133,7 +133,7 @@ static __noinline int begin_injection(struct scratch *s, struct clew_process *p,
 	i->once = p->once != 0;
 	if (p->rule != CLEW_RULE_LOOP && p->runtime != CLEW_RUNTIME_NODE)
 		return 0;
-	w = bpf_map_lookup_elem(&working, &worker);
+	w = work_of(&worker);
 	if (!w || !(p->runtime == CLEW_RUNTIME_NODE ? node_serves(s, &worker, w) : take_turn(w, bpf_ktime_get_ns())))
 		return 0;
 	i->cause = *w;

@@ -154,6 +154,8 @@ __noinline int trace_is_kept(const struct traceparent *t)
 
 	if (!t)
 		return 0;
+	if (!sampling_threshold)
+		return 1;
 	for (u32 i = TRACE_ID_AT + 18; i < TRACE_ID_AT + TRACE_ID_TEXT; i++) /* its last 56 bits */
 		random = random << 4 | hex_value(t->text[i]);
 	return random >= sampling_threshold;

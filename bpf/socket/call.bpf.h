@@ -106,8 +106,11 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 		return -1;
 	if (!submit(s, e, size, CLEW_LOSS_RING_FULL)) {
 		lose(s, CLEW_LOSS_RING_FULL_BYTES, length);
-		return -1;
+		if (call->c->http2)
+			lose(s, CLEW_LOSS_RING_FULL_STREAMS, s->walk.heads);
 	}
+	if (call->c->http2)
+		s->walk.heads = 0;
 	return 0;
 }
 

@@ -57,6 +57,7 @@ static __always_inline bool is_known_cipher(const struct connection *c, struct s
 static __noinline int on_cipher(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct tls_key session;
 	struct pt_regs *regs;
 	int what = 1;
 
@@ -66,7 +67,7 @@ static __noinline int on_cipher(struct scratch *s, struct connection *c, struct 
 		what = direction == CLEW_EGRESS ? 2 : 1;
 	} else if (direction == CLEW_INGRESS) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		if (!(task->thread_info.status & TS_COMPAT) && is_call_on(task, regs, sk) &&
+		if (!tls_session_on(sk, &session) && !(task->thread_info.status & TS_COMPAT) && is_call_on(task, regs, sk) &&
 		    find_buffer(s, c, CLEW_INGRESS, regs->orig_ax, regs->si, regs->dx) == 0)
 			tls_received(s, c, sk, moved);
 		if (c->runtime == CLEW_RUNTIME_NODE)

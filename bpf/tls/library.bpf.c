@@ -66,6 +66,15 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	call.inside = t->inside.sk ? &t->inside : NULL;
 	call.received = !t->inside.sk && !(call.flags & CLEW_TLS_BY_BIO) && t->received.sk && !t->received_more ? &t->received : NULL;
 	t->session = 0;
+	if (call.moved <= 0 && !call.inside && !call.received && !(call.flags & (CLEW_TLS_EGRESS | CLEW_TLS_BY_BIO))) {
+		/* it has found nothing to read, as each request's last read does where programs read until then */
+		s = scratch_of(SCRATCH_PROBE);
+		if (s)
+			s->counters.figures[CLEW_FIGURE_PROBES]++;
+		t->received.sk = 0;
+		t->received_more = 0;
+		return 0;
+	}
 	s = tls_take_scratch();
 	if (!s)
 		return 0;
