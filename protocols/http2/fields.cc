@@ -53,9 +53,9 @@ constexpr auto kFirstOfLength = [] {
 }();
 
 const KnownField* find_field(std::string_view name) {
-  if (name.size() > kNameLengthMax) return nullptr;
+  if (name.empty() || name.size() > kNameLengthMax) return nullptr;
   for (size_t i = kFirstOfLength[name.size()]; i < kFirstOfLength[name.size() + 1]; ++i)
-    if (kFields[i].name == name) return &kFields[i];
+    if (kFields[i].name.back() == name.back() && kFields[i].name == name) return &kFields[i];
   return nullptr;
 }
 

@@ -67,32 +67,43 @@ int long_length(uint32_t bits) {
 }  // namespace
 
 bool decode_huffman(std::string_view bytes, std::string& out) {
-  uint64_t bits = 0;  // at the top
-  int count = 0;
-  size_t at = 0;
-  for (;;) {
-    while (count <= 56 && at < bytes.size()) {
-      bits |= uint64_t{static_cast<uint8_t>(bytes[at++])} << (56 - count);
-      count += 8;
+  bool is_whole = false;
+  const size_t before = out.size();
+  // No code is shorter than five bits.
+  out.resize_and_overwrite(before + bytes.size() * 8 / 5 + 1, [&](char* const text, size_t) {
+    char* to = text + before;
+    uint64_t bits = 0;  // at the top
+    int count = 0;
+    for (size_t at = 0;;) {
+      while (count < kLengthMax && at < bytes.size()) {
+        bits |= uint64_t{static_cast<uint8_t>(bytes[at++])} << (56 - count);
+        count += 8;
+      }
+      if (count == 0) {
+        is_whole = true;
+        break;
+      }
+      const auto index = static_cast<size_t>(bits >> 56U);
+      int length = kTables.short_length[index];
+      char byte = static_cast<char>(kTables.short_byte[index]);
+      if (length == 0 && count >= 9) {
+        const auto top = static_cast<uint32_t>(bits >> 32U);
+        length = long_length(top);
+        if (length == 0) break;
+        byte = static_cast<char>(kTables.by_length[kTables.first_index[length] + (top >> (32 - length)) - kTables.first_code[length]]);
+      }
+      if (length == 0 || length > count) {
+        // RFC 7541 §5.2: less than a byte of ones, the beginning of EOS
+        is_whole = at == bytes.size() && count < 8 && bits >> (64 - count) == (uint64_t{1} << count) - 1;
+        break;
+      }
+      *to++ = byte;
+      bits <<= length;
+      count -= length;
     }
-    if (count == 0) return true;
-    const auto index = static_cast<size_t>(bits >> 56U);
-    int length = kTables.short_length[index];
-    char byte = static_cast<char>(kTables.short_byte[index]);
-    if (length == 0 && count >= 9) {
-      const auto top = static_cast<uint32_t>(bits >> 32U);
-      length = long_length(top);
-      if (length == 0) return false;
-      byte = static_cast<char>(kTables.by_length[kTables.first_index[length] + (top >> (32 - length)) - kTables.first_code[length]]);
-    }
-    if (length == 0 || length > count) {
-      // RFC 7541 §5.2: less than a byte of ones, the beginning of EOS
-      return at == bytes.size() && count < 8 && bits >> (64 - count) == (uint64_t{1} << count) - 1;
-    }
-    out.push_back(byte);
-    bits <<= length;
-    count -= length;
-  }
+    return static_cast<size_t>(to - text);
+  });
+  return is_whole;
 }
 
 }  // namespace clew::protocols::http2

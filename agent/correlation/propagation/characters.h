@@ -42,27 +42,41 @@ constexpr std::string_view take_until(std::string_view& rest, char separator) {
 
 enum class Case : uint8_t { kLowerOnly, kAny };
 
+constexpr uint8_t kNoHexDigit = 0x80;
+constexpr uint8_t kUpperHexDigit = 0x10;
+
+/// Of each character: the value of the hexadecimal digit, with kUpperHexDigit for A to F; kNoHexDigit.
+constexpr std::array<uint8_t, 256> kHexDigits = [] {
+  std::array<uint8_t, 256> digits{};
+  digits.fill(kNoHexDigit);
+  for (uint8_t value = 0; value < 10; ++value) digits[static_cast<uint8_t>('0' + value)] = value;
+  for (uint8_t value = 10; value < 16; ++value) {
+    digits[static_cast<uint8_t>('a' + value - 10)] = value;
+    digits[static_cast<uint8_t>('A' + value - 10)] = value | kUpperHexDigit;
+  }
+  return digits;
+}();
+
 /// The reason why `text` is no hexadecimal number, or nothing. Upper case is the only reason kUpperCase is given for.
 constexpr std::optional<Reason> why_not_hex(std::string_view text, Case letters) {
-  std::optional<Reason> reason;
-  for (const char c : text) {
-    if (is_digit(c) || (c >= 'a' && c <= 'f')) continue;
-    const bool upper = c >= 'A' && c <= 'F';
-    if (!upper) return Reason::kBadCharacter;
-    if (letters == Case::kLowerOnly) reason = Reason::kUpperCase;
-  }
-  return reason;
+  uint8_t all = 0;
+  for (const char c : text) all |= kHexDigits[static_cast<uint8_t>(c)];
+  if ((all & kNoHexDigit) != 0) return Reason::kBadCharacter;
+  if (letters == Case::kLowerOnly && (all & kUpperHexDigit) != 0) return Reason::kUpperCase;
+  return std::nullopt;
 }
 
 /// Of a hexadecimal digit in either case.
-constexpr uint8_t hex_value(char c) { return static_cast<uint8_t>(is_digit(c) ? c - '0' : to_lower(c) - 'a' + 10); }
+constexpr uint8_t hex_value(char c) { return kHexDigits[static_cast<uint8_t>(c)] & 15U; }
 
 /// Hexadecimal digits, at most two for each byte, right-aligned in `out`; what is in front becomes zero.
 constexpr void decode_hex(std::string_view digits, std::span<uint8_t> out) {
   std::fill(out.begin(), out.end(), uint8_t{0});
-  size_t nibble = 0;
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, ++nibble)
-    out[out.size() - 1 - nibble / 2] |= static_cast<uint8_t>(hex_value(*digit) << (nibble % 2 * 4));
+  size_t at = 2 * out.size() - digits.size();
+  for (const char digit : digits) {
+    uint8_t& byte = out[at++ / 2];
+    byte = static_cast<uint8_t>(byte << 4U | hex_value(digit));
+  }
 }
 
 template <size_t N>
