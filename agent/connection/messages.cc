@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Heads, bodies and their ends: from a parser's steps to exchanges, and from those to spans.
+#include <algorithm>
+
+#include "agent/connection/connections.h"
+#include "agent/connection/entry.h"
+
+namespace clew::connection {
+namespace {
+
+using capture::Direction;
+using capture::opposite;
+using exchange::Exchange;
+using protocols::Sender;
+using protocols::Step;
+
+// A response that was there this long before the first request that was seen answers an earlier one.
+// Only for sources that do not say where the other direction stood.
+constexpr uint64_t kEarlierResponseNs = 1'000;
+
+// Was the request at `position` sent or read after `response_at`, the point that its direction had reached when a response passed?
+// Compared by 32 bits, as the kernel counts.
+bool is_later(uint64_t position, uint64_t response_at) {
+  return static_cast<int32_t>(static_cast<uint32_t>(position) - static_cast<uint32_t>(response_at)) >= 0;
+}
+
+}  // namespace
+
+void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_t position, uint64_t first_byte_ns,
+                          const correlation::RemoteContext* remote) {
+  Entry::Half& half = entry.half(direction);
+  if (!step.is_request) {
+    entry.interim_open = step.is_interim && !is_multiplexed(entry);
+    if (step.is_interim) return;
+    Exchange* exchange = entry.exchanges.open_response(step.stream_id);
+    if (exchange == nullptr) return;
+    entry.confirmed = true;
+    if (entry.place.is_client)
+      correlator_.response_received(key_of(entry.place, *exchange), caller_of(entry, direction));
+    else
+      correlator_.response_sent(key_of(entry.place, *exchange), caller_of(entry, direction));
+    if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
+    exchange->response.head = std::move(step.head);
+    exchange->response.first_byte_ns = first_byte_ns;
+    exchange->response.last_byte_ns = half.stream.time_of_last();
+    return;
+  }
+  Entry::Half& answers = entry.half(opposite(direction));
+  if (is_multiplexed(entry)) {
+    // Whose a response is says its id.
+  } else if (answers.awaits_peer) {
+    const bool answers_earlier = answers.held_at != capture::Bytes::kNoPosition
+                                     ? is_later(position, answers.held_at)
+                                     : entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns;
+    if (answers_earlier) {
+      answers.stream.restart_at(answers.stream.known_end());
+      entry.parser->restart(Sender::kServer);
+      answers.awaits_peer = false;
+      answers.aligned = false;
+      counters_.get("clew_responses_without_request_total").add();
+    }
+    answers.held_at = capture::Bytes::kNoPosition;
+  } else if (!answers.aligned && entry.exchanges.empty()) {
+    // Its answer begins with the next byte there, whatever came before it and may have no end of line.
+    entry.parser->restart(Sender::kServer);
+  }
+  entry.mid_stream = false;
+  const bool has_long_heads = entry.exchanges.head_bytes() >= exchange::ExchangeTable::kHeadBytesMax;
+  if (has_long_heads ||
+      entry.exchanges.size() >= (is_multiplexed(entry) ? exchange::ExchangeTable::kStreamsMax : exchange::ExchangeTable::kMax)) {
+    counters_.lost("exchange", has_long_heads ? "heads_full" : "queue_full").add();
+    if (!is_multiplexed(entry)) give_up(entry);  // dropping one would give its response to another
+    return;
+  }
+  Exchange& exchange = entry.exchanges.push(step.stream_id, std::move(step.head));
+  exchange.position = position;
+  exchange.process_id = half.process_id;
+  exchange.request.first_byte_ns = first_byte_ns;
+  exchange.request.last_byte_ns = half.stream.time_of_last();
+  exchange.injected = half.injected;
+  if (step.is_partial) exchange.incomplete |= exchange::kAttachedMidStream;
+  correlate(entry, direction, exchange, remote);
+}
+
+// Bytes so far of a body that has not ended.
+uint64_t Connections::body_so_far(const Entry& entry, Sender sender, const Exchange& exchange) {
+  return is_multiplexed(entry) ? entry.parser->body_bytes(sender, exchange.stream_id)
+                               : entry.half(entry.direction(sender)).stream.skipped();
+}
+
+void Connections::on_end(Entry& entry, Direction direction, Step& step, uint64_t body_bytes) {
+  const bool is_request = direction == entry.client_direction;
+  if (!is_request && std::exchange(entry.interim_open, false)) return;
+  Exchange* exchange = is_request ? entry.exchanges.open_request(step.stream_id) : entry.exchanges.open_response(step.stream_id);
+  if (exchange == nullptr) return;
+  exchange::Side& side = is_request ? exchange->request : exchange->response;
+  side.complete = true;
+  side.body_bytes = body_bytes;
+  side.last_byte_ns = std::max(side.last_byte_ns, entry.half(direction).stream.time_of_last());
+  if (!is_request) {
+    exchange->response_tail = std::move(step.tail);
+    if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
+  }
+  // What passes behind a complete response may be the next request instead of the rest of a body that the client keeps back.
+  if (!is_request && !exchange->request.complete) exchange->request.body_bytes = body_so_far(entry, Sender::kClient, *exchange);
+  entry.exchanges.touch(*exchange);
+  if (is_request && body_bytes > 0 && !entry.place.is_client)
+    correlator_.request_completed(key_of(entry.place, *exchange), caller_of(entry, direction));
+  else if (!is_request)
+    correlator_.answered(key_of(entry.place, *exchange), entry.half(direction).stream.time_latest());
+}
+
+// One of many on its connection is over, as it is.
+void Connections::on_abort(Entry& entry, Direction direction, Step& step) {
+  Exchange* const exchange = entry.exchanges.of(step.stream_id);
+  if (exchange == nullptr) return;
+  if (!exchange->request.complete) exchange->request.body_bytes = step.body_bytes;
+  exchange->request.complete = true;
+  entry.exchanges.touch(*exchange);
+  if (exchange->response.complete) return;
+  exchange->aborted = true;
+  exchange->is_reset = true;
+  exchange->failure = step.reason;
+  exchange->reset_by_client = step.by_client;
+  exchange->response_tail = std::move(step.tail);
+  if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
+  exchange->response.complete = true;
+  exchange->response.body_bytes = step.other_bytes;
+  exchange->response.last_byte_ns = entry.half(direction).stream.time_of_last();
+  correlator_.answered(key_of(entry.place, *exchange), entry.half(direction).stream.time_latest());
+}
+
+void Connections::deliver_ready(Entry& entry) {
+  while (Exchange* const exchange = entry.exchanges.take_touched()) {
+    if (!exchange->response.complete) continue;
+    if (exchange->request.complete) {
+      if (!exchange->delivered) deliver(entry, *exchange, exchange->response.last_byte_ns);
+      entry.exchanges.erase(*exchange);
+    } else if (!entry.waiting) {
+      entry.waiting = true;
+      waiting_.push_back(entry.info.id);
+    }
+  }
+}
+
+void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
+  exchange.delivered = true;
+  std::shared_ptr<const exporter::Resource> resource = resource_of_(exchange.process_id, entry.place, exchange.request.first_byte_ns);
+  const std::string_view counted_as = entry.protocol->name_of(exchange.request.head.get(), exchange.response.head.get());
+  if (counted_as != counted_as_ || spans_by_kind_[0] == nullptr) {
+    counted_as_ = counted_as;
+    for (const auto& [slot, kind] : {std::pair{0, "server"}, std::pair{1, "client"}})
+      spans_by_kind_[slot] =
+          &counters_.get("clew_spans_total", std::string("protocol=\"").append(counted_as).append("\",kind=\"").append(kind).append("\""));
+  }
+  const correlation::RequestKey key = key_of(entry.place, exchange);
+  correlation::Context context =
+      correlator_.context_of(key, entry.place.is_client ? exporter::SpanKind::kClient : exporter::SpanKind::kServer);
+  base::Counter& made = *spans_by_kind_[entry.place.is_client ? 1 : 0];
+  const bool may_be_joined =
+      !entry.place.is_client && entry.info.has_base && context.evidence == correlation::Evidence::kNone && correlator_.has_clients();
+  if (!may_be_joined && (context.flags & exporter::kFlagSampled) == 0) {  // not even built
+    unsampled_.add();
+    correlator_.closed(key, end_ns);
+    return;
+  }
+  if (may_be_joined && (held_.size() >= limits_.held_max || held_bytes_ >= limits_.held_bytes_max))
+    release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
+  exporter::Span& span = may_be_joined ? held_.emplace_back(Held{.span = {}, .key = key, .made = &made}).span : spans_.emplace_back();
+  span.resource = std::move(resource);
+  builder_.build(*entry.protocol, entry.place, exchange, context, end_ns, entry.words, span);
+  if (may_be_joined) {
+    held_bytes_ += held_.back().bytes = span.memory_bytes();
+    return;
+  }
+  made.add();
+  correlator_.closed(key, end_ns);
+}
+
+void Connections::release(uint64_t now_ns) {
+  for (; !held_.empty() && held_.front().span.end_unix_ns + limits_.late_join_wait_ns <= now_ns; held_.pop_front()) {
+    Held& held = held_.front();
+    held_bytes_ -= held.bytes;
+    correlation::Context context = correlator_.context_of(held.key, exporter::SpanKind::kServer);
+    if (context.evidence != correlation::Evidence::kNone) exchange::SpanBuilder::join(held.span, std::move(context));
+    correlator_.closed(held.key, held.span.end_unix_ns);
+    if ((held.span.flags & exporter::kFlagSampled) == 0) {
+      unsampled_.add();
+    } else {
+      held.made->add();
+      spans_.push_back(std::move(held.span));
+    }
+  }
+}
+
+}  // namespace clew::connection
