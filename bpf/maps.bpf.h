@@ -12,6 +12,7 @@ const volatile clew_u8 watch_cgroup = 0;	/* report moves between cgroups */
 const volatile clew_u64 seed[2] = {};		/* of trace ids: correlation::Seed */
 const volatile clew_u64 sampling_threshold = 0; /* of roots: sampling::Sampler */
 const volatile clew_u8 sampling_by_parent = 1;	/* a caller's decision holds */
+const volatile clew_u8 reads_forms = 0xff;	/* propagators: enum http1_form */
 const volatile clew_u8 reads_traceparent = 2;	/* propagators: 0 not that one, 1 it is among them, 2 it is the first */
 
 /* Changed by user space while running. */

@@ -269,6 +269,9 @@ base::Result<capture::InjectionSettings> Trace::injection_settings(const discove
       sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
   settings.sampling_by_parent = sampler.parent_based;
   settings.reads_traceparent = w3c == propagators.end() ? 0 : w3c == propagators.begin() ? 2 : 1;
+  for (const auto propagator : propagators)
+    if (propagator != correlation::propagation::Propagator::kTraceContext)
+      settings.reads_forms = static_cast<uint8_t>(settings.reads_forms | 1U << static_cast<unsigned>(propagator));
   settings.cgroup_directory = root->mount_point;
   return settings;
 }

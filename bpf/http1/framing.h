@@ -76,9 +76,10 @@ struct http1_connection {
 	u8 joined;	      /* not seen from its start: requests may be missing from the count */
 	u8 odd;		      /* HTTP1_SEEN_ODD was seen */
 	u8 switched;	      /* 1: a response 101 was seen, and nothing behind it yet */
-	u8 padding[2];
-	u8 traceparent[56]; /* text, of the latest request */
-	u32 traceparent_at; /* its place: walk.origin + offset */
+	u8 form;	      /* enum http1_form of the latest request's context, if it is of another form; … */
+	u8 form_has;	      /* … and enum http1_form_has */
+	u8 traceparent[56];   /* text, of the latest request; or a struct http1_form_ids */
+	u32 traceparent_at;   /* its place: walk.origin + offset */
 	u32 padding2;
 };
 
@@ -287,6 +288,7 @@ enum http1_outcome {
 	HTTP1_BEGUN = 4,    /* a message began with it */
 	HTTP1_HEAD_END = 8, /* the head of a request, or of a response that is not an interim one, ended with it */
 	HTTP1_PREFACE = 16, /* it is the first line of HTTP/2's preface */
+	HTTP1_FORM = 32,    /* it is a field of a context of another form than traceparent */
 };
 
 /* A whole line of `n` bytes without its end, at a message start. `is_request`: before its last byte stands " HTTP/1.". */
@@ -330,6 +332,8 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 		else if (first == HTTP1_WORD('C', 'O', 'N', 'N', 'E', 'C', 'T', ' '))
 			flags = HTTP1_IS_CONNECT;
 		d->status = 0;
+		c->form = 0;
+		c->form_has = 0;
 	}
 	c->known = 1;
 	d->flags = flags;
@@ -435,8 +439,11 @@ static __always_inline void http1_field(struct http1_direction *d, const u8 *p, 
 
 #define HTTP1_LINE_CUT 0x01000000u /* of the line only the first HTTP1_LINE bytes are there */
 
-/* A field that matters for trace contexts, or that two parsers may read in two ways. 128 bytes are readable at `p`. */
-static __always_inline void http1_note_field(struct http1_connection *c, struct http1_direction *d, const u8 *p, u32 what)
+#include "contexts.h"
+
+/* A field that matters for trace contexts, or that two parsers may read in two ways. 128 bytes are readable at `p`. Returns HTTP1_FORM for
+ * one of a context of another form, else 0. */
+static __always_inline u32 http1_note_field(struct http1_connection *c, struct http1_direction *d, const u8 *p, u32 what)
 {
 	u64 first = http1_u64(p) | HTTP1_FOLD, second = http1_u64(p + 8) | HTTP1_FOLD;
 	u32 n = what & 0xffffff;
@@ -445,36 +452,32 @@ static __always_inline void http1_note_field(struct http1_connection *c, struct 
 	case ' ':
 	case '\t' | 0x20:
 		d->seen |= HTTP1_SEEN_ODD; /* a folded line */
-		return;
+		return 0;
 	case 'c': /* content-length, and then no colon, or beside chunks */
 		if (first == (HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-') | HTTP1_FOLD) &&
 		    (second & 0xffffffffffffull) == (HTTP1_WORD('l', 'e', 'n', 'g', 't', 'h', 0, 0) | (HTTP1_FOLD & 0xffffffffffffull)) &&
 		    (p[14] != ':' || (d->flags & HTTP1_CHUNKED)))
 			d->seen |= HTTP1_SEEN_ODD;
-		return;
+		return 0;
 	case 'u':
 		if (first == (HTTP1_WORD('u', 'p', 'g', 'r', 'a', 'd', 'e', ':') | HTTP1_FOLD))
 			d->seen |= HTTP1_SEEN_UPGRADE;
-		else if (first == (HTTP1_WORD('u', 'b', 'e', 'r', '-', 't', 'r', 'a') | HTTP1_FOLD))
-			d->seen |= HTTP1_SEEN_CONTEXT;
-		return;
+		return first == (HTTP1_WORD('u', 'b', 'e', 'r', '-', 't', 'r', 'a') | HTTP1_FOLD) ? HTTP1_FORM : 0;
 	case 'b': /* b3 */
-		if (p[1] == '3')
-			d->seen |= HTTP1_SEEN_CONTEXT;
-		return;
+		return p[1] == '3' ? HTTP1_FORM : 0;
 	case 'x':
-		if ((first & 0xffffffffffull) == (HTTP1_WORD('x', '-', 'b', '3', '-', 0, 0, 0) | (HTTP1_FOLD & 0xffffffffffull)) ||
-		    first == (HTTP1_WORD('x', '-', 'd', 'a', 't', 'a', 'd', 'o') | HTTP1_FOLD) ||
-		    first == (HTTP1_WORD('x', '-', 'a', 'm', 'z', 'n', '-', 't') | HTTP1_FOLD))
-			d->seen |= HTTP1_SEEN_CONTEXT;
-		return;
+		return (first & 0xffffffffffull) == (HTTP1_WORD('x', '-', 'b', '3', '-', 0, 0, 0) | (HTTP1_FOLD & 0xffffffffffull)) ||
+				       first == (HTTP1_WORD('x', '-', 'd', 'a', 't', 'a', 'd', 'o') | HTTP1_FOLD) ||
+				       first == (HTTP1_WORD('x', '-', 'a', 'm', 'z', 'n', '-', 't') | HTTP1_FOLD)
+			       ? HTTP1_FORM
+			       : 0;
 	}
 	if (first == (HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') | HTTP1_FOLD)) {
 		/* any coding but "Transfer-Encoding: chunked", once, and without a length */
 		if (second != (HTTP1_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') | HTTP1_FOLD) || p[17] != ':' || n > 26 ||
 		    !(d->flags & HTTP1_CHUNKED) || (d->flags & HTTP1_LENGTH))
 			d->seen |= HTTP1_SEEN_ODD;
-		return;
+		return 0;
 	}
 	if (first == (HTTP1_WORD('t', 'r', 'a', 'c', 'e', 'p', 'a', 'r') | HTTP1_FOLD) &&
 	    (second & 0xffffffff) == (HTTP1_WORD('e', 'n', 't', ':', 0, 0, 0, 0) | (HTTP1_FOLD & 0xffffffff))) {
@@ -482,12 +485,13 @@ static __always_inline void http1_note_field(struct http1_connection *c, struct 
 
 		if ((d->seen & HTTP1_SEEN_TRACEPARENT) || (what & HTTP1_LINE_CUT) || n != (u32)(value - p) + HTTP1_TRACEPARENT) {
 			d->seen |= HTTP1_SEEN_CONTEXT;
-			return;
+			return 0;
 		}
 		d->seen |= HTTP1_SEEN_TRACEPARENT;
 		__builtin_memcpy(c->traceparent, value, HTTP1_TRACEPARENT);
 		c->traceparent[HTTP1_TRACEPARENT] = (u8)(value - p);
 	}
+	return 0;
 }
 
 static __always_inline u32 http1_end_message(struct http1_direction *d)
@@ -568,7 +572,7 @@ static __always_inline void http1_chunk_size(struct http1_direction *d, const u8
 HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *d, struct http1_direction *other,
 			    const struct http1_long_text *t, u32 what)
 {
-	u32 n = what & 0xffffff;
+	u32 n = what & 0xffffff, noted = 0;
 
 	if (!c || !d || !other || !t)
 		return HTTP1_NOT_HTTP;
@@ -586,7 +590,7 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 		}
 		http1_field(d, t->bytes, n);
 		if (HTTP1_FIELDS)
-			http1_note_field(c, d, t->bytes, what);
+			noted = http1_note_field(c, d, t->bytes, what);
 		break;
 	case HTTP1_CHUNK_SIZE:
 		http1_chunk_size(d, t->bytes, n);
@@ -600,7 +604,7 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 		d->seen |= HTTP1_SEEN_ODD;
 		d->state = HTTP1_START;
 	}
-	return 0;
+	return noted;
 }
 
 /* Keeps the part [line_start, to) of a line that goes on in the next window or call. */
@@ -682,6 +686,11 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 	if (outcome & HTTP1_NOT_HTTP) {
 		http1_pass_over(v);
 		return;
+	}
+	if (HTTP1_FIELDS && (outcome & HTTP1_FORM)) { /* not called by http1_line(), for the stack */
+		d->seen |= HTTP1_SEEN_CONTEXT;
+		if (!(d->flags & HTTP1_RESPONSE) && !(d->seen & HTTP1_SEEN_TRACEPARENT))
+			http1_context_field(v->connection, (const struct http1_long_text *)p, (n & 0xffffff) | cut);
 	}
 	if (outcome & HTTP1_PREFACE) {
 		w->preface = 1;

@@ -76,6 +76,9 @@ static bool http1_head_ended(struct http1_view *v)
 	f->head.begins = v->d->begins;
 	f->head.traceparent_at = v->connection->traceparent_at;
 	memcpy(f->head.traceparent, v->connection->traceparent, HTTP1_TRACEPARENT);
+	f->head.form = v->connection->form;
+	f->head.form_has = v->connection->form_has;
+	memcpy(f->head.trace_id, v->connection->traceparent, sizeof(f->head.trace_id));
 	f->heads++;
 	return false;
 }

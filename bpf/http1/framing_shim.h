@@ -33,6 +33,9 @@ struct framing_head {
 	uint32_t begins;	 /* position of its first byte */
 	uint32_t traceparent_at; /* and of that value's, if seen */
 	char traceparent[56];
+	uint8_t form; /* enum http1_form, … */
+	uint8_t form_has;
+	uint64_t trace_id[2]; /* … if seen: its first byte the highest */
 };
 uint32_t framing_heads(const struct framing *f);
 struct framing_head framing_latest_head(const struct framing *f);

@@ -146,6 +146,22 @@ static __always_inline void stop_counting(struct served *v)
 		end_work(&v->worker, w);
 }
 
+/* The context that a server's request has brought in another form than traceparent. False: none that is understood here. */
+static __always_inline bool form_context(const struct connection *c, struct work *w)
+{
+	const struct http1_form_ids *ids = (const struct http1_form_ids *)c->http.traceparent;
+	u8 has = c->http.form_has, ids_there = HTTP1_HAS_TRACE | HTTP1_HAS_SPAN;
+
+	if (!(c->http.form & reads_forms) || (has & HTTP1_HAS_ODD) || (has & ids_there) != ids_there)
+		return false;
+	put_trace_id(&w->context, __builtin_bswap64(ids->high), __builtin_bswap64(ids->low));
+	if (sampling_by_parent && (has & (HTTP1_HAS_DECISION | HTTP1_HAS_DEBUG)))
+		w->sampled = (has & (HTTP1_HAS_SAMPLED | HTTP1_HAS_DEBUG)) != 0;
+	else
+		w->sampled = trace_is_kept(&w->context);
+	return true;
+}
+
 /* The context that a server's request has brought, or begins. */
 static __noinline int read_context(struct scratch *s, struct connection *c, struct sock *sk, struct work *w, u64 position)
 {
@@ -159,10 +175,13 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 		__builtin_memcpy(t->text, c->http.traceparent, sizeof(t->text));
 		brought = traceparent_is_valid(t);
 	}
-	if ((seen & HTTP1_SEEN_CONTEXT) && !(brought && reads_traceparent == 2))
-		w->known = 0;
 	if (s->walk.heads > 1) /* which of them is served first? */
 		w->known = 0;
+	if ((seen & HTTP1_SEEN_CONTEXT) && !(brought && reads_traceparent == 2)) {
+		if (!(seen & HTTP1_SEEN_TRACEPARENT) && form_context(c, w))
+			return 0;
+		w->known = 0;
+	}
 	if (brought) {
 		w->received_context = 1;
 		w->sampled = sampling_by_parent ? hex_value(t->text[FLAGS_AT + 1]) & 1 : trace_is_kept(t);

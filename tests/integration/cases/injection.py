@@ -210,6 +210,30 @@ def forwarded(ctx):
     check(re.search(rf"{injected} requests passed on with clew's own parent id", near.stderr), near.summary())
 
 
+@case("inject/contexts-of-other-forms")
+def other_forms(ctx):
+    """A caller that speaks B3, Jaeger's, X-Ray's or Datadog's form: what is sent on its behalf carries its trace, and its decision."""
+    low = str(int(TRACE[16:], 16))
+    forms = [{"b3": f"{TRACE}-{PARENT}-1"}, {"b3": f"{TRACE}-{PARENT}-d-{PARENT}"}, {"B3": f"{TRACE}-{PARENT}"},
+             {"X-B3-SpanId": PARENT, "X-B3-TraceId": TRACE, "X-B3-Sampled": "1"}, {"X-B3-TraceId": TRACE, "X-B3-SpanId": PARENT, "X-B3-Flags": "1"},
+             {"uber-trace-id": f"{TRACE}:{PARENT}:0:1"}, {"X-Amzn-Trace-Id": f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={PARENT};Sampled=1"},
+             {"x-datadog-tags": f"_dd.p.dm=-0,_dd.p.tid={TRACE[:16]}", "x-datadog-trace-id": low, "x-datadog-parent-id": "7", "x-datadog-sampling-priority": "2"}]
+    refused = [{"b3": f"{TRACE}-{PARENT}-0"}, {"X-B3-TraceId": TRACE, "X-B3-SpanId": PARENT, "X-B3-Sampled": "0"}, {"uber-trace-id": f"{TRACE}:{PARENT}:0:0"}]
+    _, port, here, there = two_nodes(ctx, python_threads)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for n, headers in enumerate(forms + refused):
+        connection.request("GET", f"/h/{n}", headers=headers)
+        check(connection.getresponse().read() is not None, "no answer")
+    here.wait_spans(2 * len(forms))
+    there.wait_spans(len(forms))
+    near, far, pairs = joined(here, there)
+    expect_joined(near, far, pairs, len(forms), len(forms))
+    strange = [s for s in near.spans + far.spans if s.trace_id != TRACE]
+    check(not strange, f"{len(strange)} spans of other traces, e.g. {strange[:1]}")
+    check(len(far.spans) == len(forms), f"{len(far.spans)} spans of the server, though {len(refused)} requests were decided against")
+    check(f"{len(forms) + len(refused)} requests given a traceparent" in near.stderr, near.summary())
+
+
 @case("inject/ends-with-the-agent")
 def ends(ctx):
     """After SIGKILL requests go on unchanged on the same connection, and the next agent goes on injecting."""
