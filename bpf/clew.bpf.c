@@ -30,6 +30,7 @@ const volatile clew_u8 carrying_tls = 0;     /* … of encrypted requests, too *
 #include "tls/thread.bpf.h"
 #include "tls/call.bpf.h"
 #include "tls/option.bpf.h"
+#include "socket/tries.bpf.h"
 #include "socket/send_receive.bpf.c"
 #include "socket/sys_exit.bpf.c"
 #include "socket/state.bpf.c"

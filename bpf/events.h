@@ -300,6 +300,8 @@ enum clew_rule {
 
 #define CLEW_OWN_ANSWERS_MIN 16
 
+#define CLEW_SCRATCH_TRIES 8 /* the last values in the map `scratch`: where tracepoints cannot be preempted they are not there */
+
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {
 	clew_u64 losses[CLEW_LOSS_MAX]; /* by enum clew_loss */

@@ -6,6 +6,7 @@
 /* Settings, fixed before load. */
 const volatile clew_u32 ring_bytes = 8 << 20;	/* size of `events`, for the early wake-up */
 const volatile clew_u8 watch_exec = 0;		/* report exec of every process: a rule by path, cgroup or container needs it */
+const volatile clew_u8 preemptible = 0;		/* programs can be preempted, and are left out then: socket/tries.bpf.h */
 const volatile clew_u8 by_address = 0;		/* sys_exit backend: connections lie in connections_by_address */
 const volatile clew_u64 unix_secret = 0;	/* hides the addresses that Unix sockets are named by */
 const volatile clew_u8 watch_cgroup = 0;	/* report moves between cgroups */
@@ -106,17 +107,16 @@ struct connection {
 	u8 existing; /* was open before clew looked: its beginning is unknown (Unix sockets) */
 	u8 ended;    /* bit 0, 1: that direction; 7: END_CLOSED or END_RESET was sent */
 	u8 has_base;
-	u8 accepted;	   /* TCP: the other end has called connect() */
-	u8 reset;	   /* ended by a reset or an error, while bytes were still to be read */
-	u8 runtime;	   /* enum clew_runtime, of the process */
-	u8 tls;		   /* plaintext of a TLS session */
-	u8 tls_version;	   /* 1 to 4: TLS 1.0 to 1.3 */
-	u8 http2;	   /* it speaks that: `frames` counts, not `direction` */
-	u8 serves;	   /* … and its process is known to serve requests */
-	u8 tls_go;	   /* its process has probes in crypto/tls, as long as `epoch` holds */
-	u8 begun[2];	   /* has had a call in that direction */
-	u8 handshake;	   /* its first bytes were those of TLS */
-	u32 handled_by[2]; /* Unix sockets: thread whose call the first program has seen, until the one behind it has looked */
+	u8 accepted;	/* TCP: the other end has called connect() */
+	u8 reset;	/* ended by a reset or an error, while bytes were still to be read */
+	u8 runtime;	/* enum clew_runtime, of the process */
+	u8 tls;		/* plaintext of a TLS session */
+	u8 tls_version; /* 1 to 4: TLS 1.0 to 1.3 */
+	u8 http2;	/* it speaks that: `frames` counts, not `direction` */
+	u8 serves;	/* … and its process is known to serve requests */
+	u8 tls_go;	/* its process has probes in crypto/tls, as long as `epoch` holds */
+	u8 begun[2];	/* has had a call in that direction */
+	u8 handshake;	/* its first bytes were those of TLS */
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
 	u32 base[2];	  /* TCP: sequence number of byte 0 */
@@ -256,15 +256,15 @@ enum scratch_user {
 	SCRATCH_RECEIVE = 1,
 	SCRATCH_STATE = 2,
 	SCRATCH_PROCESS = 3,
-	SCRATCH_SEND_AGAIN = 4,
-	SCRATCH_RECEIVE_AGAIN = 5,
-	SCRATCH_PROBE = 6,
-	SCRATCH_MESSAGE = 7,
-	SCRATCH_DESTROY = 8,
-	SCRATCH_OPTION = 9,
-	SCRATCH_TLS = 10, /* as many as can interrupt one another */
+	SCRATCH_PROBE = 4,
+	SCRATCH_MESSAGE = 5,
+	SCRATCH_DESTROY = 6,
+	SCRATCH_OPTION = 7,
+	SCRATCH_TLS = 8, /* as many as can interrupt one another */
 	SCRATCH_TLS_USERS = 4,
-	SCRATCH_USERS = SCRATCH_TLS + SCRATCH_TLS_USERS
+	SCRATCH_TRIES = SCRATCH_TLS + SCRATCH_TLS_USERS, /* instead of the first two where programs can be preempted */
+	SCRATCH_TRIES_USERS = CLEW_SCRATCH_TRIES,
+	SCRATCH_USERS = SCRATCH_TRIES + SCRATCH_TRIES_USERS
 };
 
 #define GO_IDS_WORDS 20
@@ -441,7 +441,7 @@ struct scratch {
 	u32 reader;		  /* HTTP/2: the goroutine that makes this call has been read, for the requests in it */
 	struct tcp_positions tcp; /* sys_exit: not on the stack */
 	u8 local_client[64];	  /* struct local_client */
-	u32 busy;		  /* SCRATCH_MESSAGE, SCRATCH_TLS: in use by a task that was interrupted */
+	u32 busy;		  /* SCRATCH_MESSAGE, _TLS, _TRIES: in use by a task that was interrupted */
 	/* SCRATCH_MESSAGE: what is to be done with the message under way */
 	u32 insertions;
 	u32 insert_at[4]; /* offsets, ascending */
@@ -482,6 +482,25 @@ struct {
 static __always_inline struct scratch *scratch_of(u32 user)
 {
 	return bpf_map_lookup_elem(&scratch, &user);
+}
+
+/* One of those that can be in use by a task that was interrupted; NULL: all are. */
+static __always_inline struct scratch *take_scratch(u32 first, u32 count)
+{
+	struct scratch *s;
+
+#pragma unroll
+	for (u32 i = 0; i < count; i++) {
+		s = scratch_of(first + i);
+		if (s && !__sync_lock_test_and_set(&s->busy, 1))
+			return s;
+	}
+	return NULL;
+}
+
+static __always_inline void give_back(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
 }
 
 static __always_inline void lose(struct scratch *s, enum clew_loss why, u64 n)

@@ -75,6 +75,15 @@ bool tracepoints_can_be_preempted() {
   return uname(&name) == 0 && std::atoi(name.release) >= 7;
 }
 
+// One of the small programs of bpf/socket/tries.bpf.h.
+bool is_try(const bpf_program* program) { return std::string_view(bpf_program__name(program)).contains("_try_"); }
+
+bool set_program(const bpf_map* map, const bpf_program* program) {
+  const uint32_t zero = 0;
+  const int fd = bpf_program__fd(program);
+  return bpf_map_update_elem(bpf_map__fd(map), &zero, &fd, BPF_ANY) == 0;
+}
+
 // Since 6.6, but until 6.10 with a process it saw nothing but that one's main thread.
 bool attaches_many_at_once() {
   utsname name{};
@@ -117,9 +126,12 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   bpf_program__set_autoload(skeleton->progs.tp_btf__sock_send_length, socket_tracepoints);
   bpf_program__set_autoload(skeleton->progs.tp_btf__sock_recv_length, socket_tracepoints);
   bpf_program__set_autoload(skeleton->progs.tp_btf__sys_exit, !socket_tracepoints);
-  const bool twice = socket_tracepoints && tracepoints_can_be_preempted();
-  bpf_program__set_autoload(skeleton->progs.tp_btf__sock_send_length_again, twice);
-  bpf_program__set_autoload(skeleton->progs.tp_btf__sock_recv_length_again, twice);
+  source->tries_ = socket_tracepoints && tracepoints_can_be_preempted();
+  skeleton->rodata->preemptible = source->tries_;
+  if (!source->tries_) {
+    bpf_map__set_max_entries(skeleton->maps.scratch, bpf_map__max_entries(skeleton->maps.scratch) - CLEW_SCRATCH_TRIES);
+    bpf_map__set_max_entries(skeleton->maps.tries, 1);
+  }
   skeleton->rodata->by_address = !socket_tracepoints;
   if (!socket_tracepoints) bpf_map__set_max_entries(skeleton->maps.connections_by_address, kConnectionsByAddress);
   bpf_program__set_autoload(skeleton->progs.tp_btf__cgroup_attach_task, settings.watch_cgroup);
@@ -131,6 +143,7 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   source->tls_probes_.use(skeleton->obj, source->many_at_once_);
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) {
+    if (is_try(program)) bpf_program__set_autoload(program, source->tries_);
     const bool is_probe = bpf_program__type(program) == BPF_PROG_TYPE_KPROBE;
     if (is_probe && source->many_at_once_) bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
   }
@@ -145,6 +158,9 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   if (const int error = clew_bpf__load(skeleton); error != 0) {
     return base::fail(fmt::format("the kernel refused the BPF programs: {}", std::strerror(-error)));
   }
+  if (source->tries_ && !(set_program(skeleton->maps.send_program, skeleton->progs.tp_btf__sock_send_length) &&
+                          set_program(skeleton->maps.recv_program, skeleton->progs.tp_btf__sock_recv_length)))
+    return base::fail(fmt::format("cannot join the BPF programs: {}", std::strerror(errno)));
   for (const std::string& executable : settings.executables) want(*skeleton, executable);
   source->ring_ = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_sample, source.get(), nullptr);
   if (source->ring_ == nullptr) return base::fail(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
@@ -168,6 +184,7 @@ base::Result<void> KernelSource::attach() {
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
     if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;  // attach_probe, Injection
+    if (tries_ && (program == skeleton_->progs.tp_btf__sock_send_length || program == skeleton_->progs.tp_btf__sock_recv_length)) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);
@@ -379,10 +396,8 @@ void KernelSource::update_counters() {
     if (info.run_time_ns != 0) counters_.get("clew_bpf_run_nanoseconds_total", labels).set(info.run_time_ns);
     if (info.recursion_misses == 0) continue;
     counters_.get("clew_bpf_misses_total", labels).set(info.recursion_misses);
-    // A call that a program was left out for has been seen by its second one; if by neither, the positions show a hole.
-    const bool has_second = bpf_program__autoload(skeleton_->progs.tp_btf__sock_send_length_again) &&
-                            std::string_view(bpf_program__name(program)).starts_with("tp_btf__sock_");
-    if (!has_second) missed += info.recursion_misses;
+    // A call that one of these was left out for has been seen by the next one; if by none, the positions show a hole.
+    if (!is_try(program)) missed += info.recursion_misses;
   }
   if (missed != 0) counters_.lost("kernel", "program_busy").set(missed);
 }

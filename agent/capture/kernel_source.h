@@ -111,6 +111,7 @@ class KernelSource {
   ProcessProbes probes_;
   TlsProbes tls_probes_;
   bool many_at_once_ = false;  // probes of one file
+  bool tries_ = false;         // the socket programs are run by others: bpf/socket/tries.bpf.h
   std::optional<InjectionSettings> injection_settings_;
   Injection injection_;
   Backend backend_ = Backend::kSocketTracepoints;

@@ -49,7 +49,7 @@ static __always_inline int node_stream(u8 what, u64 session, u32 stream)
 	    sum_of_frames(s, layout->values[NODE_READ_STACK]) == layout->values[NODE_READ_FRAMES])
 		words.words[2] |= NODE_FRAME_IN_TURN;
 	node_stream_note(s, layout, what, &words);
-	tls_give_back(s);
+	give_back(s);
 	return 0;
 }
 
@@ -112,7 +112,7 @@ int uprobe__node_asks(struct pt_regs *regs)
 		e.words[0] = e.words[1] = 0; /* not in a turn */
 	e.words[2] = regs->di;
 	node_stream_note(s, layout, CLEW_NODE_ASKS, &e);
-	tls_give_back(s);
+	give_back(s);
 	return 0;
 }
 

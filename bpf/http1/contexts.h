@@ -113,9 +113,10 @@ HTTP1_GLOBAL int http1_upper_half(const struct http1_long_text *t, u32 what, u64
 		asm volatile("" : "+r"(found)); /* no branch */
 		at = (at & ~found) | (i & found);
 	}
+	at &= 127; /* for verifiers that do not follow it until here */
 	if (!at)
 		return 0;
-	if (at > 95 || at < from || at + 26 > n)
+	if (at > 95 || at < 15 || at < from || at + 26 > n)
 		return 2;
 	p = t->bytes + at;
 	if ((at > from && p[-1] != ',') || (at + 26 < n && p[26] != ','))

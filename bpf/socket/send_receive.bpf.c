@@ -77,7 +77,8 @@ static __noinline int on_cipher(struct scratch *s, struct connection *c, struct 
 	return what;
 }
 
-static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 direction, bool again)
+/* `again`: another program may have seen this call, or not. */
+static __always_inline int on_length(struct scratch *s, struct sock *sk, int moved, int flags, u8 direction, bool again)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 tgid = (u32)(pid_tgid >> 32);
@@ -86,20 +87,9 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	struct pt_regs *regs;
 	struct injection *i = NULL;
 	struct connection *c;
-	struct scratch *s;
 	bool is_new, readable;
 	u32 added = 0, known;
 
-	if (!maybe_selected(tgid))
-		return 0;
-	if (flags & (MSG_OOB | (direction == CLEW_INGRESS ? MSG_PEEK | MSG_ERRQUEUE : 0)))
-		return 0;
-	if (again)
-		s = scratch_of(direction == CLEW_EGRESS ? SCRATCH_SEND_AGAIN : SCRATCH_RECEIVE_AGAIN);
-	else
-		s = scratch_of(direction == CLEW_EGRESS ? SCRATCH_SEND : SCRATCH_RECEIVE);
-	if (!s)
-		return 0;
 	if (moved <= 0) {
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 		if (c) {
@@ -116,7 +106,7 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 		return 0;
 	if (is_known_cipher(c, sk)) {
 		s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
-		if (!again && on_cipher(s, c, sk, (u32)moved, direction) == 2)
+		if (on_cipher(s, c, sk, (u32)moved, direction) == 2)
 			tls_sends(s);
 		return 0;
 	}
@@ -133,12 +123,6 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	}
 	if (again && positions && !is_new && c->begun[direction] && is_handled(c, positions, direction))
 		return 0;
-	if (!positions && again && c->handled_by[direction] == (u32)pid_tgid) {
-		c->handled_by[direction] = 0;
-		return 0;
-	}
-	if (!positions && !again)
-		c->handled_by[direction] = (u32)pid_tgid;
 	if (injecting && direction == CLEW_EGRESS && positions) {
 		i = bpf_sk_storage_get(&injections, sk, 0, 0);
 		known = is_new ? tcp.base[CLEW_EGRESS] : c->base[CLEW_EGRESS] + (u32)c->position[CLEW_EGRESS];
@@ -169,30 +153,52 @@ static __always_inline int on_length(struct sock *sk, int moved, int flags, u8 d
 	return 0;
 }
 
+static __always_inline int on_call(struct sock *sk, int moved, int flags, u8 direction)
+{
+	struct scratch *s;
+
+	if (!maybe_selected((u32)(bpf_get_current_pid_tgid() >> 32)))
+		return 0;
+	if (flags & (MSG_OOB | (direction == CLEW_INGRESS ? MSG_PEEK | MSG_ERRQUEUE : 0)))
+		return 0;
+	if (preemptible)
+		s = take_scratch(SCRATCH_TRIES, SCRATCH_TRIES_USERS);
+	else
+		s = scratch_of(direction == CLEW_EGRESS ? SCRATCH_SEND : SCRATCH_RECEIVE);
+	if (!s)
+		return 0;
+	on_length(s, sk, moved, flags, direction, preemptible && !is_first_try(direction));
+	if (preemptible)
+		give_back(s);
+	return 0;
+}
+
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(tp_btf__sock_send_length, struct sock *sk, int ret, int flags)
 {
-	return on_length(sk, ret, flags, CLEW_EGRESS, false);
+	return on_call(sk, ret, flags, CLEW_EGRESS);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(tp_btf__sock_recv_length, struct sock *sk, int ret, int flags)
 {
-	return on_length(sk, ret, flags, CLEW_INGRESS, false);
+	return on_call(sk, ret, flags, CLEW_INGRESS);
 }
 
-/*
- * Since 7.0 a tracepoint's programs can be preempted, and while one is, the kernel leaves it out for every other task of that CPU. So there
- * each has a second one behind it, which sees by the positions, or by what the first has left, whether that has run.
- */
-SEC("?tp_btf/sock_send_length")
-int BPF_PROG(tp_btf__sock_send_length_again, struct sock *sk, int ret, int flags)
-{
-	return on_length(sk, ret, flags, CLEW_EGRESS, true);
-}
+#define TRY(n, is_last, call, direction)                                                                                                   \
+	SEC("?tp_btf/sock_" #call "_length")                                                                                               \
+	int BPF_PROG(tp_btf__sock_##call##_try_##n, struct sock *sk, int ret, int flags)                                                   \
+	{                                                                                                                                  \
+		if (is_due(sk, n, is_last, direction))                                                                                     \
+			bpf_tail_call_static(ctx, &call##_program, 0);                                                                     \
+		return 0;                                                                                                                  \
+	}
 
-SEC("?tp_btf/sock_recv_length")
-int BPF_PROG(tp_btf__sock_recv_length_again, struct sock *sk, int ret, int flags)
-{
-	return on_length(sk, ret, flags, CLEW_INGRESS, true);
-}
+TRY(1, false, send, CLEW_EGRESS)
+TRY(2, false, send, CLEW_EGRESS)
+TRY(3, false, send, CLEW_EGRESS)
+TRY(4, true, send, CLEW_EGRESS)
+TRY(1, false, recv, CLEW_INGRESS)
+TRY(2, false, recv, CLEW_INGRESS)
+TRY(3, false, recv, CLEW_INGRESS)
+TRY(4, true, recv, CLEW_INGRESS)

@@ -15,22 +15,14 @@ struct tls_call {
 /* A probe's program can be interrupted by another task's on the same CPU: each takes a work space that is free. */
 static __always_inline struct scratch *tls_take_scratch(void)
 {
-	struct scratch *s = NULL;
+	struct scratch *s = take_scratch(SCRATCH_TLS, SCRATCH_TLS_USERS);
 
-#pragma unroll
-	for (u32 i = 0; i < SCRATCH_TLS_USERS; i++) {
-		s = scratch_of(SCRATCH_TLS + i);
-		if (s && !__sync_lock_test_and_set(&s->busy, 1))
-			return s;
-	}
+	if (s)
+		return s;
+	s = scratch_of(SCRATCH_PROBE);
 	if (s)
 		lose(s, CLEW_LOSS_TLS_BUSY, 1);
 	return NULL;
-}
-
-static __always_inline void tls_give_back(struct scratch *s)
-{
-	__sync_lock_test_and_set(&s->busy, 0);
 }
 
 /* Bytes of a session whose socket is not known: its positions are not those of the other end any more. */

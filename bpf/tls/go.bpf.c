@@ -62,6 +62,6 @@ int uprobe__go_tls(struct pt_regs *regs)
 	tls_walk(s, &call, pid_tgid);
 	if (call.flags & CLEW_TLS_EGRESS)
 		tls_taken(call.session, pid_tgid, call.moved);
-	tls_give_back(s);
+	give_back(s);
 	return 0;
 }

@@ -87,7 +87,7 @@ int uretprobe__tls_call(struct pt_regs *regs)
 		t->received.sk = 0;
 		t->received_more = 0;
 	}
-	tls_give_back(s);
+	give_back(s);
 	return 0;
 }
 
@@ -112,7 +112,7 @@ int uprobe__tls_free(struct pt_regs *regs)
 		emit_end(s, &session->c, CLEW_END_CLOSED, CLEW_EGRESS);
 		if (injecting)
 			request_over((struct served *)session->served, session->c.id);
-		tls_give_back(s);
+		give_back(s);
 	}
 	tls_forget(&key, session->sk);
 	return 0;
