@@ -145,8 +145,9 @@ TEST_F(Spoilt, WrittenAndCutOffWhileItIsReadItNeverCrashes) {
   });
   FileCache cache;
   for (int i = 0; i < 100; ++i) {
-    if (const auto found = find_file_probes(path))
+    if (const auto found = find_file_probes(path)) {
       for (const Probe& probe : found->probes) EXPECT_LT(probe.offset, bytes_.size());
+    }
     cache.look(path);
   }
   writer.request_stop();
