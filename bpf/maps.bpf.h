@@ -484,6 +484,26 @@ static __always_inline struct scratch *scratch_of(u32 user)
 	return bpf_map_lookup_elem(&scratch, &user);
 }
 
+const volatile clew_u8 never = 0;
+
+/*
+ * Since 6.13 a tracing program's stack may be one of its CPU's, which is right as long as the kernel lets no second run of it begin on that
+ * CPU. Where it does, for probes and by tail calls, two runs would write into one another's: the kernel dies. No program with a tail call
+ * has such a stack, so these have one that is never done.
+ */
+#define OWN_STACK(ctx, program_array)                                                                                                      \
+	do {                                                                                                                               \
+		if (never)                                                                                                                 \
+			bpf_tail_call_static(ctx, &(program_array), 0);                                                                    \
+	} while (0)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} no_probe SEC(".maps");
+
 /* One of those that can be in use by a task that was interrupted; NULL: all are. */
 static __always_inline struct scratch *take_scratch(u32 first, u32 count)
 {

@@ -15,6 +15,7 @@ int uretprobe__cpython_copied(struct pt_regs *ctx)
 	struct clew_event_runtime e = {.type = CLEW_EVENT_RUNTIME, .what = CLEW_CPYTHON_COPIED, .tgid = tgid, .tid = (u32)pid_tgid};
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
 
+	OWN_STACK(ctx, no_probe);
 	if (!layout || !s || layout->values[CPYTHON_PROBED] != tgid)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;

@@ -60,6 +60,7 @@ int uprobe__go_round_trip(struct pt_regs *regs)
 	struct sock *sk;
 	u16 family;
 
+	OWN_STACK(regs, no_probe);
 	if (!layout || !s)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;

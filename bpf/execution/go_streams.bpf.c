@@ -73,6 +73,7 @@ int uprobe__go_grpc_serves(struct pt_regs *regs)
 	struct clew_execution e = {};
 	u32 stream;
 
+	OWN_STACK(regs, no_probe);
 	if (!s || !go_probed_goroutine(s, (u32)(bpf_get_current_pid_tgid() >> 32), &e))
 		return 0;
 	stream = go_grpc_stream(regs->di);
@@ -97,6 +98,7 @@ int uprobe__go_http2_serves(struct pt_regs *regs)
 	} stream = {};
 	struct clew_execution e = {};
 
+	OWN_STACK(regs, no_probe);
 	if (!s || !go_probed_goroutine(s, (u32)(bpf_get_current_pid_tgid() >> 32), &e))
 		return 0;
 	if (bpf_probe_read_user(&state, sizeof(state), (void *)regs->bx) || bpf_probe_read_user(&address, sizeof(address), (void *)state) ||
@@ -118,6 +120,7 @@ int uprobe__go_http2_asks(struct pt_regs *regs)
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
 	struct clew_execution e = {};
 
+	OWN_STACK(regs, no_probe);
 	if (!s || !go_probed_goroutine(s, tgid, &e))
 		return 0;
 	if (injecting)
@@ -138,6 +141,7 @@ int uprobe__go_grpc_asks(struct pt_regs *regs)
 	struct scratch *s;
 	u32 stream = 0;
 
+	OWN_STACK(regs, no_probe);
 	if (!regs->bx || !regs->di || bpf_probe_read_user(&stream, sizeof(stream), (void *)regs->di) || stream)
 		return 0; /* of a stream that is there already */
 	s = scratch_of(SCRATCH_PROBE);
@@ -168,6 +172,7 @@ int uprobe__go_grpc_writes(struct pt_regs *regs)
 	struct clew_execution e = {};
 	u64 writer;
 
+	OWN_STACK(regs, no_probe);
 	if (!asker || !s)
 		return 0;
 	if (go_probed_goroutine(s, tgid, &e) && !bpf_probe_read_user(&stream, sizeof(stream), (void *)regs->bx) && go_is_clients(stream)) {

@@ -59,6 +59,7 @@ int uprobe__node_frame(struct pt_regs *regs)
 {
 	u32 stream = 0;
 
+	OWN_STACK(regs, no_probe);
 	bpf_probe_read_user(&stream, sizeof(stream), (void *)(regs->si + NODE_FRAME_STREAM)); /* 0: nobody's */
 	return node_stream(CLEW_NODE_FRAME, regs->di, stream);
 }
@@ -67,6 +68,7 @@ int uprobe__node_frame(struct pt_regs *regs)
 SEC("uprobe")
 int uprobe__node_chunk(struct pt_regs *regs)
 {
+	OWN_STACK(regs, no_probe);
 	return node_stream(CLEW_NODE_FRAME, regs->di, (u32)regs->dx);
 }
 
@@ -74,6 +76,7 @@ int uprobe__node_chunk(struct pt_regs *regs)
 SEC("uprobe")
 int uprobe__node_close(struct pt_regs *regs)
 {
+	OWN_STACK(regs, no_probe);
 	return node_stream(CLEW_NODE_FRAME, regs->di, (u32)regs->si);
 }
 
@@ -81,6 +84,7 @@ int uprobe__node_close(struct pt_regs *regs)
 SEC("uprobe")
 int uprobe__node_sends(struct pt_regs *regs)
 {
+	OWN_STACK(regs, no_probe);
 	return node_stream(CLEW_NODE_FRAME, regs->di, 0);
 }
 
@@ -88,6 +92,7 @@ int uprobe__node_sends(struct pt_regs *regs)
 SEC("uprobe")
 int uprobe__node_responds(struct pt_regs *regs)
 {
+	OWN_STACK(regs, no_probe);
 	return node_stream(CLEW_NODE_RESPONDS, regs->di, (u32)regs->si);
 }
 
@@ -100,6 +105,7 @@ int uprobe__node_asks(struct pt_regs *regs)
 	struct clew_execution e = {};
 	struct scratch *s;
 
+	OWN_STACK(regs, no_probe);
 	if (!layout || !is_main_thread())
 		return 0;
 	s = tls_take_scratch();
@@ -120,5 +126,6 @@ int uprobe__node_asks(struct pt_regs *regs)
 SEC("uretprobe")
 int uretprobe__node_asked(struct pt_regs *regs)
 {
+	OWN_STACK(regs, no_probe);
 	return node_stream(CLEW_NODE_ASKED, 0, (s32)regs->ax > 0 ? (u32)regs->ax : 0);
 }

@@ -36,11 +36,13 @@ static __always_inline int tokio_spawned(struct pt_regs *regs, u8 what)
 SEC("uprobe")
 int uprobe__tokio_spawn(struct pt_regs *regs)
 {
+	OWN_STACK(regs, no_probe);
 	return tokio_spawned(regs, TOKIO_NOTE_SPAWNED);
 }
 
 SEC("uprobe")
 int uprobe__tokio_spawn_blocking(struct pt_regs *regs)
 {
+	OWN_STACK(regs, no_probe);
 	return tokio_spawned(regs, TOKIO_NOTE_BLOCKING);
 }

@@ -176,12 +176,14 @@ static __always_inline int on_call(struct sock *sk, int moved, int flags, u8 dir
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(tp_btf__sock_send_length, struct sock *sk, int ret, int flags)
 {
+	OWN_STACK(ctx, send_program);
 	return on_call(sk, ret, flags, CLEW_EGRESS);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(tp_btf__sock_recv_length, struct sock *sk, int ret, int flags)
 {
+	OWN_STACK(ctx, recv_program);
 	return on_call(sk, ret, flags, CLEW_INGRESS);
 }
 

@@ -45,6 +45,7 @@ int uprobe__go_tls(struct pt_regs *regs)
 	struct tls_call call = {.buffer = regs->bx, .moved = (s64)regs->cx, .inside = &socket};
 	struct scratch *s;
 
+	OWN_STACK(regs, no_probe);
 	if (!tls_counts(bpf_get_attach_cookie(regs), (u32)(pid_tgid >> 32), &call.flags))
 		return 0;
 	/* The receiver: of Write in its register; of Read where its caller has left room for it, above the saved frame pointer and the

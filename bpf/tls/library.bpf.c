@@ -14,6 +14,7 @@ int uprobe__tls_call(struct pt_regs *regs)
 	struct tls_thread *t;
 	u32 flags;
 
+	OWN_STACK(regs, no_probe);
 	if (!tls_counts(bpf_get_attach_cookie(regs), (u32)(bpf_get_current_pid_tgid() >> 32), &flags))
 		return 0;
 	if (s)
@@ -56,6 +57,7 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	struct scratch *s;
 	u64 sk = 0;
 
+	OWN_STACK(regs, no_probe);
 	if (!t ||
 	    !t->session) /* of two calls, one within the other, the inner one was taken: TLS in TLS, a write by what a read has called */
 		return 0;
@@ -100,6 +102,7 @@ int uprobe__tls_free(struct pt_regs *regs)
 	struct scratch *s;
 	u32 flags;
 
+	OWN_STACK(regs, no_probe);
 	if (!tls_counts(bpf_get_attach_cookie(regs), key.tgid, &flags))
 		return 0;
 	session = bpf_map_lookup_elem(&tls_sessions, &key);
@@ -129,6 +132,7 @@ int uprobe__tls_bio_write(struct pt_regs *regs)
 	u32 flags;
 	u64 key;
 
+	OWN_STACK(regs, no_probe);
 	if (!tls_counts(bpf_get_attach_cookie(regs), bio.tgid, &flags) ||
 	    (bpf_get_attach_cookie(regs) >> CLEW_TLS_FILE_SHIFT && !(flags & CLEW_TLS_BY_BIO)))
 		return 0;
