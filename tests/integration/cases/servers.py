@@ -19,8 +19,10 @@ SERVERS = {
 def under_load(ctx, start, concurrency: int, keep_alive: bool, requests: int, **more):
     server = start(ctx)
     clew = Clew(ctx, *server.select).ready()
-    seen = load(ctx, server.port, requests, concurrency=concurrency, keep_alive=keep_alive, **{**server.load, **more})
-    clew.wait_spans(requests)
+    # An emulator translates code when it first runs, and takes longer than a thread may have the CPU: of many first requests at once some are missed.
+    seen = load(ctx, server.port, 4, tag="first", **{**server.load, **more}) if ctx.mode == "matrix" else []
+    seen += load(ctx, server.port, requests, concurrency=concurrency, keep_alive=keep_alive, **{**server.load, **more})
+    clew.wait_spans(len(seen))
     result = clew.stop()
     truth.expect(seen, result.spans, SERVER, pids=server.process.tree(), losses=result.summary())
 
