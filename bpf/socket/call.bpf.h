@@ -69,6 +69,7 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 	bool executes = call->c->runtime != 0 && read_execution(s, call->c);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
+	u32 streams;
 	u8 *start;
 
 	if (at > INSERTION_AT || length > CLEW_WINDOW)
@@ -104,13 +105,13 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 	asm volatile("" : "+r"(size)); /* so that the bound is there where the verifier looks for it */
 	if (size > sizeof(*e) + sizeof(s->execution) + CLEW_WINDOW)
 		return -1;
+	streams = s->walk.heads & (0 - (u32)(call->c->http2 & 1)); /* no branch, for the verifier */
+	s->walk.heads -= streams;
 	if (!submit(s, e, size, CLEW_LOSS_RING_FULL)) {
 		lose(s, CLEW_LOSS_RING_FULL_BYTES, length);
-		if (call->c->http2)
-			lose(s, CLEW_LOSS_RING_FULL_STREAMS, s->walk.heads);
+		lose(s, CLEW_LOSS_RING_FULL_STREAMS, streams);
+		return -1;
 	}
-	if (call->c->http2)
-		s->walk.heads = 0;
 	return 0;
 }
 
