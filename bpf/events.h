@@ -300,7 +300,9 @@ enum clew_rule {
 
 #define CLEW_OWN_ANSWERS_MIN 16
 
-#define CLEW_SCRATCH_TRIES 8 /* the last values in the map `scratch`: where tracepoints cannot be preempted they are not there */
+/* The last values in the map `scratch`; where tracepoints cannot be preempted they are not there. Four tries in each of two directions can
+ * be under way on a CPU, so one is always free. */
+#define CLEW_SCRATCH_TRIES 8
 
 /* The first bytes of each CPU's value in the map `scratch`. */
 struct clew_counters {

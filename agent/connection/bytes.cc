@@ -10,12 +10,6 @@
 namespace clew::connection {
 namespace {
 
-using capture::Direction;
-using capture::opposite;
-using exchange::Exchange;
-using protocols::Sender;
-using protocols::Step;
-
 constexpr uint8_t kInvalidMax = 16;  // then the connection is given up
 
 }  // namespace

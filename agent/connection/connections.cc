@@ -7,16 +7,6 @@
 #include "agent/connection/entry.h"
 
 namespace clew::connection {
-namespace {
-
-using capture::Direction;
-using capture::opposite;
-using exchange::Exchange;
-using protocols::Sender;
-using protocols::Step;
-
-}  // namespace
-
 Connections::Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder, ResourceOf resource_of,
                          correlation::Correlator& correlator, Propagators propagators, base::Counters& counters, Limits limits)
     : protocols_(protocols),

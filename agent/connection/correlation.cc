@@ -10,12 +10,6 @@
 #include "agent/correlation/propagation/extract.h"
 
 namespace clew::connection {
-
-using capture::Direction;
-using capture::opposite;
-using exchange::Exchange;
-using protocols::Step;
-
 namespace {
 
 // What the kernel counts a direction's bytes from.

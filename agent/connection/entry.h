@@ -14,6 +14,13 @@
 
 namespace clew::connection {
 
+// For the files of this folder, which alone include it.
+using capture::Direction;
+using capture::opposite;
+using exchange::Exchange;
+using protocols::Sender;
+using protocols::Step;
+
 inline correlation::RequestKey key_of(const exchange::Place& place, const exchange::Exchange& exchange) {
   return {.connection = place.connection, .position = exchange.position, .stream_id = exchange.stream_id};
 }

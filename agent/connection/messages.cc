@@ -8,12 +8,6 @@
 namespace clew::connection {
 namespace {
 
-using capture::Direction;
-using capture::opposite;
-using exchange::Exchange;
-using protocols::Sender;
-using protocols::Step;
-
 // A response that was there this long before the first request that was seen answers an earlier one.
 // Only for sources that do not say where the other direction stood.
 constexpr uint64_t kEarlierResponseNs = 1'000;
