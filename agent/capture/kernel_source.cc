@@ -2,7 +2,6 @@
 #include "agent/capture/kernel_source.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -16,9 +15,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "agent/capture/kernel_counters.h"
 
 // clang-format off: the skeleton needs the types of events.h
 #include "bpf/events.h"
@@ -33,56 +33,10 @@ namespace {
 constexpr auto kPauseMax = std::chrono::nanoseconds(std::chrono::milliseconds(5));
 constexpr auto kPauseMin = std::chrono::nanoseconds(std::chrono::milliseconds(1));
 constexpr auto kLook = std::chrono::nanoseconds(std::chrono::microseconds(150));
-constexpr uint32_t kConnectionsByAddress = 16384;  // sys_exit backend only; 5 MB
-constexpr int kSamplesMax = 8192;                  // at a time
-constexpr int kIdleRounds = 40;                    // then sleep until the kernel wakes us
-
-constexpr std::array<const char*, CLEW_ALONE_MAX> kAloneReasons = {"own_context", "no_context",   "send_buffer", "head_split", "framing",
-                                                                   "upgrade",     "partial_send", "zero_copy",   "mid_stream", "pipelined",
-                                                                   "memory",      "busy",         "socket",      "let_go",     "too_long"};
-
-constexpr std::array<const char*, CLEW_LOSS_MAX> kLossReasons = {"ring_full",
-                                                                 "ring_full_bytes",
-                                                                 "socket_storage",
-                                                                 "process_map_full",
-                                                                 "read_user",
-                                                                 "unreadable_call",
-                                                                 "compat_call",
-                                                                 "call_too_complex",
-                                                                 "unseen_bytes",
-                                                                 "connection_map_full",
-                                                                 "process_event_ring_full",
-                                                                 "go_caller_map_full",
-                                                                 "tls_socket_unknown",
-                                                                 "tls_session_map_full",
-                                                                 "tls_busy",
-                                                                 "tls_begun_before_probes",
-                                                                 "ring_full_streams"};
+constexpr int kSamplesMax = 8192;  // at a time
+constexpr int kIdleRounds = 40;    // then sleep until the kernel wakes us
 
 int no_log(libbpf_print_level, const char*, va_list) { return 0; }
-
-bool has_tracepoint(const char* name) {
-  btf* kernel = btf__load_vmlinux_btf();
-  if (kernel == nullptr) return false;
-  const bool found = btf__find_by_name_kind(kernel, fmt::format("btf_trace_{}", name).c_str(), BTF_KIND_TYPEDEF) > 0;
-  btf__free(kernel);
-  return found;
-}
-
-// Since 7.0 tracepoints run under SRCU. Nothing in the kernel's types tells it.
-bool tracepoints_can_be_preempted() {
-  utsname name{};
-  return uname(&name) == 0 && std::atoi(name.release) >= 7;
-}
-
-// One of the small programs of bpf/socket/tries.bpf.h.
-bool is_try(const bpf_program* program) { return std::string_view(bpf_program__name(program)).contains("_try_"); }
-
-bool set_program(const bpf_map* map, const bpf_program* program) {
-  const uint32_t zero = 0;
-  const int fd = bpf_program__fd(program);
-  return bpf_map_update_elem(bpf_map__fd(map), &zero, &fd, BPF_ANY) == 0;
-}
 
 // Since 6.6, but until 6.10 with a process it saw nothing but that one's main thread.
 bool attaches_many_at_once() {
@@ -111,8 +65,6 @@ void want(clew_bpf& skeleton, const std::string& executable) {
 
 }  // namespace
 
-std::string_view name_of(Backend backend) { return backend == Backend::kSysExit ? "sys_exit" : "socket tracepoints"; }
-
 KernelSource::KernelSource(OnEvent on_event, base::Counters& counters) : on_event_(std::move(on_event)), counters_(counters) {}
 
 base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSettings& settings, OnEvent on_event, base::Counters& counters) {
@@ -121,19 +73,7 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   clew_bpf* skeleton = source->skeleton_ = clew_bpf__open();
   if (skeleton == nullptr) return base::fail(fmt::format("cannot open the BPF object: {}", std::strerror(errno)));
 
-  const bool socket_tracepoints = !settings.force_sys_exit && has_tracepoint("sock_send_length");
-  source->backend_ = socket_tracepoints ? Backend::kSocketTracepoints : Backend::kSysExit;
-  bpf_program__set_autoload(skeleton->progs.tp_btf__sock_send_length, socket_tracepoints);
-  bpf_program__set_autoload(skeleton->progs.tp_btf__sock_recv_length, socket_tracepoints);
-  bpf_program__set_autoload(skeleton->progs.tp_btf__sys_exit, !socket_tracepoints);
-  source->tries_ = socket_tracepoints && tracepoints_can_be_preempted();
-  skeleton->rodata->preemptible = source->tries_;
-  if (!source->tries_) {
-    bpf_map__set_max_entries(skeleton->maps.scratch, bpf_map__max_entries(skeleton->maps.scratch) - CLEW_SCRATCH_TRIES);
-    bpf_map__set_max_entries(skeleton->maps.tries, 1);
-  }
-  skeleton->rodata->by_address = !socket_tracepoints;
-  if (!socket_tracepoints) bpf_map__set_max_entries(skeleton->maps.connections_by_address, kConnectionsByAddress);
+  source->programs_.choose(*skeleton, settings.force_sys_exit);
   bpf_program__set_autoload(skeleton->progs.tp_btf__cgroup_attach_task, settings.watch_cgroup);
   skeleton->rodata->ring_bytes = settings.ring_bytes;
   getrandom(&skeleton->rodata->unix_secret, sizeof skeleton->rodata->unix_secret, 0);  // zero will do
@@ -143,12 +83,11 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   source->tls_probes_.use(skeleton->obj, source->many_at_once_);
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) {
-    if (is_try(program)) bpf_program__set_autoload(program, source->tries_);
     const bool is_probe = bpf_program__type(program) == BPF_PROG_TYPE_KPROBE;
     if (is_probe && source->many_at_once_) bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
   }
   bpf_map__set_max_entries(skeleton->maps.events, settings.ring_bytes);
-  if (settings.inject && !socket_tracepoints)
+  if (settings.inject && source->backend() == Backend::kSysExit)
     return base::fail("injection needs the kernel's socket tracepoints (Linux 6.3 and later), which are not there");
   Injection::configure(*skeleton, settings.inject ? &*settings.inject : nullptr);
   source->injection_settings_ = settings.inject;
@@ -158,9 +97,7 @@ base::Result<std::unique_ptr<KernelSource>> KernelSource::load(const KernelSetti
   if (const int error = clew_bpf__load(skeleton); error != 0) {
     return base::fail(fmt::format("the kernel refused the BPF programs: {}", std::strerror(-error)));
   }
-  if (source->tries_ && !(set_program(skeleton->maps.send_program, skeleton->progs.tp_btf__sock_send_length) &&
-                          set_program(skeleton->maps.recv_program, skeleton->progs.tp_btf__sock_recv_length)))
-    return base::fail(fmt::format("cannot join the BPF programs: {}", std::strerror(errno)));
+  if (auto joined = source->programs_.join(*skeleton); !joined) return std::unexpected(std::move(joined).error());
   for (const std::string& executable : settings.executables) want(*skeleton, executable);
   source->ring_ = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_sample, source.get(), nullptr);
   if (source->ring_ == nullptr) return base::fail(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
@@ -184,7 +121,7 @@ base::Result<void> KernelSource::attach() {
   bpf_object__for_each_program(program, skeleton_->obj) {
     if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
     if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;  // attach_probe, Injection
-    if (tries_ && (program == skeleton_->progs.tp_btf__sock_send_length || program == skeleton_->progs.tp_btf__sock_recv_length)) continue;
+    if (programs_.is_called_by_another(*skeleton_, program)) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return base::fail(fmt::format("cannot attach {}: {}", bpf_program__name(program), std::strerror(errno)));
     links_.push_back(link);
@@ -347,59 +284,6 @@ int KernelSource::drain(std::chrono::milliseconds patience) {
   return n;
 }
 
-void KernelSource::update_counters() {
-  const auto cpus = static_cast<size_t>(libbpf_num_possible_cpus());
-  const size_t value_bytes = (bpf_map__value_size(skeleton_->maps.scratch) + 7) / 8 * 8;
-  std::vector<std::byte> values(cpus * value_bytes);
-  std::array<uint64_t, CLEW_LOSS_MAX> losses{};
-  std::array<uint64_t, CLEW_FIGURE_MAX> figures{};
-  std::array<uint64_t, CLEW_ALONE_MAX> left_alone{};
-  for (uint32_t user = 0; user < bpf_map__max_entries(skeleton_->maps.scratch); ++user) {
-    if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.scratch), &user, values.data()) != 0) continue;
-    for (size_t cpu = 0; cpu < cpus; ++cpu) {
-      clew_counters counters;
-      std::memcpy(&counters, values.data() + cpu * value_bytes, sizeof counters);
-      for (size_t i = 0; i < losses.size(); ++i) losses[i] += counters.losses[i];
-      for (size_t i = 0; i < figures.size(); ++i) figures[i] += counters.figures[i];
-      for (size_t i = 0; i < left_alone.size(); ++i) left_alone[i] += counters.left_alone[i];
-    }
-  }
-  for (size_t i = 0; i < losses.size(); ++i) {
-    if (losses[i] == 0) continue;
-    if (i == CLEW_LOSS_RING_FULL_BYTES)
-      counters_.get("clew_lost_bytes_total", "where=\"kernel\",reason=\"ring_full\"").set(losses[i]);
-    else
-      counters_.lost("kernel", kLossReasons[i]).set(losses[i]);
-  }
-  if (injection_settings_) {
-    counters_.get("clew_injected_total", "how=\"added\"").set(figures[CLEW_FIGURE_INJECTED]);
-    counters_.get("clew_injected_total", "how=\"updated\"").set(figures[CLEW_FIGURE_UPDATED]);
-    counters_.get("clew_injected_total", "how=\"tcp_option\"").set(figures[CLEW_FIGURE_CARRIED_OUT]);
-    counters_.get("clew_propagation_tcp_option_total").set(figures[CLEW_FIGURE_CARRIED_IN]);
-    for (size_t i = 0; i < left_alone.size(); ++i)
-      if (left_alone[i] != 0) counters_.get("clew_left_alone_total", fmt::format("reason=\"{}\"", kAloneReasons[i])).set(left_alone[i]);
-  }
-  counters_.get("clew_kernel_calls_total").set(figures[CLEW_FIGURE_CALLS]);
-  counters_.get("clew_kernel_connections_total").set(figures[CLEW_FIGURE_CONNECTIONS]);
-  counters_.get("clew_kernel_foreign_calls_total").set(figures[CLEW_FIGURE_FOREIGN]);
-  counters_.get("clew_kernel_probe_hits_total").set(figures[CLEW_FIGURE_PROBES]);
-  counters_.get("clew_kernel_tls_calls_total").set(figures[CLEW_FIGURE_TLS_CALLS]);
-
-  uint64_t missed = 0;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, skeleton_->obj) {
-    const int fd = bpf_program__fd(program);
-    bpf_prog_info info{};
-    uint32_t size = sizeof info;
-    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) != 0) continue;
-    const std::string labels = fmt::format("program=\"{}\"", bpf_program__name(program));
-    if (info.run_time_ns != 0) counters_.get("clew_bpf_run_nanoseconds_total", labels).set(info.run_time_ns);
-    if (info.recursion_misses == 0) continue;
-    counters_.get("clew_bpf_misses_total", labels).set(info.recursion_misses);
-    // A call that one of these was left out for has been seen by the next one; if by none, the positions show a hole.
-    if (!is_try(program)) missed += info.recursion_misses;
-  }
-  if (missed != 0) counters_.lost("kernel", "program_busy").set(missed);
-}
+void KernelSource::update_counters() { copy_counters(*skeleton_, injection_settings_.has_value(), counters_); }
 
 }  // namespace clew::capture

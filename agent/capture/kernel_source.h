@@ -17,6 +17,7 @@
 #include "agent/base/result.h"
 #include "agent/capture/injection.h"
 #include "agent/capture/process_probes.h"
+#include "agent/capture/socket_programs.h"
 #include "agent/capture/tls_probes.h"
 
 struct clew_bpf;
@@ -24,9 +25,6 @@ struct ring_buffer;
 struct bpf_link;
 
 namespace clew::capture {
-
-enum class Backend : uint8_t { kSocketTracepoints, kSysExit };
-std::string_view name_of(Backend backend);
 
 enum class SelectedBy : uint32_t { kTree = 1, kRule = 2 };
 
@@ -96,7 +94,7 @@ class KernelSource {
   /// Copies the kernel's counters (losses, figures, run time of each program) to Counters.
   void update_counters();
 
-  Backend backend() const { return backend_; }
+  Backend backend() const { return programs_.backend(); }
 
  private:
   KernelSource(OnEvent on_event, base::Counters& counters);
@@ -107,14 +105,13 @@ class KernelSource {
   base::Counters& counters_;
   clew_bpf* skeleton_ = nullptr;
   ring_buffer* ring_ = nullptr;
+  SocketPrograms programs_;
   std::vector<bpf_link*> links_;
   ProcessProbes probes_;
   TlsProbes tls_probes_;
   bool many_at_once_ = false;  // probes of one file
-  bool tries_ = false;         // the socket programs are run by others: bpf/socket/tries.bpf.h
   std::optional<InjectionSettings> injection_settings_;
   Injection injection_;
-  Backend backend_ = Backend::kSocketTracepoints;
   int epoll_ = -1;
   int idle_rounds_ = 0;
   std::chrono::nanoseconds pause_{0};

@@ -2,10 +2,12 @@
 /*
  * Trace contexts of other forms than W3C's in the fields of a head, as agent/correlation/propagation reads them: B3 in one field and in
  * several, Jaeger, X-Ray, Datadog. What is unusual (a field twice, another length, percent signs, fields of two forms) is none here: user
- * space may read it, or refuse it. Part of framing.h.
+ * space may read it, or refuse it.
  */
 #ifndef CLEW_BPF_HTTP1_CONTEXTS_H
 #define CLEW_BPF_HTTP1_CONTEXTS_H
+
+#include "message.h"
 
 /* Forms, as bits: 1 << their place in enum class Propagator. */
 enum http1_form {

@@ -12,6 +12,8 @@
 #ifndef CLEW_BPF_HTTP2_HEADER_BLOCK_H
 #define CLEW_BPF_HTTP2_HEADER_BLOCK_H
 
+#include "../http1/walk.h"
+
 #define HPACK_STATIC 61
 #define HPACK_NAME_CONTEXT 0x8000 /* with a name's size: it is a trace context's */
 #define HPACK_SIZES 128		  /* power of two; 4096 bytes are 124 entries at the most */

@@ -2,15 +2,16 @@
 /*
  * The frames of a client, from its preface on: where the header block of each new request ends, and what it carries. RFC 9113 §4 to §6.
  *
- * It goes over the bytes of one message with the struct http1_walk of http1/framing.h; the state between messages is a struct
+ * It goes over the bytes of one message with the struct http1_walk of http1/walk.h; the state between messages is a struct
  * http2_requests. Stricter than http2/framing.h: what no client of that protocol would send ends it (`failed`), and nothing more is
- * believed. Plain C without kernel helpers: sent_requests_test.cc runs it in user space. Whoever includes it defines static void
- * http2_request_ends(struct http2_sent *v)   the block of a new request ends at v->v.w->offset; its last frame began at v->r->frame_at, of
- * this message
+ * believed. Plain C without kernel helpers: sent_requests_test.cc runs it in user space. Whoever includes it defines
+ *   static void http2_request_ends(struct http2_sent *v)   the block of a new request ends at v->v.w->offset; its last frame began at
+ *                                                          v->r->frame_at, of this message
  */
 #ifndef CLEW_BPF_HTTP2_SENT_REQUESTS_H
 #define CLEW_BPF_HTTP2_SENT_REQUESTS_H
 
+#include "frame.h"
 #include "header_block.h"
 
 #define HTTP2_END_HEADERS 0x4
