@@ -20,13 +20,13 @@
 #include "agent/capture/kernel_source.h"
 #include "agent/commands/child.h"
 #include "agent/commands/live_processes.h"
+#include "agent/commands/live_settings.h"
 #include "agent/commands/outputs.h"
 #include "agent/commands/pipeline.h"
 #include "agent/commands/propagators.h"
 #include "agent/discovery/cgroup_mounts.h"
 #include "agent/discovery/process_table.h"
 #include "agent/replay/recording.h"
-#include "agent/sampling/probability.h"
 #include "agent/telemetry/status.h"
 #include "agent/telemetry/status_directory.h"
 #include "agent/telemetry/status_server.h"
@@ -71,36 +71,6 @@ uint64_t clock_offset() {
   return best;
 }
 
-discovery::SelectionRules rules_of(const cli::SelectOptions& select) {
-  const auto ranges = [](const std::vector<cli::PortRange>& in) {
-    std::vector<discovery::PortRange> out;
-    for (const cli::PortRange& range : in) out.push_back({range.first, range.last});
-    return out;
-  };
-  discovery::SelectionRules rules;
-  rules.process_ids = select.process_ids;
-  rules.exe_globs = select.exe_globs;
-  rules.ports = ranges(select.ports);
-  rules.cgroups = select.cgroups;
-  rules.containers = select.containers;
-  rules.not_exe_globs = select.not_exe_globs;
-  rules.not_ports = ranges(select.not_ports);
-  rules.never_process_ids = {static_cast<uint32_t>(getpid())};
-  return rules;
-}
-
-std::string selection_text(const cli::SelectOptions& select) {
-  std::vector<std::string> words;
-  for (const uint32_t id : select.process_ids) words.push_back(fmt::format("--pid {}", id));
-  for (const std::string& glob : select.exe_globs) words.push_back("--exe " + glob);
-  for (const cli::PortRange& range : select.ports)
-    words.push_back("--port " + discovery::to_string(discovery::PortRange{range.first, range.last}));
-  for (const std::string& path : select.cgroups) words.push_back("--cgroup " + path);
-  for (const std::string& id : select.containers) words.push_back("--container " + id);
-  if (!select.command.empty()) words.push_back(fmt::format("-- {}", fmt::join(select.command, " ")));
-  return fmt::format("{}", fmt::join(words, " "));
-}
-
 // One run of `clew trace`, from the rules to the summary.
 class Trace {
  public:
@@ -114,7 +84,6 @@ class Trace {
   int cannot(const base::Error& error) const;
   std::optional<int> prepare();
   std::optional<int> start_child();
-  base::Result<capture::InjectionSettings> injection_settings(const discovery::ProcFs& proc) const;
   void loop();
   void on_event(std::span<const std::byte> event);
   void watch(std::span<const std::byte> event);
@@ -172,7 +141,8 @@ std::shared_ptr<const exporter::Resource> Trace::resource_of(uint32_t process_id
 std::optional<int> Trace::prepare() {
   const cli::TraceOptions& trace = options_.trace;
   const discovery::ProcFs proc = discovery::ProcFs::of_this_machine();
-  auto selection = discovery::Selection::compile(rules_of(trace.select), discovery::read_cgroup_mounts(proc));
+  const std::vector<discovery::CgroupMount> mounts = discovery::read_cgroup_mounts(proc);
+  auto selection = discovery::Selection::compile(rules_of(trace.select), mounts);
   if (!selection) return usage(selection.error());
   selection_.emplace(std::move(*selection));
   discovery::Host host = discovery::read_host("/etc", proc, CLEW_VERSION);
@@ -181,10 +151,11 @@ std::optional<int> Trace::prepare() {
   processes_.emplace(*selection_, *table_, messages_);
 
   if (getrandom(seed_.key.data(), sizeof seed_.key, 0) != sizeof seed_.key) return usage({"cannot get random bytes"});
+  const TraceSettings traces{read_propagators(environment_, messages_), options_.environment.sampler};
   pipeline_.emplace(
       seed_, trace.output.capture_query, environment_,
-      [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); },
-      TraceSettings{read_propagators(environment_, messages_), options_.environment.sampler}, counters_);
+      [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); }, traces,
+      counters_);
   decoder_.emplace(pipeline_->connections(), *processes_, counters_);
 
   for (const uint32_t id : trace.select.process_ids) {
@@ -192,19 +163,9 @@ std::optional<int> Trace::prepare() {
     messages_.always(fmt::format("there is no process {}", id));
     return static_cast<int>(cli::ExitCode::kFailed);
   }
-  capture::KernelSettings settings;
-  settings.watch_exec = selection_->waits_for_processes();
-  settings.executables = selection_->plain_executables();
-  settings.watch_cgroup = !trace.select.cgroups.empty() || !trace.select.containers.empty();
-  settings.force_sys_exit =
-      environment_ && environment_("CLEW_BACKEND") != nullptr && std::string_view(environment_("CLEW_BACKEND")) == "sys_exit";
-  if (trace.inject) {
-    auto injection = injection_settings(proc);
-    if (!injection) return cannot(injection.error());
-    settings.inject = std::move(*injection);
-  }
-  for (const cli::PortRange& range : trace.select.ports) settings.listen_ports.emplace_back(range.first, range.last);
-  auto source = capture::KernelSource::load(settings, [this](std::span<const std::byte> event) { on_event(event); }, counters_);
+  auto settings = kernel_settings(options_, environment_, *selection_, mounts, traces, seed_);
+  if (!settings) return cannot(settings.error());
+  auto source = capture::KernelSource::load(*settings, [this](std::span<const std::byte> event) { on_event(event); }, counters_);
   if (!source) return cannot(source.error());
   source_ = std::move(*source);
 
@@ -249,31 +210,6 @@ std::optional<int> Trace::prepare() {
     return static_cast<int>(cli::ExitCode::kFailed);
   }
   return std::nullopt;
-}
-
-// What the kernel side needs to give requests the contexts that their spans will have.
-base::Result<capture::InjectionSettings> Trace::injection_settings(const discovery::ProcFs& proc) const {
-  const std::vector<discovery::CgroupMount> mounts = discovery::read_cgroup_mounts(proc);
-  const auto root = std::ranges::find_if(mounts, [](const auto& mount) { return mount.controllers.empty(); });
-  if (root == mounts.end())
-    return base::fail("injection needs the cgroup v2 hierarchy, which is mounted nowhere: mount -t cgroup2 none DIR");
-  using Kind = sampling::SamplerSettings::Kind;
-  const sampling::SamplerSettings& sampler = options_.environment.sampler;
-  const auto propagators = read_propagators(environment_, messages_);
-  const auto w3c = std::ranges::find(propagators, correlation::propagation::Propagator::kTraceContext);
-  capture::InjectionSettings settings;
-  settings.seed = seed_.key;
-  settings.header = options_.trace.inject_header;
-  settings.tcp_option = options_.trace.inject_tcp_option;
-  settings.sampling_threshold =
-      sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
-  settings.sampling_by_parent = sampler.parent_based;
-  settings.reads_traceparent = w3c == propagators.end() ? 0 : w3c == propagators.begin() ? 2 : 1;
-  for (const auto propagator : propagators)
-    if (propagator != correlation::propagation::Propagator::kTraceContext)
-      settings.reads_forms = static_cast<uint8_t>(settings.reads_forms | 1U << static_cast<unsigned>(propagator));
-  settings.cgroup_directory = root->mount_point;
-  return settings;
 }
 
 std::optional<int> Trace::start_child() {
