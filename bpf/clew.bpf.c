@@ -43,6 +43,7 @@ const volatile clew_u8 carrying_tls = 0;     /* … of encrypted requests, too *
 #include "execution/tokio_spawn.bpf.c"
 #include "execution/node_streams.bpf.c"
 #include "tls/library.bpf.c"
-#include "tls/go.bpf.c"
+#include "tls/go.bpf.h"
+#include "tls/moved.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

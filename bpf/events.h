@@ -343,6 +343,7 @@ enum clew_process_tls {
 	CLEW_TLS_GO = 1,      /* they are in Go's crypto/tls */
 	CLEW_TLS_AWAITED = 2, /* they are those of the program that it is about to execute */
 	CLEW_TLS_MOVES = 4,   /* it moves the encrypted bytes itself: CLEW_TLS_BY_BIO where the cookie does not say */
+	CLEW_TLS_RUST = 8,    /* they are in rustls */
 };
 
 /* What a probe's cookie says of a TLS library's function. */
@@ -353,6 +354,7 @@ enum clew_tls_flag {
 	CLEW_TLS_OPENSSL = 8,	 /* the session has its version where OpenSSL has it */
 	CLEW_TLS_NO_DATA = 16,	 /* a handshake: moves no plaintext, but shows which socket is the session's */
 	CLEW_TLS_BY_BIO = 32,	 /* the program moves the encrypted bytes by BIO_write, which has a probe */
+	CLEW_TLS_RUSTLS = 64,	 /* (session, address of the plaintext's description), and all of it is taken: bpf/tls/rustls.bpf.h */
 };
 /* Above these the number of the file whose probes are for all processes: clew_process.tls_shared. 0: they are of one process. */
 #define CLEW_TLS_FILE_SHIFT 8

@@ -21,6 +21,7 @@ clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached
 clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
 clew_u32 leave_new_programs;	/* what a process executes is looked at by user space before its sockets are touched */
 clew_u32 tls_probed;		/* a process has probes in its TLS libraries */
+clew_u32 rustls_missed;		/* plaintext was sent on a socket that is not known: where sessions of rustls stand is not, either */
 clew_u32 go_probed;		/* a Go process has a probe: callers have to be forgotten with their sockets */
 clew_u64 selected_filter[1024]; /* bit (tgid & 0xffff): such a process may be in `processes`. Spares the others the look-up */
 clew_u64 wanted_ports[1024];	/* bit port: who begins to listen there is selected */
@@ -114,7 +115,7 @@ struct connection {
 	u8 tls_version; /* 1 to 4: TLS 1.0 to 1.3 */
 	u8 http2;	/* it speaks that: `frames` counts, not `direction` */
 	u8 serves;	/* … and its process is known to serve requests */
-	u8 tls_go;	/* its process has probes in crypto/tls, as long as `epoch` holds */
+	u8 tls_kinds;	/* enum clew_process_tls, of its process, as long as `epoch` holds */
 	u8 begun[2];	/* has had a call in that direction */
 	u8 handshake;	/* its first bytes were those of TLS */
 	u64 began_ns;
@@ -247,6 +248,38 @@ struct {
 	__type(key, u64);
 	__type(value, struct tls_socket);
 } tls_go_sockets SEC(".maps");
+
+#define RUSTLS_CHUNKS 16 /* pieces of plaintext that are handed over in one go: less than so many */
+
+/*
+ * thread of a program with rustls → what it has received last, and what it has handed to a session and not sent yet. Freed with the thread.
+ */
+struct rustls_thread {
+	struct tls_socket received; /* of the latest receive; `sk` 0: none */
+	u64 received_at;
+	u64 received_size;
+	u64 writer;  /* the session that plaintext was handed to, 0: all was sent */
+	u64 writing; /* … is being handed to just now */
+	u64 moved;   /* bytes that it has taken, … */
+	u64 latest;  /* … the latest time, … */
+	u32 before;  /* … how many pieces there were before that, … */
+	u32 count;   /* … and are; RUSTLS_CHUNKS: not all are here */
+	struct user_iovec chunks[2 * RUSTLS_CHUNKS];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct rustls_thread);
+} rustls_threads SEC(".maps");
+
+/* A session of rustls → its socket when it was last seen to have one; the oldest are forgotten. It may have moved, or be another one by now. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct tls_key);
+	__type(value, u64);
+} rustls_sockets SEC(".maps");
 
 #define SCRATCH_HEADROOM 96 /* a data event and an execution */
 #define INSERTION_AT (CLEW_WINDOW + 2 * HTTP1_LINE + SCRATCH_HEADROOM)
@@ -426,6 +459,7 @@ struct scratch {
 	/* its buffer */
 	u64 buffer;	   /* address of the bytes, or of the iovec array */
 	u32 iov_count;	   /* 0: one buffer */
+	u32 iov_copied;	   /* the array is `chunks` */
 	u32 iov_index;	   /* cursor: the iovec that holds … */
 	u32 iov_offset;	   /* … the byte of the call at this offset first */
 	u32 gather_offset; /* of the call: first byte wanted, behind the last, how many are there */
@@ -459,6 +493,8 @@ struct scratch {
 	struct tokio_work tokio;
 	struct connection fresh; /* sys_exit backend: a new entry before it is in the table */
 	struct tls_session fresh_session;
+	struct tls_socket sends; /* whose plaintext the socket call under way sends */
+	struct user_iovec chunks[RUSTLS_CHUNKS];
 	/* headroom for an event's header, then the window; behind it, at INSERTION_AT, the same for what was injected */
 	u8 bytes[SCRATCH_HEADROOM + INSERTION_AT + CLEW_WINDOW + 72];
 	union {

@@ -77,9 +77,13 @@ bool is_tls(std::string_view kind) {
 void explain_tls(const discovery::ProcFs& proc, uint32_t process_id) {
   tls::FileCache cache;
   std::vector<std::string> known;
+  bool rustls = false;
   for (const tls::MappedFile& file : tls::mapped_files(proc, process_id, cache)) {
     line("TLS", file.path);
-    for (const std::string& text : file.probes->description) line("", text);
+    for (const std::string& text : file.probes->description) {
+      line("", text);
+      rustls = rustls || text.starts_with("rustls");
+    }
     if (!file.probes->damage.empty()) line("", fmt::format("{}: what it encrypts gives no spans", file.probes->damage));
     known.push_back(file.path);
   }
@@ -89,9 +93,9 @@ void explain_tls(const discovery::ProcFs& proc, uint32_t process_id) {
         line("TLS", fmt::format("{}: no function in it that clew knows: what it encrypts gives no spans", library.path));
   const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
   if (!executable) return;
-  if (std::ranges::find(executable->static_tls, "rustls") != executable->static_tls.end() ||
-      (executable->stripped && tls::mentions_rustls(fmt::format("{}/{}/exe", proc.root, process_id))))
-    line("TLS", "rustls, which is compiled into the program, function by function as it came: what it encrypts gives no spans");
+  if (!rustls && (std::ranges::find(executable->static_tls, "rustls") != executable->static_tls.end() ||
+                  (executable->stripped && tls::mentions_rustls(fmt::format("{}/{}/exe", proc.root, process_id)))))
+    line("TLS", "rustls, of whose functions no symbols are left, or of another version than 0.23: what it encrypts gives no spans");
   if (executable->runtime == Executable::Runtime::kJvm)
     line("TLS", "Java's own (JSSE) is compiled while it runs: what it encrypts gives no spans");
 }

@@ -10,7 +10,6 @@
 #include <system_error>
 #include <utility>
 
-#include "agent/tls/go_probes.h"
 #include "agent/tls/needed_files.h"
 #include "bpf/events.h"
 
@@ -69,7 +68,8 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
     if (!attached.keys.insert(file.file.key()).second) continue;
     std::vector<capture::TlsProbe> probes;
     for (const tls::Probe& probe : file.probes->probes)
-      if (by_bio || !probe.by_bio)
+      if ((by_bio || !probe.by_bio) &&
+          ((probe.cookie & CLEW_TLS_RUSTLS) == 0 || source_->backend() == capture::Backend::kSocketTracepoints))
         probes.push_back({.program = probe.program,
                           .offset = probe.offset,
                           .at_return = probe.at_return,
@@ -83,7 +83,8 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
     added = true;
     attached.shared |= *shared;
     for (const auto& probe : probes)
-      if (probe.program == std::string_view(tls::kGoProgram)) attached.kinds |= CLEW_TLS_GO;
+      if (probe.program == std::string_view(tls::kMovedProgram))
+        attached.kinds |= (probe.cookie & CLEW_TLS_RUSTLS) != 0 ? CLEW_TLS_RUST : CLEW_TLS_GO;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));
     if (*shared != 0) messages_.debug(fmt::format("process {}: {}: by the probes that it has for all processes", process_id, file.path));

@@ -13,6 +13,7 @@
 #include "agent/tls/go_probes.h"
 #include "agent/tls/libraries.h"
 #include "agent/tls/probe_place.h"
+#include "agent/tls/rustls.h"
 
 namespace clew::tls {
 namespace {
@@ -153,6 +154,7 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
       planner.call(one, one.function->name);
   }
   add_go_probes(file, result);
+  add_rustls_probes(file, result);
   return result;
 }
 

@@ -13,6 +13,9 @@
 
 namespace clew::tls {
 
+/// Of the kernel side: for functions that have the bytes at their beginning.
+inline constexpr char kMovedProgram[] = "uprobe__tls_moved";
+
 struct Probe {
   const char* program = nullptr;  // of the kernel side
   uint64_t offset = 0;            // in the file

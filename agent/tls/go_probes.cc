@@ -71,8 +71,8 @@ void add_go_probes(const discovery::ElfFile& file, FileProbes& result) {
   const auto write_offset = file.offset_of(write->address + *write_at);
   const auto read_offset = file.offset_of(read->address + *read_at);
   if (!write_offset || !read_offset) return complain("its functions lie outside the file");
-  result.probes.push_back({.program = kGoProgram, .offset = *write_offset, .at_return = false, .cookie = CLEW_TLS_EGRESS});
-  result.probes.push_back({.program = kGoProgram, .offset = *read_offset, .at_return = false, .cookie = 0});
+  result.probes.push_back({.program = kMovedProgram, .offset = *write_offset, .at_return = false, .cookie = CLEW_TLS_EGRESS});
+  result.probes.push_back({.program = kMovedProgram, .offset = *read_offset, .at_return = false, .cookie = 0});
   result.description.push_back(
       fmt::format("go crypto/tls: (*Conn).Write by a probe at +{:#x}, Read at +{:#x}, where it copies", *write_at, *read_at));
 }

@@ -7,8 +7,6 @@
 
 namespace clew::tls {
 
-inline constexpr char kGoProgram[] = "uprobe__go_tls";  // of the kernel side
-
 /// Adds them, or to the description why there are none. Nothing of a program that is not Go's, or does not use crypto/tls.
 void add_go_probes(const discovery::ElfFile& file, FileProbes& result);
 

@@ -61,7 +61,7 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 			c->tgid = record.tgid;
 			c->runtime = (u8)p->runtime;
 			c->tls_since_ns = p->tls_since_ns;
-			c->tls_go = p->tls & CLEW_TLS_GO;
+			c->tls_kinds = (u8)p->tls;
 			c->epoch = selection_epoch;
 		}
 		if (c && c->id == 0) {

@@ -29,7 +29,7 @@ static __always_inline struct connection *find_connection(struct scratch *s, str
 	tls_follow(s, c, p, tgid);
 	c->tgid = tgid;
 	c->runtime = (u8)p->runtime;
-	c->tls_go = p->tls & CLEW_TLS_GO;
+	c->tls_kinds = (u8)p->tls;
 	c->epoch = selection_epoch;
 	*is_new = c->id == 0;
 	return c;
@@ -53,8 +53,11 @@ static __always_inline bool is_known_cipher(const struct connection *c, struct s
 	       c->direction[1].state == HTTP1_OPAQUE && sk->__sk_common.skc_family != AF_UNIX;
 }
 
-/* 2: the library sends what its caller has given it. By itself, and not the one that looks at it, for the stack. */
-static __noinline int on_cipher(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
+/*
+ * 2: the library sends what its caller has given it; 3: the program sends what rustls has made of it. By itself, and not the one that looks
+ * at it, for the stack. `moved` 0 or less: nothing was, which matters to rustls alone.
+ */
+static __noinline int on_cipher(struct scratch *s, struct connection *c, struct sock *sk, int moved, u32 direction)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tls_key session;
@@ -63,13 +66,17 @@ static __noinline int on_cipher(struct scratch *s, struct connection *c, struct 
 
 	if (!s || !c)
 		return 0;
+	if (moved <= 0)
+		return rustls_note(s, c, sk, moved, direction);
 	if (tls_note(c, sk, s->blocking)) {
 		what = direction == CLEW_EGRESS ? 2 : 1;
+	} else if (c->tls_kinds & CLEW_TLS_RUST) {
+		what = rustls_note(s, c, sk, moved, direction);
 	} else if (direction == CLEW_INGRESS) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		if (!tls_session_on(sk, &session) && !(task->thread_info.status & TS_COMPAT) && is_call_on(task, regs, sk) &&
 		    find_buffer(s, c, CLEW_INGRESS, regs->orig_ax, regs->si, regs->dx) == 0)
-			tls_received(s, c, sk, moved);
+			tls_received(s, c, sk, (u32)moved);
 		if (c->runtime == CLEW_RUNTIME_NODE)
 			begin_node_turn(s, c->id, (u32)(bpf_get_current_pid_tgid() >> 32), false);
 	}
@@ -89,25 +96,31 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 	struct connection *c;
 	bool is_new, readable;
 	u32 added = 0, known;
+	int what;
 
 	if (moved <= 0) {
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
-		if (c) {
-			c->mmsg_next[direction] = 0;
-			if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1)) {
-				emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
-				tls_received_all(s, sk);
-			}
+		if (!c)
+			return 0;
+		c->mmsg_next[direction] = 0;
+		if (moved == 0 && direction == CLEW_INGRESS && (sk->sk_shutdown & 1)) {
+			emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
+			tls_received_all(s, sk);
 		}
-		return 0;
+		if (!(c->tls_kinds & CLEW_TLS_RUST) || direction == CLEW_INGRESS || c->tgid != tgid || !is_known_cipher(c, sk))
+			return 0;
+	} else {
+		c = find_connection(s, sk, tgid, &is_new);
+		if (!c)
+			return 0;
+		if (c->tls_kinds & CLEW_TLS_RUST && c->http.joined)
+			rustls_meets(s, c, sk, direction);
 	}
-	c = find_connection(s, sk, tgid, &is_new);
-	if (!c)
-		return 0;
 	if (is_known_cipher(c, sk)) {
 		s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
-		if (on_cipher(s, c, sk, (u32)moved, direction) == 2)
-			tls_sends(s);
+		what = on_cipher(s, c, sk, moved, direction);
+		if (what > 1)
+			tls_sends(s, what == 3);
 		return 0;
 	}
 	if (sk->__sk_common.skc_family != AF_UNIX) {
@@ -134,7 +147,7 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 	if (is_new || !c->begun[direction])
 		begin_connection(s, c, bpf_get_socket_cookie(sk), positions, direction, (u32)moved + added);
 	s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
-	if (is_new && c->tls_go && positions)
+	if (is_new && c->tls_kinds & CLEW_TLS_GO && positions)
 		tls_note_go(s, c, sk);
 	if (c->tls_since_ns && positions)
 		tls_note(c, sk, s->blocking); /* from now on it is known cipher: what is written now is seen when the library returns */
@@ -147,8 +160,11 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 		readable = is_call_on(task, regs, sk) && !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) &&
 			   find_buffer(s, c, direction, regs->orig_ax, regs->si, regs->dx) == 0;
 	}
-	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable)
+	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable) {
 		tls_received(s, c, sk, (u32)moved);
+		if (c->tls_kinds & CLEW_TLS_RUST)
+			rustls_receives(s, c, sk, (u32)moved);
+	}
 	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false, NULL);
 	return 0;
 }

@@ -73,6 +73,7 @@ static __always_inline int use_msghdr(struct scratch *s, u64 address)
 static __always_inline int find_buffer(struct scratch *s, struct connection *c, u8 direction, u64 nr, u64 si, u64 dx)
 {
 	s->iov_count = 0;
+	s->iov_copied = 0;
 	s->iov_index = 0;
 	s->iov_offset = 0;
 	s->buffer = si;
@@ -133,7 +134,9 @@ static long gather_step(u32 index, struct gather *g)
 	(void)index;
 	if (at >= s->gather_end || s->iov_index >= s->iov_count)
 		return 1;
-	if (bpf_probe_read_user(&v, sizeof(v), (void *)(s->buffer + 16ull * s->iov_index))) {
+	/* not by an assignment: the verifier of 6.18 fails on a scalar that a callback keeps on its stack */
+	if (s->iov_copied ? bpf_probe_read_kernel(&v, sizeof(v), &s->chunks[s->iov_index & (RUSTLS_CHUNKS - 1)]) :
+			    bpf_probe_read_user(&v, sizeof(v), (void *)(s->buffer + 16ull * s->iov_index))) {
 		s->gather_failed = 1;
 		return 1;
 	}

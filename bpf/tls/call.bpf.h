@@ -8,6 +8,8 @@ struct tls_call {
 	u64 buffer;
 	s64 moved;
 	u32 flags;			   /* enum clew_tls_flag */
+	u32 chunks;			   /* its bytes lie in so many of scratch.chunks, 0: in the buffer */
+	bool is_unseen;			   /* they are not to be had any more */
 	const struct tls_socket *inside;   /* its socket by proof, or NULL */
 	const struct tls_socket *received; /* … by the one receive of the thread that nobody has read yet, or NULL */
 };
@@ -73,10 +75,10 @@ static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *ca
 	if (call->moved <= 0 || call->moved > 0x7fffffff)
 		return sk;
 	moved = (u32)call->moved;
-	ahead = call->flags & CLEW_TLS_EGRESS ? session->ahead : 0;
+	ahead = (call->flags & (CLEW_TLS_EGRESS | CLEW_TLS_RUSTLS)) == CLEW_TLS_EGRESS ? session->ahead : 0;
 	if (moved <= ahead)
 		return sk;
-	if (call->flags & CLEW_TLS_EGRESS)
+	if ((call->flags & (CLEW_TLS_EGRESS | CLEW_TLS_RUSTLS)) == CLEW_TLS_EGRESS)
 		session->ahead = moved;
 	if (session->c.epoch != selection_epoch) {
 		p = bpf_map_lookup_elem(&processes, &key.tgid);
@@ -92,31 +94,43 @@ static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *ca
 	s->counters.figures[CLEW_FIGURE_TLS_CALLS]++;
 	s->blocking = session->blocking;
 	s->buffer = call->buffer + ahead;
-	s->iov_count = 0;
-	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0, true, NULL, pid_tgid, NULL,
-		    true, (struct served *)session->served);
+	s->iov_count = call->chunks;
+	s->iov_copied = call->chunks != 0;
+	s->iov_index = 0;
+	s->iov_offset = 0;
+	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0, !call->is_unseen, NULL,
+		    pid_tgid, NULL, true, (struct served *)session->served);
 	return sk;
 }
 
-/*
- * A socket's send within the library's write, before the bytes of that socket are looked at: the request has to be known before the other
- * end can act on it. How much of it the library will say it has taken is not known yet: see tls_taken().
- */
-static __noinline int tls_sends(struct scratch *s)
+#include "rustls.bpf.h"
+
+/* What a library in C is about to send, by this socket call within its own. How much it will say it has taken: see tls_taken(). */
+static __always_inline bool tls_sends_in_c(struct scratch *s, struct tls_call *call)
 {
 	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
-	struct tls_call call;
 
 	if (!t || !t->session || t->is_walked || !(t->flags & CLEW_TLS_EGRESS))
-		return 0;
+		return false;
 	t->is_walked = 1;
-	call.session = t->session;
-	call.buffer = t->buffer;
-	call.moved = (s64)t->size;
-	call.flags = t->flags;
-	call.inside = &t->inside;
-	call.received = NULL;
-	tls_walk(s, &call, bpf_get_current_pid_tgid());
+	s->sends = t->inside;
+	call->session = t->session;
+	call->buffer = t->buffer;
+	call->moved = (s64)t->size;
+	call->flags = t->flags;
+	return true;
+}
+
+/*
+ * A socket's send of what was written to a session, before the bytes of that socket are looked at: the request has to be known before the
+ * other end can act on it.
+ */
+static __noinline int tls_sends(struct scratch *s, u32 by_rustls)
+{
+	struct tls_call call = {.inside = &s->sends};
+
+	if (by_rustls ? rustls_sends(s, &call) : tls_sends_in_c(s, &call))
+		tls_walk(s, &call, bpf_get_current_pid_tgid());
 	return 1;
 }
 

@@ -53,7 +53,7 @@ int uretprobe__tls_call(struct pt_regs *regs)
 {
 	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
 	u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct tls_call call;
+	struct tls_call call = {};
 	struct scratch *s;
 	u64 sk = 0;
 

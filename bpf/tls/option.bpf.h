@@ -69,7 +69,7 @@ static __always_inline void encrypted_message(struct scratch *s, struct injectio
 	key.padding = 0;
 	done = tls_note(c, &tp->inet_conn.icsk_inet.sk, 0);
 	asm volatile("" : : "r"(done));
-	done = tls_sends(s);
+	done = tls_sends(s, false);
 	asm volatile("" : : "r"(done));
 	session = bpf_map_lookup_elem(&tls_sessions, &key);
 	if (!session || session->c.http2)
