@@ -273,7 +273,8 @@ struct {
 	__type(value, struct rustls_thread);
 } rustls_threads SEC(".maps");
 
-/* A session of rustls → its socket when it was last seen to have one; the oldest are forgotten. It may have moved, or be another one by now. */
+/* A session of rustls → its socket when it was last seen to have one; the oldest are forgotten. It may have moved, or be another one by
+ * now. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);

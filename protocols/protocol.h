@@ -95,8 +95,8 @@ class Parser {
   /// Its exchanges have ids and end in any order: what is wrong with one, and a hole, does not shift the others. After kInvalid and after
   /// resync() none of them is under way any more, for the parser.
   virtual bool is_multiplexed() const { return false; }
-  /// The same: bytes so far of a body that has not ended.
-  virtual uint64_t body_bytes(Sender /*sender*/, uint64_t /*stream_id*/) const { return 0; }
+  /// Bytes so far of a body that has not ended. `skipped`: that have passed of the latest kSkip in this direction.
+  virtual uint64_t body_bytes(Sender /*sender*/, uint64_t /*stream_id*/, uint64_t skipped) const { return skipped; }
 
   /// Bytes of memory held, for the agent's bound.
   virtual size_t memory_bytes() const = 0;

@@ -132,7 +132,7 @@ void Connections::end(const capture::End& end) {
   if (end.kind == capture::End::Kind::kDirection) {
     finish_direction(entry, end.direction);
     if (entry.protocol != nullptr && end.direction != entry.client_direction)
-      close(entry, exchange::kConnectionClosed, "connection_closed");
+      close(entry, exchange::kConnectionClosed, "connection_closed", end.time_ns);
     deliver_ready(entry);
     entry.half(end.direction).ended = true;
     if (!entry.half(opposite(end.direction)).ended) return;
@@ -144,17 +144,17 @@ void Connections::end(const capture::End& end) {
     if (end.kind == capture::End::Kind::kClosed && answers == Direction::kEgress) finish_direction(entry, answers);
     deliver_ready(entry);
     switch (end.kind) {
-      case capture::End::Kind::kTracer: close(entry, exchange::kTracerStopped, {}); break;
-      case capture::End::Kind::kReset: close(entry, exchange::kConnectionClosed, "connection_reset"); break;
-      default: close(entry, exchange::kConnectionClosed, "connection_closed"); break;
+      case capture::End::Kind::kTracer: close(entry, exchange::kTracerStopped, {}, end.time_ns); break;
+      case capture::End::Kind::kReset: close(entry, exchange::kConnectionClosed, "connection_reset", end.time_ns); break;
+      default: close(entry, exchange::kConnectionClosed, "connection_closed", end.time_ns); break;
     }
   }
   forget(end.connection);
   ended_[ended_next_++ % kEndedMax] = end.connection;
 }
 
-// Ends every exchange that is under way; they become spans that say why they are not whole.
-void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failure) {
+// Ends every exchange that is under way; they become spans that say why they are not whole. `time_ns`: when it ended, 0: some time ago.
+void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failure, uint64_t time_ns) {
   while (entry.exchanges.take_touched() != nullptr) continue;
   while (!entry.exchanges.empty()) {
     Exchange& exchange = entry.exchanges.front();
@@ -172,7 +172,7 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
         exchange.request.body_bytes = body_so_far(entry, Sender::kClient, exchange);
       uint64_t end_ns = std::max(exchange.request.last_byte_ns, exchange.response.last_byte_ns);
       if (!exchange.response.complete)
-        end_ns = std::max({end_ns, entry.half(answers).stream.time_latest(), entry.half(opposite(answers)).stream.time_latest()});
+        end_ns = std::max({end_ns, time_ns, entry.half(answers).stream.time_latest(), entry.half(opposite(answers)).stream.time_latest()});
       deliver(entry, exchange, end_ns);
     }
     entry.exchanges.erase(exchange);

@@ -78,8 +78,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
 
 // Bytes so far of a body that has not ended.
 uint64_t Connections::body_so_far(const Entry& entry, Sender sender, const Exchange& exchange) {
-  return is_multiplexed(entry) ? entry.parser->body_bytes(sender, exchange.stream_id)
-                               : entry.half(entry.direction(sender)).stream.skipped();
+  return entry.parser->body_bytes(sender, exchange.stream_id, entry.half(entry.direction(sender)).stream.skipped());
 }
 
 void Connections::on_end(Entry& entry, Direction direction, Step& step, uint64_t body_bytes) {

@@ -135,8 +135,8 @@ static long gather_step(u32 index, struct gather *g)
 	if (at >= s->gather_end || s->iov_index >= s->iov_count)
 		return 1;
 	/* not by an assignment: the verifier of 6.18 fails on a scalar that a callback keeps on its stack */
-	if (s->iov_copied ? bpf_probe_read_kernel(&v, sizeof(v), &s->chunks[s->iov_index & (RUSTLS_CHUNKS - 1)]) :
-			    bpf_probe_read_user(&v, sizeof(v), (void *)(s->buffer + 16ull * s->iov_index))) {
+	if (s->iov_copied ? bpf_probe_read_kernel(&v, sizeof(v), &s->chunks[s->iov_index & (RUSTLS_CHUNKS - 1)])
+			  : bpf_probe_read_user(&v, sizeof(v), (void *)(s->buffer + 16ull * s->iov_index))) {
 		s->gather_failed = 1;
 		return 1;
 	}

@@ -184,6 +184,7 @@ Step Http1Parser::take_head(Sender sender, Direction& d, std::string_view bytes,
 Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing, HeadPointer head, size_t consumed) {
   const bool is_request = sender == Sender::kClient;
   d.body_bytes = 0;
+  d.chunk_bytes = 0;
   d.trailer_bytes = 0;
   if (is_request) {
     frame_request(d, framing);
@@ -201,6 +202,12 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing,
   s.is_last = s.is_whole && !opaque_ && !(is_request && asks_to_leave(framing.kind));
   if (s.is_whole) d.state = State::kStart;
   return s;
+}
+
+uint64_t Http1Parser::body_bytes(Sender sender, uint64_t stream_id, uint64_t skipped) const {
+  if (successor_ != nullptr) return successor_->body_bytes(sender, stream_id, skipped);
+  const Direction& d = directions_[static_cast<size_t>(sender)];
+  return d.chunk_bytes == 0 ? skipped : d.body_bytes - d.chunk_bytes + std::min(skipped, d.chunk_bytes);
 }
 
 /// RFC 9112 §6.3.
@@ -256,6 +263,7 @@ Step Http1Parser::parse_chunk(Direction& d, std::string_view bytes) {
   if (line.status == ChunkLine::Status::kIncomplete) return step(Step::Kind::kNeedMore, 0);
   if (line.size > 0) {
     d.body_bytes += line.size;
+    d.chunk_bytes = line.size;
     return skip(line.length, line.size + 2);
   }
   d.state = State::kTrailer;

@@ -35,9 +35,7 @@ class Http1Parser final : public Parser {
   void restart(Sender sender) override;
   bool finish(Sender sender) override;
   bool is_multiplexed() const override { return successor_ != nullptr; }
-  uint64_t body_bytes(Sender sender, uint64_t stream_id) const override {
-    return successor_ != nullptr ? successor_->body_bytes(sender, stream_id) : 0;
-  }
+  uint64_t body_bytes(Sender sender, uint64_t stream_id, uint64_t skipped) const override;
   bool is_hunting(Sender sender) const override { return successor_ != nullptr && successor_->is_hunting(sender); }
   size_t memory_bytes() const override;
 
@@ -54,13 +52,14 @@ class Http1Parser final : public Parser {
 
   struct Direction {
     State state = State::kStart;
-    bool hunting = false;     // looking for a message start, in bytes that may be anything
-    bool mid_line = false;    // hunting: the rest of this line is to be dropped
-    bool rejected = false;    // kInvalid was answered for the line at hand: it must not be found again
-    bool awaiting = false;    // kAwaitPeer was answered for a response
-    bool orphan = false;      // the message answers no known request: pass over it
-    HeadProgress progress;    // kStart; `searched` also in kChunkLine and kTrailer
-    uint64_t body_bytes = 0;  // so far; announced at once if the head says how many there are
+    bool hunting = false;      // looking for a message start, in bytes that may be anything
+    bool mid_line = false;     // hunting: the rest of this line is to be dropped
+    bool rejected = false;     // kInvalid was answered for the line at hand: it must not be found again
+    bool awaiting = false;     // kAwaitPeer was answered for a response
+    bool orphan = false;       // the message answers no known request: pass over it
+    HeadProgress progress;     // kStart; `searched` also in kChunkLine and kTrailer
+    uint64_t body_bytes = 0;   // so far; announced at once if the head says how many there are
+    uint64_t chunk_bytes = 0;  // of them, those of the latest chunk
     size_t trailer_bytes = 0;
   };
 

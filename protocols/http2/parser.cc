@@ -58,7 +58,7 @@ size_t Http2Parser::memory_bytes() const {
   return bytes + streams_.capacity() * (sizeof(Stream) + sizeof(uint64_t));
 }
 
-uint64_t Http2Parser::body_bytes(Sender sender, uint64_t stream_id) const {
+uint64_t Http2Parser::body_bytes(Sender sender, uint64_t stream_id, uint64_t /*skipped*/) const {
   const auto found = streams_.find(is_upgraded_ && stream_id == 0 ? 1 : static_cast<uint32_t>(stream_id));
   return found == streams_.end() ? 0 : found->second.bytes[index_of(sender)];
 }

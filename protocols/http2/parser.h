@@ -42,7 +42,7 @@ class Http2Parser final : public Parser {
   void restart(Sender sender) override;
   bool finish(Sender /*sender*/) override { return false; }
   bool is_multiplexed() const override { return true; }
-  uint64_t body_bytes(Sender sender, uint64_t stream_id) const override;
+  uint64_t body_bytes(Sender sender, uint64_t stream_id, uint64_t skipped) const override;
   bool is_hunting(Sender sender) const override { return directions_[static_cast<size_t>(sender)].state == State::kHunting; }
   size_t memory_bytes() const override;
 
