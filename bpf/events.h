@@ -352,8 +352,9 @@ enum clew_tls_flag {
 	CLEW_TLS_BY_POINTER = 2, /* how much was moved stands where the fourth argument points, if the result is above 0; … */
 	CLEW_TLS_LONG = 4,	 /* … else it is the result, of 64 bits instead of 32 */
 	CLEW_TLS_OPENSSL = 8,	 /* the session has its version where OpenSSL has it */
-	CLEW_TLS_NO_DATA = 16,	 /* a handshake: moves no plaintext, but shows which socket is the session's */
+	CLEW_TLS_CORKS = 16,	 /* what it takes without a socket call of its own it is given once more */
 	CLEW_TLS_BY_BIO = 32,	 /* the program moves the encrypted bytes by BIO_write, which has a probe */
+	CLEW_TLS_NO_DATA = 128,	 /* a handshake: moves no plaintext, but shows which socket is the session's */
 	CLEW_TLS_RUSTLS = 64,	 /* (session, address of the plaintext's description), and all of it is taken: bpf/tls/rustls.bpf.h */
 };
 /* Above these the number of the file whose probes are for all processes: clew_process.tls_shared. 0: they are of one process. */

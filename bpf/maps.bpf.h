@@ -170,12 +170,12 @@ struct tls_thread {
 	u64 buffer;
 	u64 size;
 	u64 moved_at; /* address of the number of bytes that were moved */
+	u64 stack;    /* its stack pointer */
 	u32 flags;    /* enum clew_tls_flag */
 	u32 is_walked;
 	struct tls_socket inside;   /* of a socket call within that call */
 	struct tls_socket received; /* of the latest receive, until the library reads … */
-	u32 received_more;	    /* … and of another one before that */
-	u32 padding;
+	u64 received_at;	    /* … and where its bytes were put */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -185,8 +185,8 @@ struct {
 } tls_threads SEC(".maps");
 
 /*
- * A session of a TLS library → the stream of its plaintext. Made when its socket is known, or by bytes before that (then without a socket);
- * deleted when it is freed and when the socket is closed. As many as user space has connections.
+ * A session of a TLS library → the stream of its plaintext. Made when its socket is known, deleted when it is freed and when the socket is
+ * closed. As many as user space has connections.
  */
 struct tls_key {
 	u64 session;
@@ -195,7 +195,7 @@ struct tls_key {
 };
 struct tls_session {
 	struct connection c;
-	u64 sk;	   /* 0: not known, and bytes were missed */
+	u64 sk;
 	u32 ahead; /* bytes that were looked at, but not taken yet: the next write begins with them */
 	u8 blocking;
 	u8 padding[3];
@@ -208,6 +208,14 @@ struct {
 	__type(key, struct tls_key);
 	__type(value, struct tls_session);
 } tls_sessions SEC(".maps");
+
+/* Sessions with bytes before their socket was known; the oldest are forgotten. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tls_key);
+	__type(value, u8);
+} tls_missed SEC(".maps");
 
 /* Address of a TCP socket → the session whose encrypted bytes it carries. Made and deleted with that one's entry. */
 struct {

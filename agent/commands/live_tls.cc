@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -61,15 +62,16 @@ std::string LiveTls::program_of(uint32_t process_id) const {
 }
 
 void LiveTls::attach(uint32_t process_id, const std::string& program, const std::vector<tls::MappedFile>& files) {
-  const bool by_bio = tls::moves_bytes_itself(program);
+  const bool by_bio =
+      tls::moves_bytes_itself(program) || std::ranges::any_of(files, [](const tls::MappedFile& file) { return file.probes->moves_bytes; });
+  const auto other = by_bio ? tls::Probe::Where::kMovesNone : tls::Probe::Where::kMovesBytes;
   bool added = false;
   for (const tls::MappedFile& file : files) {
     Attached& attached = attached_[process_id];
     if (!attached.keys.insert(file.file.key()).second) continue;
     std::vector<capture::TlsProbe> probes;
     for (const tls::Probe& probe : file.probes->probes)
-      if ((by_bio || !probe.by_bio) &&
-          ((probe.cookie & CLEW_TLS_RUSTLS) == 0 || source_->backend() == capture::Backend::kSocketTracepoints))
+      if (probe.where != other && ((probe.cookie & CLEW_TLS_RUSTLS) == 0 || source_->backend() == capture::Backend::kSocketTracepoints))
         probes.push_back({.program = probe.program,
                           .offset = probe.offset,
                           .at_return = probe.at_return,

@@ -67,6 +67,31 @@ std::vector<Found> find_functions(const ElfFile& file, FileProbes& result) {
   return found;
 }
 
+// It makes pairs of BIOs (Asio, gRPC), or BIOs in memory for sessions that it gives no socket.
+bool moves_bytes(const ElfFile& file) {
+  bool pair = false;
+  bool memory = false;
+  bool sets = false;
+  bool others = false;
+  file.for_each_section([&](const ElfFile::Section& section) {
+    Elf_Data* const data =
+        section.header.sh_type != SHT_DYNSYM || section.header.sh_entsize == 0 ? nullptr : file.data(section, kSymbolBytesMax);
+    if (data == nullptr) return;
+    const size_t count = section.header.sh_size / section.header.sh_entsize;
+    GElf_Sym symbol;
+    for (size_t i = 0; i < count && ::gelf_getsym(data, static_cast<int>(i), &symbol) != nullptr; ++i) {
+      if (symbol.st_shndx != SHN_UNDEF) continue;
+      const std::string_view name = file.text(section, symbol.st_name);
+      pair = pair || name == "BIO_new_bio_pair";
+      memory = memory || name == "BIO_s_mem";
+      sets = sets || name == "SSL_set_bio" || name == "SSL_set0_rbio";
+      others = others || name == "SSL_set_fd" || name == "SSL_set_rfd" || name == "BIO_meth_new" || name == "BIO_new_socket" ||
+               name == "BIO_s_socket";
+    }
+  });
+  return pair || (memory && sets && !others);
+}
+
 const Found* named(const std::vector<Found>& found, std::string_view name) {
   const auto it = std::ranges::find(found, name, [](const Found& f) { return f.function->name; });
   return it == found.end() ? nullptr : &*it;
@@ -91,16 +116,20 @@ class Planner {
     const auto at = file_.offset_of(found.address + place.offset);
     if (!at) return complain(name, "lies outside the file");
     for (const bool at_return : {false, true})
-      result_.probes.push_back({.program = at_return ? "uretprobe__tls_call" : "uprobe__tls_call",
-                                .offset = *at,
-                                .at_return = at_return,
-                                .cookie = found.function->flags});
+      result_.probes.push_back(
+          {.program = at_return ? "uretprobe__tls_call" : "uprobe__tls_call",
+           .offset = *at,
+           .at_return = at_return,
+           .cookie = found.function->flags,
+           // Where the bytes prove the socket none is needed, and programs may run others inside of it (gevent).
+           .where = (found.function->flags & CLEW_TLS_NO_DATA) != 0 ? Probe::Where::kMovesNone : Probe::Where::kAnywhere});
     describe(found, name, place);
   }
   void bio(const Found& found) {
     const Place place = find_place(found.code, found.address, kRdi | kRsi | kRdx);
     if (const auto at = file_.offset_of(found.address + place.offset))
-      result_.probes.push_back({.program = "uprobe__tls_bio_write", .offset = *at, .at_return = false, .cookie = 0, .by_bio = true});
+      result_.probes.push_back(
+          {.program = "uprobe__tls_bio_write", .offset = *at, .at_return = false, .cookie = 0, .where = Probe::Where::kMovesBytes});
   }
   void free(const Found& found) {
     const Place place = find_place(found.code, found.address, kRdi);
@@ -153,6 +182,9 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
              !(one.function->name == "gnutls_record_send" && named(found, "gnutls_record_send2") != nullptr))  // that calls this one
       planner.call(one, one.function->name);
   }
+  result.moves_bytes = moves_bytes(file);
+  if (result.moves_bytes)
+    result.description.emplace_back("openssl: it moves the encrypted bytes itself: their socket is found by BIO_write");
   add_go_probes(file, result);
   add_rustls_probes(file, result);
   return result;

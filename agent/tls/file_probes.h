@@ -20,14 +20,16 @@ struct Probe {
   const char* program = nullptr;  // of the kernel side
   uint64_t offset = 0;            // in the file
   bool at_return = false;
-  uint64_t cookie = 0;  // enum clew_tls_flag
-  bool by_bio = false;  // only in processes that move the encrypted bytes themselves
+  uint64_t cookie = 0;                                                // enum clew_tls_flag
+  enum class Where : uint8_t { kAnywhere, kMovesBytes, kMovesNone };  // in processes that move the encrypted bytes themselves, or not
+  Where where = Where::kAnywhere;
 };
 
 struct FileProbes {
   std::vector<Probe> probes;             // none: no TLS library, or none that is understood
   std::vector<std::string> description;  // for `clew explain`, a line each: "openssl: SSL_read by a probe at +0x10, 0.5 µs"
   std::string damage;                    // why the file cannot be read
+  bool moves_bytes = false;              // it moves the encrypted bytes of OpenSSL's sessions itself
 };
 
 /// Reads symbols (at most 64 MiB) and the code of the functions. An Error says what is wrong with the file.

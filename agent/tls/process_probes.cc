@@ -50,7 +50,7 @@ void add_with_probes(std::vector<MappedFile>& files, const std::vector<std::stri
   for (const std::string& file : paths) {
     if (is_other(file)) continue;
     FileCache::Entry entry = cache.look(file);
-    if (entry.probes == nullptr || entry.probes->probes.empty()) continue;
+    if (entry.probes == nullptr || (entry.probes->probes.empty() && !entry.probes->moves_bytes)) continue;
     files.push_back({.path = file, .file = std::move(entry.file), .probes = std::move(entry.probes)});
   }
 }

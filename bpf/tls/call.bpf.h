@@ -11,7 +11,8 @@ struct tls_call {
 	u32 chunks;			   /* its bytes lie in so many of scratch.chunks, 0: in the buffer */
 	bool is_unseen;			   /* they are not to be had any more */
 	const struct tls_socket *inside;   /* its socket by proof, or NULL */
-	const struct tls_socket *received; /* … by the one receive of the thread that nobody has read yet, or NULL */
+	const struct tls_socket *received; /* … if it reads what the thread has received last, or NULL */
+	u64 received_at;		   /* where that was put */
 };
 
 /* A probe's program can be interrupted by another task's on the same CPU: each takes a work space that is free. */
@@ -30,32 +31,38 @@ static __always_inline struct scratch *tls_take_scratch(void)
 /* Bytes of a session whose socket is not known: its positions are not those of the other end any more. */
 static __always_inline void tls_miss(struct scratch *s, const struct tls_key *key)
 {
+	u8 yes = 1;
+
 	lose(s, CLEW_LOSS_TLS_SOCKET, 1);
-	__builtin_memset(&s->fresh_session, 0, sizeof(s->fresh_session));
-	bpf_map_update_elem(&tls_sessions, key, &s->fresh_session, BPF_NOEXIST);
+	bpf_map_update_elem(&tls_missed, key, &yes, BPF_ANY);
 }
 
 /* Its connection, begun now if need be. NULL: not known. */
 static __always_inline struct tls_session *tls_find(struct scratch *s, struct tls_key *key, const struct tls_call *call)
 {
 	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
-	const struct tls_socket *socket = call->inside ? call->inside : call->received;
+	const struct tls_socket *socket = call->inside;
 	u32 missed = 0;
 
-	if (session && session->sk && call->inside && call->inside->sk != session->sk) { /* the session is used again, on another socket */
+	if (session && call->inside && call->inside->sk != session->sk) { /* the session is used again, on another socket */
 		tls_forget(key, session->sk);
 		session = NULL;
 		missed = 1;
 	}
-	if (session && session->sk)
-		return session;
 	if (session)
+		return session;
+	if (bpf_map_lookup_elem(&tls_missed, key))
 		missed = 1;
 	if (!socket && (call->flags & CLEW_TLS_BY_BIO))
 		socket = tls_by_bio(key);
-	if (socket)
+	if (!socket && call->received && tls_reads_from(key, call->received_at))
+		socket = call->received;
+	if (socket) {
+		if (missed)
+			bpf_map_delete_elem(&tls_missed, key);
 		return tls_begin(s, key, socket, missed);
-	if (call->moved > 0 && !session)
+	}
+	if (call->moved > 0 && !missed)
 		tls_miss(s, key);
 	return NULL;
 }

@@ -25,6 +25,7 @@ int uprobe__tls_call(struct pt_regs *regs)
 	t->session = regs->di;
 	t->buffer = regs->si;
 	t->moved_at = regs->cx;
+	t->stack = regs->sp;
 	t->flags = flags;
 	t->size = t->flags & (CLEW_TLS_BY_POINTER | CLEW_TLS_LONG) ? regs->dx : (u32)regs->dx;
 	t->is_walked = 0;
@@ -66,15 +67,17 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	call.buffer = t->buffer;
 	call.moved = tls_result(regs, t, call.flags);
 	call.inside = t->inside.sk ? &t->inside : NULL;
-	call.received = !t->inside.sk && !(call.flags & CLEW_TLS_BY_BIO) && t->received.sk && !t->received_more ? &t->received : NULL;
+	call.received = !t->inside.sk && !(call.flags & CLEW_TLS_BY_BIO) && t->received.sk ? &t->received : NULL;
+	call.received_at = t->received_at;
 	t->session = 0;
+	if ((call.flags & CLEW_TLS_CORKS) && !call.inside) /* kept, to be given to the same function once more when it is sent */
+		call.moved = 0;
 	if (call.moved <= 0 && !call.inside && !call.received && !(call.flags & (CLEW_TLS_EGRESS | CLEW_TLS_BY_BIO))) {
 		/* it has found nothing to read, as each request's last read does where programs read until then */
 		s = scratch_of(SCRATCH_PROBE);
 		if (s)
 			s->counters.figures[CLEW_FIGURE_PROBES]++;
 		t->received.sk = 0;
-		t->received_more = 0;
 		return 0;
 	}
 	s = tls_take_scratch();
@@ -85,10 +88,8 @@ int uretprobe__tls_call(struct pt_regs *regs)
 		sk = tls_walk(s, &call, pid_tgid);
 	if (call.flags & CLEW_TLS_EGRESS)
 		tls_taken(call.session, pid_tgid, call.moved);
-	if (!t->inside.sk && (!(call.flags & CLEW_TLS_EGRESS) || sk == t->received.sk)) { /* it has read that */
+	if (!t->inside.sk && sk == t->received.sk) /* it has read that */
 		t->received.sk = 0;
-		t->received_more = 0;
-	}
 	give_back(s);
 	return 0;
 }
@@ -107,6 +108,7 @@ int uprobe__tls_free(struct pt_regs *regs)
 		return 0;
 	session = bpf_map_lookup_elem(&tls_sessions, &key);
 	tls_forget_bio(&key);
+	bpf_map_delete_elem(&tls_missed, &key);
 	if (!session)
 		return 0;
 	s = tls_take_scratch();

@@ -37,11 +37,42 @@ static __always_inline void tls_forget(const struct tls_key *key, u64 sk)
 /* The BIO that it reads from: struct ssl_st until OpenSSL 3.1, struct ssl_connection_st of 3.2 and later. */
 static const u8 tls_bio_offsets[] = {0x10, 0x48, 0x50};
 
-/* The socket whose bytes were written to the session's BIO: proven, or NULL. */
+/* What the program has made of a BIO: struct bio_st of OpenSSL 3 and 1.1. */
+static const u8 tls_bio_data_offsets[] = {0x40, 0x38};
+
+/* The other end of a pair of BIOs, 0: it is none. struct bio_bio_st begins with it, and that one's with this. */
+static __always_inline u64 tls_bio_peer(u64 bio)
+{
+	u64 data, peer, back;
+
+#pragma unroll
+	for (u32 i = 0; i < sizeof(tls_bio_data_offsets); i++) {
+		if (bpf_probe_read_user(&data, sizeof(data), (void *)(bio + tls_bio_data_offsets[i])) || !data ||
+		    bpf_probe_read_user(&peer, sizeof(peer), (void *)data) || !peer || peer == bio ||
+		    bpf_probe_read_user(&data, sizeof(data), (void *)(peer + tls_bio_data_offsets[i])) || !data ||
+		    bpf_probe_read_user(&back, sizeof(back), (void *)data))
+			continue;
+		if (back == bio)
+			return peer;
+	}
+	return 0;
+}
+
+/* It is still that one: a BIO's address may have been another's before. */
+static __always_inline bool tls_is_open(const struct tls_socket *socket)
+{
+	struct sock *sk = (struct sock *)socket->sk;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) == (s64)socket->id &&
+	       BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE;
+}
+
+/* The socket whose bytes were written to the session's BIO, or to the other end if that is one of a pair: proven, or NULL. */
 static __noinline struct tls_socket *tls_by_bio(const struct tls_key *key)
 {
 	struct tls_socket *socket;
 	struct tls_key bio = {};
+	u64 peer;
 
 	if (!key)
 		return NULL;
@@ -49,11 +80,45 @@ static __noinline struct tls_socket *tls_by_bio(const struct tls_key *key)
 	for (u32 i = 0; i < sizeof(tls_bio_offsets); i++) {
 		if (bpf_probe_read_user(&bio.session, sizeof(bio.session), (void *)(key->session + tls_bio_offsets[i])) || !bio.session)
 			continue;
+		peer = tls_bio_peer(bio.session);
+		if (peer)
+			bio.session = peer;
 		socket = bpf_map_lookup_elem(&tls_bios, &bio);
-		if (socket)
+		if (socket && tls_is_open(socket))
 			return socket;
 	}
 	return NULL;
+}
+
+#define TLS_BUFFER_MAX (64 * 1024) /* of Node's BIO */
+
+/*
+ * Does the session read from a BIO into whose buffer that was received? As Node's does: NodeBIO has the addresses of its buffers among its
+ * first words, and those have that of their bytes.
+ */
+static __noinline bool tls_reads_from(const struct tls_key *key, u64 received_at)
+{
+	u64 bio, data, words[8], buffer[6];
+
+	if (!key)
+		return false;
+	for (u32 i = 0; i < sizeof(tls_bio_offsets); i++) {
+		if (bpf_probe_read_user(&bio, sizeof(bio), (void *)(key->session + tls_bio_offsets[i])) || !bio)
+			continue;
+		for (u32 j = 0; j < sizeof(tls_bio_data_offsets); j++) {
+			if (bpf_probe_read_user(&data, sizeof(data), (void *)(bio + tls_bio_data_offsets[j])) || !data ||
+			    bpf_probe_read_user(words, sizeof(words), (void *)data))
+				continue;
+			for (u32 k = 0; k < 8; k++) {
+				if (words[k] < 4096 || bpf_probe_read_user(buffer, sizeof(buffer), (void *)words[k]))
+					continue;
+				for (u32 n = 0; n < 6; n++)
+					if (buffer[n] && received_at - buffer[n] < TLS_BUFFER_MAX)
+						return true;
+			}
+		}
+	}
+	return false;
 }
 
 /* Its address may be another's next. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Which socket a TLS library's call is about. A socket call that happens inside of the library's call is on the session's socket. Where the
- * program itself moves the encrypted bytes, and does so in one go (Node.js, memory BIOs of C++ programs), a call of the library that
- * follows a receive on the same thread is of that socket, if there was just one. Where it may do other things in between (Python), the
- * bytes prove it: what is written to a BIO was received from that socket, and the session has that BIO. Once known it is kept with the
- * session.
+ * program itself moves the encrypted bytes, the bytes prove it: what is written to a BIO was received from that socket, and the session has
+ * that BIO, or one end of a pair of which it is the other (Python, Asio, gRPC); or they were received into the buffer of the BIO that the
+ * session reads from (Node.js). Once known it is kept with the session.
  */
 #ifndef CLEW_BPF_TLS_THREAD_H
 #define CLEW_BPF_TLS_THREAD_H
@@ -70,6 +69,8 @@ static __noinline int tls_note_go(struct scratch *s, struct connection *c, struc
 	return 1;
 }
 
+#define TLS_STACK_MAX (8 << 20) /* of a thread; another one's lies further away */
+
 /* A socket call of a process whose TLS libraries have probes, before its bytes are looked at. True: within a call of the library. */
 static __noinline int tls_note(struct connection *c, struct sock *sk, u32 blocking)
 {
@@ -77,6 +78,10 @@ static __noinline int tls_note(struct connection *c, struct sock *sk, u32 blocki
 
 	if (!t || !c || !t->session)
 		return 0;
+	if (((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()))->sp - t->stack - 1 < TLS_STACK_MAX) {
+		t->session = 0; /* left by a jump (siglongjmp, an exception): that call is over */
+		return 0;
+	}
 	/* what comes by the library's own calls is never HTTP on the wire, or the library has left it to the kernel (kTLS) */
 	c->direction[0].state = HTTP1_OPAQUE;
 	c->direction[1].state = HTTP1_OPAQUE;
@@ -106,16 +111,19 @@ static __noinline int tls_received(struct scratch *s, struct connection *c, stru
 	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
 	const u64 *words = (const u64 *)(s->bytes + SCRATCH_HEADROOM);
 	const u8 *record = s->bytes + SCRATCH_HEADROOM;
+	struct user_iovec piece;
 	u64 key;
 
-	if (!t || !c || t->session || s->iov_count || moved < TLS_RECORD_BYTES)
+	if (!t || !c || t->session || moved < TLS_RECORD_BYTES)
 		return 0;
-	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, TLS_RECORD_BYTES, (void *)s->buffer))
+	piece.base = s->buffer;
+	if (s->iov_count && (bpf_probe_read_user(&piece, sizeof(piece), (void *)s->buffer) || piece.length < TLS_RECORD_BYTES))
+		return 0;
+	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, TLS_RECORD_BYTES, (void *)piece.base))
 		return 0;
 	if (record[0] < 20 || record[0] > 23 || record[1] != 3 || record[2] > 4)
 		return 0;
-	if (t->received.sk && t->received.sk != (u64)sk)
-		t->received_more = 1;
+	t->received_at = piece.base;
 	tls_describe(&t->received, c, sk);
 	t->received.blocking = (u8)s->blocking;
 	t->received.is_inside = 0;
