@@ -335,7 +335,7 @@ struct clew_process {
 	clew_u64 tls_told_ns;  /* … and when */
 	clew_u64 tls_since_ns; /* its TLS libraries have probes since then, 0: they have none */
 	clew_u32 tls_shared;   /* bit n: the probes count that the file of that number has for all processes */
-	clew_u32 padding;
+	clew_u32 tls_coming;   /* it was forked by one whose TLS libraries have probes, and will have its own */
 };
 
 /* Of the probes that tls_since_ns tells of. */

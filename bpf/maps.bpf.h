@@ -118,6 +118,9 @@ struct connection {
 	u8 tls_kinds;	/* enum clew_process_tls, of its process, as long as `epoch` holds */
 	u8 begun[2];	/* has had a call in that direction */
 	u8 handshake;	/* its first bytes were those of TLS */
+	u8 tls_forked;	/* it was its process's parent's: 1: all of its TLS is seen, 2: not all */
+	u8 tls_coming;	/* clew_process.tls_coming, as long as `epoch` holds */
+	u8 padding[6];
 	u64 began_ns;
 	u64 tls_since_ns; /* clew_process.tls_since_ns, as long as `epoch` holds */
 	u32 base[2];	  /* TCP: sequence number of byte 0 */
@@ -161,7 +164,8 @@ struct tls_socket {
 	u8 under_way;  /* bit of the direction that had moved before the call */
 	u8 is_inside;  /* the call was made inside of one of the library */
 	u8 accepted;   /* as in struct connection */
-	u8 padding[3];
+	u8 forked;     /* tls_forked, there */
+	u8 padding[2];
 };
 
 /* thread → its call of a TLS library under way, and what it has received last. Freed by the kernel with the thread. */

@@ -35,6 +35,7 @@ int BPF_PROG(tp_btf__sched_process_fork, struct task_struct *parent, struct task
 	if (!p || !s)
 		return 0;
 	copy = *p;
+	copy.tls_coming = copy.tls_since_ns || copy.tls_coming;
 	copy.tls_since_ns = 0; /* probes are not inherited */
 	copy.tls = 0;
 	copy.tls_shared = 0;
@@ -96,6 +97,7 @@ int BPF_PROG(tp_btf__sched_process_exec, struct task_struct *task, int old_pid, 
 		if (!(p->tls & CLEW_TLS_AWAITED)) {
 			p->tls_since_ns = 0;
 			p->tls = 0;
+			p->tls_coming = 0;
 		}
 		p->tls &= ~CLEW_TLS_AWAITED;
 		p->tls_told = 0;

@@ -73,6 +73,10 @@ static __noinline int on_cipher(struct scratch *s, struct connection *c, struct 
 	} else if (c->tls_kinds & CLEW_TLS_RUST) {
 		what = rustls_note(s, c, sk, moved, direction);
 	} else if (direction == CLEW_INGRESS) {
+		if (c->tls_forked == 1) { /* by a call of the library that began before the child had probes */
+			c->tls_forked = 2;
+			lose(s, CLEW_LOSS_TLS_LATE, 1);
+		}
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		if (!tls_session_on(sk, &session) && !(task->thread_info.status & TS_COMPAT) && is_call_on(task, regs, sk) &&
 		    find_buffer(s, c, CLEW_INGRESS, regs->orig_ax, regs->si, regs->dx) == 0)

@@ -143,6 +143,16 @@ int BPF_PROG(tp_btf__inet_sock_set_state, struct sock *sk, int old_state, int ne
 	return 0;
 }
 
+/* It was over before the probes of its process were there. */
+static __noinline int tls_was_late(void)
+{
+	struct scratch *s = scratch_of(SCRATCH_DESTROY);
+
+	if (s)
+		lose(s, CLEW_LOSS_TLS_LATE, 1);
+	return 0;
+}
+
 static __noinline int tls_destroyed(struct sock *sk)
 {
 	struct scratch *s = scratch_of(SCRATCH_DESTROY);
@@ -177,6 +187,8 @@ int BPF_PROG(tp_btf__tcp_destroy_sock, struct sock *sk)
 		c = bpf_map_lookup_elem(&connections_by_address, &address);
 	else
 		c = sk->sk_bpf_storage ? bpf_sk_storage_get(&connections, sk, 0, 0) : NULL;
+	if (c && c->handshake && c->tls_coming && !c->tls_since_ns)
+		tls_was_late();
 	if (!c)
 		return 0;
 	if (injecting) {

@@ -136,6 +136,31 @@ static __noinline int tls_forget_bio(const struct tls_key *key)
 	return 0;
 }
 
+/* A child goes on with what its parent has begun: the same session, at the same address. */
+static __noinline struct tls_session *tls_inherit(struct scratch *s, struct tls_key *key, u64 sk, struct tls_key *owner,
+						  struct clew_process *p)
+{
+	struct tls_session *session;
+	struct tls_key before;
+
+	if (!s || !key || !owner || !p)
+		return NULL;
+	before = *owner;
+	session = bpf_map_lookup_elem(&tls_sessions, &before);
+	if (!session || bpf_map_update_elem(&tls_sessions, key, session, BPF_ANY) || bpf_map_update_elem(&tls_sockets, &sk, key, BPF_ANY)) {
+		lose(s, CLEW_LOSS_TLS_SESSIONS, 1);
+		return NULL;
+	}
+	bpf_map_delete_elem(&tls_sessions, &before);
+	session = bpf_map_lookup_elem(&tls_sessions, key);
+	if (!session)
+		return NULL;
+	session->c.tgid = key->tgid;
+	session->c.runtime = (u8)p->runtime;
+	session->c.epoch = selection_epoch;
+	return session;
+}
+
 /* Begins the stream of the session on that socket. NULL: the socket has another session, or there is no room. */
 static __noinline struct tls_session *tls_begin(struct scratch *s, struct tls_key *key, const struct tls_socket *socket, u32 missed)
 {
@@ -151,6 +176,8 @@ static __noinline struct tls_session *tls_begin(struct scratch *s, struct tls_ke
 	if (!p)
 		return NULL;
 	owner = bpf_map_lookup_elem(&tls_sockets, &sk);
+	if (owner && socket->forked && owner->session == key->session && owner->tgid != key->tgid)
+		return tls_inherit(s, key, sk, owner, p);
 	if (owner && (owner->session != key->session || owner->tgid != key->tgid)) {
 		/* one in another that lives: TLS in TLS; else its session was let go of without a word */
 		if (bpf_map_lookup_elem(&tls_sessions, owner) && !socket->is_inside)

@@ -42,6 +42,9 @@ static __always_inline void tls_follow(struct scratch *s, struct connection *c, 
 {
 	if (c->handshake && c->tgid == tgid && !c->tls_since_ns && p->tls_since_ns)
 		lose(s, CLEW_LOSS_TLS_LATE, 1);
+	if (c->tgid && c->tgid != tgid)
+		c->tls_forked = c->tls_since_ns && p->tls_since_ns;
+	c->tls_coming = (u8)p->tls_coming;
 	c->tls_since_ns = p->tls_since_ns;
 }
 
@@ -54,6 +57,7 @@ static __always_inline void tls_describe(struct tls_socket *socket, const struct
 	socket->from_start = c->from_start && c->began_ns >= c->tls_since_ns;
 	socket->under_way = tls_under_way(c);
 	socket->accepted = c->accepted;
+	socket->forked = c->tls_forked == 1;
 }
 
 /* Go's sessions name their sockets themselves. */
@@ -85,6 +89,7 @@ static __noinline int tls_note(struct connection *c, struct sock *sk, u32 blocki
 	/* what comes by the library's own calls is never HTTP on the wire, or the library has left it to the kernel (kTLS) */
 	c->direction[0].state = HTTP1_OPAQUE;
 	c->direction[1].state = HTTP1_OPAQUE;
+	c->handshake = 1;
 	if (t->inside.sk)
 		return 1;
 	tls_describe(&t->inside, c, sk);
