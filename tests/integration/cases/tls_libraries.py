@@ -99,6 +99,23 @@ def two(ctx):
     below_clients(result, n)
 
 
+for how in ("pair", "memory"):
+    @case(f"tls/library/memory-bios/{how}")
+    def memory_bios(ctx, how=how):
+        """The program receives from all its sockets before the library sees a byte: each span is on the connection of its request."""
+        certificate, port = Certificate(ctx), free_port()
+        process = Process(ctx, "memory-bios", [built("memory_bios"), port, how, *certificate.files])
+        process.wait_port(port)
+        clew = Clew(ctx, "--pid", process.pid).ready()
+        n = ctx.count(600, 10_000, 60)
+        seen = load(ctx, port, n, concurrency=16, tag="closed", keep_alive=False, body_max=300, **certificate.load)
+        seen += load(ctx, port, n, concurrency=16, tag="kept", body_max=300, **certificate.load)
+        clew.wait_spans(2 * n)
+        result = clew.stop()
+        truth.expect(seen, result.spans, SERVER, losses=result.summary())
+        over_tls(result.spans)
+
+
 @case("tls/library/own-mount-namespace")
 def container(ctx):
     """What the process names as the system's library is another file than here."""

@@ -83,13 +83,18 @@ class Server:
         return self.process.pid
 
 
-def serve(ctx: Context, name: str, next_port: int = 0, how: str = "sequence", paths=()) -> Server:
+def by_tls(certificate) -> dict:
+    """For the environment of both ends: grpc-go and gRPC for C++ then speak TLS."""
+    return {"BED_CERTIFICATE": str(certificate.certificate), "BED_KEY": str(certificate.key)} if certificate else {}
+
+
+def serve(ctx: Context, name: str, next_port: int = 0, how: str = "sequence", paths=(), tls=None) -> Server:
     """`paths`: those that will be called, for the one stack that must know them before."""
     stack, port = ALL[name], free_port()
     stack.available()
     file = ctx.dir(name) / "paths"
     file.write_text("".join(path + "\n" for path in paths if not path.startswith("/bed.Bed/")))
-    process = Process(ctx, name, [*stack.command, "serve", port, next_port, how], env={**stack.env, "BED_PATHS": str(file)})
+    process = Process(ctx, name, [*stack.command, "serve", port, next_port, how], env={**stack.env, **by_tls(tls), "BED_PATHS": str(file)})
     process.wait_port(port, limit=30)
     return Server(process, port)
 

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "credentials.h"
 #include "path.h"
 #include "served.h"
 #include "servers.h"
@@ -127,7 +128,7 @@ class Bed final : public grpc::CallbackGenericService {
 void serve_callback(const ServerOptions& options) {
   Bed service(options);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials());
+  builder.AddListeningPort(options.address, server_credentials());
   builder.RegisterCallbackGenericService(&service);
   const auto server = builder.BuildAndStart();
   if (!server) throw std::runtime_error("cannot listen on " + options.address);

@@ -5,12 +5,13 @@
 #include <string>
 
 #include "clients.h"
+#include "credentials.h"
 #include "servers.h"
 
 namespace {
 
 std::shared_ptr<grpc::Channel> channel_to(const std::string& port) {
-  auto channel = grpc::CreateChannel("127.0.0.1:" + port, grpc::InsecureChannelCredentials());
+  auto channel = grpc::CreateChannel("127.0.0.1:" + port, channel_credentials());
   channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(30));
   return channel;
 }

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "credentials.h"
 #include "path.h"
 #include "served.h"
 #include "servers.h"
@@ -159,7 +160,7 @@ void work(grpc::CompletionQueue& queue) {
 void serve_queue(const ServerOptions& options) {
   Bed bed{options, {}, nullptr, grpc::TemplatedGenericStub<Ask, Told>(options.next)};
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials());
+  builder.AddListeningPort(options.address, server_credentials());
   builder.RegisterAsyncGenericService(&bed.service);
   bed.queue = builder.AddCompletionQueue();
   const auto server = builder.BuildAndStart();

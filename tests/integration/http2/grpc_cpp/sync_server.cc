@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "credentials.h"
 #include "path.h"
 #include "served.h"
 #include "servers.h"
@@ -119,7 +120,7 @@ class Bed final : public grpc::Service {
 void serve_sync(const ServerOptions& options) {
   Bed service(options);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials());
+  builder.AddListeningPort(options.address, server_credentials());
   builder.RegisterService(&service);
   const auto server = builder.BuildAndStart();
   if (!server) throw std::runtime_error("cannot listen on " + options.address);

@@ -16,7 +16,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -106,7 +105,7 @@ func call(connection *grpc.ClientConn, w wish) (o outcome) {
 }
 
 func callAll(port, concurrency string) {
-	connection, err := grpc.NewClient("127.0.0.1:"+port, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient("127.0.0.1:"+port, grpc.WithTransportCredentials(clientCredentials()))
 	if err != nil {
 		log.Fatal(err)
 	}

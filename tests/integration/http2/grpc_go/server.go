@@ -14,7 +14,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -164,7 +163,7 @@ func serve(port, next, how string) {
 	s := &server{how: how}
 	if next != "0" {
 		var err error
-		if s.next, err = grpc.NewClient("127.0.0.1:"+next, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+		if s.next, err = grpc.NewClient("127.0.0.1:"+next, grpc.WithTransportCredentials(clientCredentials())); err != nil {
 			log.Fatal(err)
 		}
 		s.next.Connect() // one connection, before the first call
@@ -173,7 +172,7 @@ func serve(port, next, how string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	g := grpc.NewServer(grpc.UnknownServiceHandler(s.other))
+	g := grpc.NewServer(grpc.UnknownServiceHandler(s.other), grpc.Creds(serverCredentials()))
 	bed.RegisterBedServer(g, s)
 	log.Fatal(g.Serve(listener))
 }
