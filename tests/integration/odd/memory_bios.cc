@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An HTTPS server on one thread that moves the encrypted bytes itself: it receives from all sockets that are ready, and only then hands what
-// came to their sessions, in the opposite order, so that no call of the library follows the receive that it is about.
-// Usage: memory_bios PORT pair|memory CERTIFICATE KEY
+// An HTTPS server on one thread that moves the encrypted bytes itself: it receives from all sockets that are ready, and only then hands
+// what came to their sessions, in the opposite order, so that no call of the library follows the receive that it is about. Usage:
+// memory_bios PORT pair|memory CERTIFICATE KEY
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -91,7 +91,8 @@ class Session {
 int main(int count, char** words) {
   if (count != 5) return 2;
   SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
-  if (SSL_CTX_use_certificate_chain_file(context, words[3]) != 1 || SSL_CTX_use_PrivateKey_file(context, words[4], SSL_FILETYPE_PEM) != 1) return 1;
+  if (SSL_CTX_use_certificate_chain_file(context, words[3]) != 1 || SSL_CTX_use_PrivateKey_file(context, words[4], SSL_FILETYPE_PEM) != 1)
+    return 1;
   const bool by_pair = std::string_view(words[2]) == "pair";
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
   const int yes = 1;
