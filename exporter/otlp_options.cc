@@ -66,6 +66,19 @@ struct Url {
   std::string path;  // with its slash, and with the query; may be empty
 };
 
+/// What stands after the host, which may be "[::1]", and its colon; nullopt: no port is given.
+std::optional<std::string_view> port_in(std::string_view host_port) {
+  const size_t colon = host_port.rfind(':');
+  if (colon == std::string_view::npos || host_port.find(']', colon) != std::string_view::npos) return std::nullopt;
+  return host_port.substr(colon + 1);
+}
+
+bool is_port(std::string_view text) {
+  uint16_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() && value != 0;
+}
+
 base::Result<Url> parse_url(const std::string& from, std::string_view text) {
   Url url;
   if (const size_t colon = text.find("://"); colon != std::string_view::npos) {
@@ -78,13 +91,9 @@ base::Result<Url> parse_url(const std::string& from, std::string_view text) {
   const bool odd = std::ranges::any_of(url.host_port + url.path, [](unsigned char c) { return c <= 0x20 || c == 0x7F; });
   if (url.host_port.empty() || url.host_port.front() == ':' || odd || url.path.starts_with('#'))
     return base::fail(fmt::format("{}: not a URL like http://host:4317", from));
+  if (const auto port = port_in(url.host_port); port && !is_port(*port))
+    return base::fail(fmt::format("{}: a port is a whole number from 1 to 65535", from));
   return url;
-}
-
-/// True if a port stands after the host, which may be "[::1]".
-bool has_port(std::string_view host_port) {
-  const size_t colon = host_port.rfind(':');
-  return colon != std::string_view::npos && host_port.find(']', colon) == std::string_view::npos;
 }
 
 class Parser {
@@ -166,7 +175,7 @@ class Parser {
     // Only an endpoint without scheme leaves it to the variable.
     options_.tls = url.scheme.empty() ? lower(signal("INSECURE").value_or("false")) != "true" : url.scheme == "https";
     options_.target = url.host_port;
-    if (!has_port(url.host_port)) options_.target += url.scheme.empty() ? ":4317" : url.scheme == "https" ? ":443" : ":80";
+    if (!port_in(url.host_port)) options_.target += url.scheme.empty() ? ":4317" : url.scheme == "https" ? ":443" : ":80";
     return true;
   }
 

@@ -73,6 +73,17 @@ TEST(OtlpOptions, CommandLineWinsOverVariables) {
   EXPECT_EQ(target({.url = "http://mine:4317", .protocol = "grpc"}, variables), "mine:4317");
 }
 
+TEST(OtlpOptions, PortsAreThoseThatThereAre) {
+  for (const char* protocol : {"grpc", "http/json"})
+    for (const char* bad : {"http://h:0", "http://h:70000", "https://[::1]:65536/x", "http://h:", "http://h:43x7"}) {
+      EXPECT_THAT(target({.url = bad, .protocol = protocol}), HasSubstr("a port is a whole number from 1 to 65535")) << bad;
+      const Variables variables{{"OTEL_EXPORTER_OTLP_PROTOCOL", protocol}, {"OTEL_EXPORTER_OTLP_ENDPOINT", bad}};
+      EXPECT_THAT(target({}, variables), HasSubstr(std::string("OTEL_EXPORTER_OTLP_ENDPOINT=") + bad)) << bad;
+    }
+  EXPECT_EQ(target({.url = "http://[::1]:65535", .protocol = "grpc"}), "[::1]:65535");
+  EXPECT_EQ(target({.url = "http://[::1]", .protocol = "grpc"}), "[::1]:80");
+}
+
 TEST(OtlpOptions, SchemeDecidesTlsAndInsecureOnlyWithoutOne) {
   EXPECT_TRUE(parse({.url = "https://h:4317"}).options->tls);
   EXPECT_FALSE(parse({.url = "http://h:4317"}, {{"OTEL_EXPORTER_OTLP_INSECURE", "false"}}).options->tls);

@@ -134,6 +134,11 @@ base::Result<std::string> parse_url(std::string_view text) {
   }
   const std::string_view host = text.substr(scheme_end + 3);
   if (host.empty() || host.starts_with('/') || host.starts_with(':')) return base::fail("the host is missing: http://HOST:4317");
+  const std::string_view host_port = host.substr(0, host.find_first_of("/?#"));
+  const size_t colon = host_port.rfind(':');
+  if (colon != std::string_view::npos && host_port.find(']', colon) == std::string_view::npos) {  // not one within [::1]
+    CLEW_TRY([[maybe_unused]] const uint64_t port, parse_number(host_port.substr(colon + 1), 1, kPortMax, "a port"));
+  }
   return std::string(text);
 }
 

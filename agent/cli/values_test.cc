@@ -82,6 +82,12 @@ TEST(ParseUrl, NeedsAHost) {
   for (const char* text : {"http://", "http:///v1", "http://:4317"}) EXPECT_FALSE(parse_url(text)) << text;
 }
 
+TEST(ParseUrl, NeedsAPortThatThereIs) {
+  for (const char* text : {"http://a:0", "http://a:65536", "https://[::1]:70000/base", "http://a:", "http://a:43x7/"})
+    EXPECT_THAT(parse_url(text).error().message, HasSubstr("a port is a whole number from 1 to 65535")) << text;
+  for (const char* text : {"http://a:65535", "http://[::1]", "http://a/x:0"}) EXPECT_TRUE(parse_url(text)) << text;
+}
+
 TEST(ParseExeGlob, PassesPatternsOnAndRefusesEmptyOnes) {
   EXPECT_EQ(parse_exe_glob("nginx").value(), "nginx");
   EXPECT_EQ(parse_exe_glob("/usr/**/java").value(), "/usr/**/java");

@@ -44,7 +44,8 @@ def wrong_usage(ctx):
         check(nearest in done.stderr, f"{line}: does not name {nearest}: {done.stderr!r}")
         check(not done.stdout, f"{line}: writes to stdout")
     for line in (["trace", "--pid", "x"], ["trace", "--port", "70000"], ["trace", "--port", "9-5"], ["trace", "--pid", "1", "--duration", "soon"],
-                 ["trace", "--pid"], ["trace", "--pid", "1", "--count", "-3"], ["explain"], ["replay"], ["trace", "--pid", "1", "--otlp", "not a url"]):
+                 ["trace", "--pid"], ["trace", "--pid", "1", "--count", "-3"], ["explain"], ["replay"], ["trace", "--pid", "1", "--otlp", "not a url"],
+                 ["trace", "--pid", "1", "--otlp", "http://127.0.0.1:0"], ["trace", "--pid", "1", "--otlp", "http://127.0.0.1:70000"]):
         clew(ctx, *line, status=2)
 
 
