@@ -21,9 +21,9 @@ std::string protocol_name(std::optional<cli::OtlpProtocol> protocol) {
 
 }  // namespace
 
-base::Result<Outputs> Outputs::open(const cli::OutputOptions& options, const cli::EnvironmentLookup& lookup,
-                                    const exporter::Wiring& wiring) {
+base::Result<Outputs> Outputs::open(const cli::OutputOptions& options, const cli::EnvironmentLookup& lookup, exporter::Wiring wiring) {
   Outputs outputs;
+  wiring.on_reader_gone = [gone = outputs.readers_gone_] { ++*gone; };
   std::vector<exporter::Options> wanted;
   if (options.console != cli::ConsoleMode::kNone) {
     exporter::console::Options console;

@@ -2,8 +2,8 @@
 // The exporters that a command was asked for, as one place to hand spans to.
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -17,17 +17,19 @@ namespace clew::commands {
 class Outputs {
  public:
   /// An error is for the user: a file that cannot be opened, a URL that makes no sense.
-  static base::Result<Outputs> open(const cli::OutputOptions& options, const cli::EnvironmentLookup& environment,
-                                    const exporter::Wiring& wiring);
+  static base::Result<Outputs> open(const cli::OutputOptions& options, const cli::EnvironmentLookup& environment, exporter::Wiring wiring);
 
   /// Counts the spans by kind and hands them to every exporter.
   void submit(std::vector<exporter::Span> spans);
   void shutdown(std::chrono::milliseconds patience);
   uint64_t spans() const { return spans_; }
+  /// The readers of all of them have gone (`clew trace | head`). One that has no reader is left out from then on.
+  bool abandoned() const { return !exporters_.empty() && *readers_gone_ == exporters_.size(); }
   /// No more spans than these in all: --count.
   void limit_to(uint64_t spans) { limit_ = spans; }
 
  private:
+  std::shared_ptr<std::atomic<size_t>> readers_gone_ = std::make_shared<std::atomic<size_t>>(0);  // counted by exporters' threads
   std::vector<std::unique_ptr<exporter::Exporter>> exporters_;
   uint64_t spans_ = 0;
   uint64_t limit_ = UINT64_MAX;

@@ -180,8 +180,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   const auto started = std::chrono::steady_clock::now();
   base::Counters counters;
   const TraceSettings traces{read_propagators(environment, messages), options.environment.sampler};
-  auto outputs = Outputs::open(options.replay.output, environment,
-                               {counters, messages.for_exporters(), exporter::WhenFull::kWait, [] { stopped = 1; }});
+  auto outputs = Outputs::open(options.replay.output, environment, {counters, messages.for_exporters(), exporter::WhenFull::kWait, {}});
   if (!outputs) {
     messages.always(outputs.error().message);
     return static_cast<int>(cli::ExitCode::kFailed);
@@ -189,7 +188,7 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   if (options.replay.count) outputs->limit_to(*options.replay.count);
   bool failed = false;
   for (const std::string& path : options.replay.files) {
-    if (stopped != 0) break;
+    if (stopped != 0 || outputs->abandoned()) break;
     if (const auto result = replay_file(path, options.replay, environment, traces, *outputs, counters); !result) {
       messages.always(result.error().message);
       failed = true;

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -114,7 +113,6 @@ class Trace {
   std::optional<Child> child_;
   std::optional<int> child_status_;
   bool we_ended_child_ = false;
-  std::atomic<bool> reader_gone_{false};
   steady_clock::time_point started_;
   uint64_t next_tick_ns_ = 0;
   std::mutex shared_mutex_;
@@ -169,8 +167,7 @@ std::optional<int> Trace::prepare() {
   if (!source) return cannot(source.error());
   source_ = std::move(*source);
 
-  exporter::Wiring wiring{counters_, messages_.for_exporters(), exporter::WhenFull::kDrop, [this] { reader_gone_ = true; }};
-  auto outputs = Outputs::open(trace.output, environment_, wiring);
+  auto outputs = Outputs::open(trace.output, environment_, {counters_, messages_.for_exporters(), exporter::WhenFull::kDrop, {}});
   if (!outputs) {
     messages_.always(outputs.error().message);
     return static_cast<int>(cli::ExitCode::kFailed);
@@ -300,7 +297,7 @@ void Trace::tick() {
 }
 
 bool Trace::should_stop(steady_clock::time_point ready) {
-  if (stop_signal != 0 || reader_gone_) return true;
+  if (stop_signal != 0 || (outputs_->abandoned() && recordings_.empty())) return true;
   if (child_ && (child_status_ = child_->poll())) return true;
   if (options_.trace.count && outputs_->spans() >= *options_.trace.count) return true;
   return options_.trace.duration && steady_clock::now() - ready >= *options_.trace.duration;
@@ -347,7 +344,7 @@ int Trace::stop() {
   source_->update_counters();
   outputs_->shutdown(kShutdownPatience);
   status_.reset();
-  if (!reader_gone_) std::fputs(telemetry::summary(counters_.snapshot(), steady_clock::now() - started_).c_str(), stderr);
+  std::fputs(telemetry::summary(counters_.snapshot(), steady_clock::now() - started_).c_str(), stderr);
   if (!child_) return static_cast<int>(cli::ExitCode::kDone);
   if (!child_status_) return static_cast<int>(cli::ExitCode::kDone);
   if (we_ended_child_ && WIFSIGNALED(*child_status_)) return static_cast<int>(cli::ExitCode::kDone);

@@ -41,8 +41,9 @@ class Screen {
     }
     if (error == ETIMEDOUT) return tally.dropped(spans, "shutdown");
     trouble_.lost(spans);
-    trouble_.begin(fmt::format("cannot write: {}", std::generic_category().message(error)));
     reader_gone_ = error == EPIPE || error == EIO;
+    trouble_.begin(reader_gone_ ? "its reader has gone; no more spans are shown"
+                                : fmt::format("cannot write: {}", std::generic_category().message(error)));
     tally.failed(spans, reader_gone_ ? "reader_gone" : "write_error");
     if (reader_gone_ && on_reader_gone_) on_reader_gone_();
   }

@@ -38,8 +38,9 @@ class Result:
 
 class Clew:
     def __init__(self, ctx: Context, *arguments, file: bool = True, environment=None, command=(), binary=None, checked: bool = True,
-                 incomplete=None, prefix=(), stdin=os.devnull):
-        """`checked`: every span must keep the conventions. `prefix`: a program that starts it (setpriv, unshare). `stdin`: a file, for the command."""
+                 incomplete=None, prefix=(), stdin=os.devnull, stdout=()):
+        """`checked`: every span must keep the conventions. `prefix`: a program that starts it (setpriv, unshare). `stdin`: a file, for the command.
+        `stdout`: a command that reads it through a pipe."""
         self.checked = checked
         self.file = Path(ctx.dir("clew")) / "spans.jsonl" if file else None
         line = [*prefix, str(binary or env.CLEW), "trace", *map(str, arguments), *os.environ.get("CLEW_TRACE_OPTIONS", "").split()]
@@ -53,10 +54,15 @@ class Clew:
         self.lines, self.out = [], []
         ctx.said.append(self.lines)
         self._ready = threading.Event()
+        reader = subprocess.Popen(stdout, stdin=subprocess.PIPE, stdout=subprocess.PIPE) if stdout else None
         with open(stdin, "rb") as wanted:
-            self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=wanted,
+            self.popen = subprocess.Popen(line, stdout=reader.stdin if reader else subprocess.PIPE, stderr=subprocess.PIPE, stdin=wanted,
                                           env={**os.environ, **(environment or {})}, cwd=ctx.work, start_new_session=True)
         self.pid = self.popen.pid
+        self._out = reader.stdout if reader else self.popen.stdout
+        if reader:
+            reader.stdin.close()
+            ctx.later(reader.wait)
         self._threads = [threading.Thread(target=self._read_err, daemon=True), threading.Thread(target=self._read_out, daemon=True)]
         for t in self._threads:
             t.start()
@@ -72,7 +78,7 @@ class Clew:
         self._ready.set()
 
     def _read_out(self):
-        for raw in self.popen.stdout:
+        for raw in self._out:
             self.out.append(raw.decode(errors="replace"))
 
     def ready(self, limit: float = 10) -> "Clew":

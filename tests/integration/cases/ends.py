@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a run ends, and what it does when an output fails: in every case it says what it saw and what it lost."""
+import re
+import time
+
+from harness import env
+from harness.case import case, check
+from harness.load import load
+from harness.tracer import Clew
+from servers import python_http
+
+
+@case("ends/reader-gone")
+def reader_gone(ctx):
+    """`clew trace | head`: the end if nothing else is written, else only that output is left out."""
+    server = python_http.start(ctx)
+    for others in (False, True):
+        c = Clew(ctx, *server.select, "--console=line", file=others, stdout=["head", "-n", "1"]).ready()
+        for n in range(6):
+            load(ctx, server.port, 5, tag=f"n{n}x")
+            time.sleep(0.3)
+        if others:
+            check(len(c.wait_spans(30)) == 30, f"{len(c.read())} spans of 30 in the file")
+            check(c.popen.poll() is None, "it ended although there is a file to write")
+            result = c.stop()
+        else:
+            result = c.wait(10)
+        check(result.status == 0, f"ended with {result.status}")
+        check(len([x for x in result.stderr.splitlines() if "reader has gone" in x]) == 1, f"does not say once that the reader has gone: {result.stderr}")
+        check(re.search(r"^clew: \d+ spans in", result.stderr, re.M), f"no summary: {result.stderr}")
+        check(result.lost_of("exporter_console reader_gone") > 0, f"what was not shown is not counted: {result.summary()}")
