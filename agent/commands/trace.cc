@@ -175,7 +175,7 @@ std::optional<int> Trace::prepare() {
   outputs_.emplace(std::move(*outputs));
   if (trace.count) outputs_->limit_to(*trace.count);
   for (const std::string& path : trace.output.records) {
-    auto writer = replay::RecordingWriter::create(path, seed_, counters_);
+    auto writer = replay::RecordingWriter::create(path, seed_, counters_, [this](std::string_view text) { messages_.error(text); });
     if (!writer) {
       messages_.always(writer.error().message);
       return static_cast<int>(cli::ExitCode::kFailed);

@@ -194,13 +194,14 @@ class Input {
 }  // namespace
 
 base::Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::string& path, const correlation::Seed& seed,
-                                                                       base::Counters& counters) {
+                                                                       base::Counters& counters,
+                                                                       std::function<void(std::string_view)> warn) {
   // For its owner only: heads hold cookies and credentials.
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   std::FILE* file = fd < 0 ? nullptr : fdopen(fd, "wb");
   if (file == nullptr) return base::fail(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   std::setvbuf(file, nullptr, _IOFBF, kFileBuffer);
-  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(file, counters.lost("recording", "write_failed")));
+  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(path, file, counters.lost("recording", "write_failed"), std::move(warn)));
   if (std::fwrite(kMagic.data(), kMagic.size(), 1, file) != 1)
     return base::fail(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   writer->record(kSeed, std::as_bytes(std::span(seed.key)));
@@ -208,17 +209,25 @@ base::Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std
 }
 
 void RecordingWriter::record(uint8_t kind, std::span<const std::byte> payload) {
+  if (failed_) return lost_.add();
   const RecordHeader header{static_cast<uint32_t>(payload.size()), kind, {}};
   if (std::fwrite(&header, sizeof header, 1, file_.get()) != 1 ||
       (!payload.empty() && std::fwrite(payload.data(), payload.size(), 1, file_.get()) != 1))
-    lost_.add();
+    fail();
+}
+
+void RecordingWriter::fail() {
+  const int error = errno;
+  failed_ = true;
+  lost_.add();
+  warn_(fmt::format("--record {}: cannot write: {} (its replay will end there)", path_, std::strerror(error)));
 }
 
 void RecordingWriter::clock_offset(uint64_t offset_ns) { record(kClockOffset, std::as_bytes(std::span(&offset_ns, 1))); }
 void RecordingWriter::event(std::span<const std::byte> event) { record(kEvent, event); }
 void RecordingWriter::tick(uint64_t now_ns) { record(kTick, std::as_bytes(std::span(&now_ns, 1))); }
 void RecordingWriter::flush() {
-  if (std::fflush(file_.get()) != 0) lost_.add();
+  if (!failed_ && std::fflush(file_.get()) != 0) fail();
 }
 void RecordingWriter::resource(uint32_t process_id, const exporter::Resource& resource) {
   const std::string payload = write_resource(process_id, resource);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "agent/base/counters.h"
@@ -21,8 +22,10 @@ namespace clew::replay {
 
 class RecordingWriter {
  public:
+  /// `warn` shows one message to the user: why writing failed, once. A replay could not go on behind a gap, so nothing more is written
+  /// then, and what should have been is counted.
   static base::Result<std::unique_ptr<RecordingWriter>> create(const std::string& path, const correlation::Seed& seed,
-                                                               base::Counters& counters);
+                                                               base::Counters& counters, std::function<void(std::string_view)> warn);
   void clock_offset(uint64_t offset_ns);
   void event(std::span<const std::byte> event);
   void resource(uint32_t process_id, const exporter::Resource& resource);
@@ -35,11 +38,16 @@ class RecordingWriter {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  RecordingWriter(std::FILE* file, base::Counter& lost) : file_(file), lost_(lost) {}
+  RecordingWriter(std::string path, std::FILE* file, base::Counter& lost, std::function<void(std::string_view)> warn)
+      : path_(std::move(path)), file_(file), lost_(lost), warn_(std::move(warn)) {}
   void record(uint8_t kind, std::span<const std::byte> payload);
+  void fail();
 
+  std::string path_;
   std::unique_ptr<std::FILE, Close> file_;
   base::Counter& lost_;
+  std::function<void(std::string_view)> warn_;
+  bool failed_ = false;
 };
 
 /// What a recording tells, in its order.

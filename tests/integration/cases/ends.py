@@ -29,3 +29,17 @@ def reader_gone(ctx):
         check(len([x for x in result.stderr.splitlines() if "reader has gone" in x]) == 1, f"does not say once that the reader has gone: {result.stderr}")
         check(re.search(r"^clew: \d+ spans in", result.stderr, re.M), f"no summary: {result.stderr}")
         check(result.lost_of("exporter_console reader_gone") > 0, f"what was not shown is not counted: {result.summary()}")
+
+
+@case("ends/recording-cannot-be-written")
+def full_device(ctx):
+    """It is said once, while it happens; spans do not suffer."""
+    server = python_http.start(ctx)
+    c = Clew(ctx, *server.select, "--record", "/dev/full").ready()
+    load(ctx, server.port, 10)
+    c.wait_said("--record /dev/full: cannot write: No space left on device")
+    load(ctx, server.port, 10, tag="more")
+    check(len(c.wait_spans(20)) == 20, f"{len(c.read())} spans of 20")
+    result = c.stop()
+    check(len([x for x in result.stderr.splitlines() if "/dev/full" in x]) == 1, f"not said once: {result.stderr}")
+    check(result.lost_of("recording write_failed") > 10, f"what was not recorded is not counted: {result.summary()}")
