@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // clew: what the user asked for, and who does it.
+#include <fcntl.h>
 #include <malloc.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +15,20 @@
 #include "agent/commands/log.h"
 #include "agent/commands/replay.h"
 #include "agent/commands/trace.h"
+
+namespace {
+
+// A file that is opened while one of these is closed would take its place, and what is meant for a terminal be written into it.
+// COMMAND has them closed again, as its caller wanted. By plain system calls: nothing is ready yet, a sanitizer neither.
+void open_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (syscall(SYS_fcntl, fd, F_GETFD) < 0) syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+// Before main(), even before libraries' own beginnings: gRPC's opens files.
+[[gnu::section(".preinit_array"), gnu::used]] void (*const first)() = open_standard_streams;
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace clew;

@@ -3,9 +3,10 @@
 import re
 import time
 
-from harness import env
+from harness import env, spans
 from harness.case import case, check
 from harness.load import load
+from harness.process import run
 from harness.tracer import Clew
 from servers import python_http
 
@@ -43,3 +44,25 @@ def full_device(ctx):
     result = c.stop()
     check(len([x for x in result.stderr.splitlines() if "/dev/full" in x]) == 1, f"not said once: {result.stderr}")
     check(result.lost_of("recording write_failed") > 10, f"what was not recorded is not counted: {result.summary()}")
+
+
+@case("ends/closed-descriptors")
+def closed(ctx):
+    """With stdin, stdout and stderr closed nothing of what clew says or shows gets into its files; COMMAND has them closed as well."""
+    file, recording, out = ctx.work / "spans.jsonl", ctx.work / "events.clew", ctx.work / "fds"
+    app = (f"import os, threading, http.server, urllib.request\n"
+           f"of_clew = [os.readlink(f'/proc/{{os.getppid()}}/fd/{{n}}') for n in range(3)]\n"
+           f"open({str(out)!r}, 'w').write(' '.join(os.listdir('/proc/self/fd') + of_clew))\n"
+           f"class Handler(http.server.SimpleHTTPRequestHandler):\n"
+           f"    def log_message(self, *_): pass\n"
+           f"s = http.server.HTTPServer(('127.0.0.1', 0), Handler)\n"
+           f"threading.Thread(target=s.serve_forever, daemon=True).start()\n"
+           f"urllib.request.urlopen(f'http://127.0.0.1:{{s.server_port}}/').read()\n")
+    line = [env.CLEW, "trace", "--console=line", "--file", file, "--record", recording, "--", *env.PYTHON, "-c", app]
+    done = run(ctx, ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *line])
+    check(not done.stdout and not done.stderr, f"writes {done.stdout!r} {done.stderr!r}")
+    found = spans.parse(file.read_text())
+    check(len(found) == 2, f"{len(found)} spans of 2")
+    again = run(ctx, [env.CLEW, "replay", recording, "--file", "-"])
+    check(len(spans.parse(again.stdout)) == 2, f"the recording is damaged: {again.stderr}")
+    check(out.read_text() == "0 1" + 3 * " /dev/null", f"descriptors of the command, then clew's first: {out.read_text()}")
