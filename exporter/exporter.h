@@ -26,6 +26,9 @@ class Exporter {
 
   /// Sends what is queued, for at most `patience`, then stops; what is left is counted as lost. Called once; no submit() after it.
   virtual void shutdown(std::chrono::milliseconds patience) = 0;
+
+  /// A shutdown() that is under way, or comes, waits no longer. Any thread.
+  virtual void hurry() = 0;
 };
 
 /// What an exporter does when its queue is full.

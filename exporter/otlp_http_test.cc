@@ -373,6 +373,22 @@ TEST(OtlpHttp, ShutdownDuringAStallKeepsToItsPatience) {
   EXPECT_EQ(bench.lost("otlp_http", "shutdown"), kSpans);
 }
 
+TEST(OtlpHttp, AShutdownThatIsHurriedWaitsNoLonger) {
+  Bench bench;
+  RawServer server([](int) { std::this_thread::sleep_for(2s); });
+  auto exporter = start(fast(server.port()), bench);
+  exporter->submit(batch_of(kSpans));
+  ASSERT_TRUE(eventually([&] { return server.accepted() > 0; }));
+  const auto begin = std::chrono::steady_clock::now();
+  const std::jthread impatient([&] {
+    std::this_thread::sleep_for(100ms);
+    exporter->hurry();
+  });
+  exporter->shutdown(60s);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1500ms);
+  EXPECT_EQ(bench.lost("otlp_http", "shutdown"), kSpans);
+}
+
 TEST(OtlpHttp, DeadCollectorDoesNotHoldUpTheEnd) {
   Bench bench;
   int port = 0;

@@ -13,11 +13,11 @@ class Patience {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// From now on nothing may take longer than until `deadline`. Any thread.
+  /// From now on nothing may take longer than until `deadline`; an earlier one holds. Any thread.
   void end_at(Clock::time_point deadline) {
     {
       std::lock_guard lock(mutex_);
-      deadline_ = deadline;
+      deadline_ = std::min(deadline_, deadline);
     }
     changed_.notify_all();
   }

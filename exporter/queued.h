@@ -42,6 +42,8 @@ class QueuedExporter final : public Exporter {
   std::string_view name() const override { return name_; }
   void submit(std::shared_ptr<const SpanBatch> batch) override;
   void shutdown(std::chrono::milliseconds patience) override;
+  /// A file or a collector that is well takes what there is in this time.
+  void hurry() override { patience_.end_at(Patience::Clock::now() + std::chrono::milliseconds(100)); }
 
  private:
   void run();

@@ -60,7 +60,9 @@ base::Result<Child> Child::start(const std::vector<std::string>& argv) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    for (int number : {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGHUP}) ::signal(number, SIG_DFL);
+    for (int number : {SIGINT, SIGTERM, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
+    struct sigaction hangup{};  // left ignored if it was: nohup is for the command, too
+    if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) ::signal(SIGHUP, SIG_DFL);
     char byte = 0;
     close(go[1]);
     if (read(go[0], &byte, 1) != 1) _exit(127);

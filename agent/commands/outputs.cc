@@ -4,10 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 namespace clew::commands {
 namespace {
+
+constexpr std::chrono::milliseconds kLook(50);  // how late impatience may be noticed
 
 std::string protocol_name(std::optional<cli::OtlpProtocol> protocol) {
   if (!protocol) return {};
@@ -59,7 +64,15 @@ void Outputs::submit(std::vector<exporter::Span> spans) {
   for (const auto& exporter : exporters_) exporter->submit(batch);
 }
 
-void Outputs::shutdown(std::chrono::milliseconds patience) {
+void Outputs::shutdown(std::chrono::milliseconds patience, const std::function<bool()>& hurried) {
+  std::mutex mutex;
+  std::condition_variable_any ended;
+  const std::jthread watcher([&](const std::stop_token& stop) {
+    std::unique_lock lock(mutex);
+    while (!stop.stop_requested() && !hurried()) ended.wait_for(lock, stop, kLook, [] { return false; });
+    if (stop.stop_requested()) return;
+    for (const auto& exporter : exporters_) exporter->hurry();
+  });
   for (const auto& exporter : exporters_) exporter->shutdown(patience);
 }
 

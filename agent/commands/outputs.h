@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,7 +22,8 @@ class Outputs {
 
   /// Counts the spans by kind and hands them to every exporter.
   void submit(std::vector<exporter::Span> spans);
-  void shutdown(std::chrono::milliseconds patience);
+  /// Ends the exporters one after the other, each within `patience`, or all at once when `hurried` says so.
+  void shutdown(std::chrono::milliseconds patience, const std::function<bool()>& hurried);
   uint64_t spans() const { return spans_; }
   /// The readers of all of them have gone (`clew trace | head`). One that has no reader is left out from then on.
   bool abandoned() const { return !exporters_.empty() && *readers_gone_ == exporters_.size(); }

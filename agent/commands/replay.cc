@@ -15,6 +15,7 @@
 #include "agent/commands/outputs.h"
 #include "agent/commands/pipeline.h"
 #include "agent/commands/propagators.h"
+#include "agent/commands/stop_signals.h"
 #include "agent/replay/pcap_reader.h"
 #include "agent/replay/recording.h"
 #include "agent/telemetry/summary.h"
@@ -25,9 +26,6 @@ namespace {
 
 constexpr auto kShutdownPatience = std::chrono::milliseconds(30000);
 constexpr size_t kBatch = 512;  // spans that wait before they are handed on
-
-volatile std::sig_atomic_t stopped = 0;
-void on_stop(int) { stopped = 1; }
 
 std::shared_ptr<const exporter::Resource> resource_of_address(const exchange::Address& server) {
   auto resource = std::make_shared<exporter::Resource>();
@@ -172,10 +170,7 @@ base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions
 }  // namespace
 
 int replay(const cli::Options& options, const cli::EnvironmentLookup& environment, const Messages& messages) {
-  struct sigaction action{};
-  action.sa_handler = on_stop;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  stop_signals::take();
   signal(SIGPIPE, SIG_IGN);
   const auto started = std::chrono::steady_clock::now();
   base::Counters counters;
@@ -188,13 +183,14 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   if (options.replay.count) outputs->limit_to(*options.replay.count);
   bool failed = false;
   for (const std::string& path : options.replay.files) {
-    if (stopped != 0 || outputs->abandoned()) break;
+    if (stop_signals::last() != 0 || outputs->abandoned()) break;
     if (const auto result = replay_file(path, options.replay, environment, traces, *outputs, counters); !result) {
       messages.always(result.error().message);
       failed = true;
     }
   }
-  outputs->shutdown(kShutdownPatience);
+  stop_signals::ending();
+  outputs->shutdown(kShutdownPatience, stop_signals::hurried);
   std::fputs(telemetry::summary(counters.snapshot(), std::chrono::steady_clock::now() - started).c_str(), stderr);
   return static_cast<int>(failed ? cli::ExitCode::kFailed : cli::ExitCode::kDone);
 }

@@ -23,6 +23,7 @@
 #include "agent/commands/outputs.h"
 #include "agent/commands/pipeline.h"
 #include "agent/commands/propagators.h"
+#include "agent/commands/stop_signals.h"
 #include "agent/discovery/cgroup_mounts.h"
 #include "agent/discovery/process_table.h"
 #include "agent/replay/recording.h"
@@ -45,8 +46,6 @@ constexpr size_t kBatch = 2048;  // spans that wait before they are handed on, w
 constexpr auto kShutdownPatience = milliseconds(5000);
 constexpr auto kChildPatience = milliseconds(5000);
 
-volatile std::sig_atomic_t stop_signal = 0;  // set by the handler, the one thing that a handler may touch
-void on_stop(int number) { stop_signal = number; }
 void on_nothing(int) {}  // only wakes the loop
 
 uint64_t now_ns(clockid_t clock) {
@@ -297,7 +296,7 @@ void Trace::tick() {
 }
 
 bool Trace::should_stop(steady_clock::time_point ready) {
-  if (stop_signal != 0 || (outputs_->abandoned() && recordings_.empty())) return true;
+  if (stop_signals::last() != 0 || (outputs_->abandoned() && recordings_.empty())) return true;
   if (child_ && (child_status_ = child_->poll())) return true;
   if (options_.trace.count && outputs_->spans() >= *options_.trace.count) return true;
   return options_.trace.duration && steady_clock::now() - ready >= *options_.trace.duration;
@@ -321,11 +320,14 @@ void Trace::loop() {
 
 // Detach, finish, flush, say what was seen and what was lost.
 int Trace::stop() {
+  stop_signals::ending();
   if (child_ && !child_status_) {  // it was started for this run: it ends with it, and is still traced while it does
     we_ended_child_ = true;
-    child_->signal(stop_signal == SIGINT && isatty(STDIN_FILENO) ? 0 : stop_signal == SIGINT ? SIGINT : SIGTERM);
+    // SIGTERM for SIGHUP, too: a server would go on after that one.
+    const int number = stop_signals::last() == SIGINT ? SIGINT : SIGTERM;
+    child_->signal(number == SIGINT && isatty(STDIN_FILENO) != 0 ? 0 : number);
     const auto deadline = steady_clock::now() + kChildPatience;
-    while (!(child_status_ = child_->poll()) && steady_clock::now() < deadline) {
+    while (!(child_status_ = child_->poll()) && steady_clock::now() < deadline && !stop_signals::hurried()) {
       source_->drain(milliseconds(20));
       flush();
     }
@@ -342,7 +344,7 @@ int Trace::stop() {
   }
   flush();
   source_->update_counters();
-  outputs_->shutdown(kShutdownPatience);
+  outputs_->shutdown(kShutdownPatience, stop_signals::hurried);
   status_.reset();
   std::fputs(telemetry::summary(counters_.snapshot(), steady_clock::now() - started_).c_str(), stderr);
   if (!child_) return static_cast<int>(cli::ExitCode::kDone);
@@ -394,8 +396,8 @@ int Trace::run_untraced() {
     return static_cast<int>(cli::ExitCode::kFailed);
   }
   while (!(child_status_ = child->poll())) {
-    const int number = stop_signal;
-    stop_signal = 0;
+    const int number = stop_signals::last();
+    stop_signals::forget();
     if (number != 0 && !(number == SIGINT && isatty(STDIN_FILENO))) child->signal(number);
     std::this_thread::sleep_for(milliseconds(5));
   }
@@ -404,10 +406,8 @@ int Trace::run_untraced() {
 
 int Trace::run() {
   started_ = steady_clock::now();
+  stop_signals::take();
   struct sigaction action{};
-  action.sa_handler = on_stop;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = on_nothing;
   sigaction(SIGCHLD, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a run ends, and what it does when an output fails: in every case it says what it saw and what it lost."""
+import os
 import re
+import signal
+import socket
 import time
 
 from harness import env, spans
 from harness.case import case, check
 from harness.load import load
-from harness.process import run
+from harness.process import alive, descendants, run
 from harness.tracer import Clew
 from servers import python_http
 
@@ -66,3 +69,50 @@ def closed(ctx):
     again = run(ctx, [env.CLEW, "replay", recording, "--file", "-"])
     check(len(spans.parse(again.stdout)) == 2, f"the recording is damaged: {again.stderr}")
     check(out.read_text() == "0 1" + 3 * " /dev/null", f"descriptors of the command, then clew's first: {out.read_text()}")
+
+
+@case("ends/hangup")
+def hangup(ctx):
+    """The terminal closes: the end in good order, of COMMAND too; but not under nohup, of which COMMAND knows as well."""
+    server = python_http.start(ctx)
+    c = Clew(ctx, *server.select, command=["sleep", "1000"]).ready()
+    load(ctx, server.port, 10)
+    command = descendants(c.pid) - {c.pid}
+    c.popen.send_signal(signal.SIGHUP)
+    result = c.wait(10)
+    check(result.status == 0 and len(result.spans) == 10, f"ended with {result.status}, {len(result.spans)} spans of 10: {result.summary()}")
+    check(re.search(r"^clew: 10 spans in", result.stderr, re.M), f"no summary: {result.stderr}")
+    check(not [pid for pid in command if alive(pid)], "COMMAND goes on")
+
+    c = Clew(ctx, *server.select, prefix=["env", "--ignore-signal=HUP"], command=["sleep", "1000"]).ready()
+    for pid in sorted(descendants(c.pid)):
+        os.kill(pid, signal.SIGHUP)
+    load(ctx, server.port, 10, tag="more")
+    check(len(c.wait_spans(10)) == 10 and c.popen.poll() is None, f"nohup does not hold: {c.lines}")
+    check(len(descendants(c.pid)) == 2, "COMMAND has ended")
+    c.stop()
+
+
+@case("ends/second-signal")
+def second_signal(ctx):
+    """A collector that does not answer is waited for, but not longer than the user wants; a second signal at once is the same wish."""
+    server = python_http.start(ctx)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        where = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for protocol in ("grpc", "http/protobuf"):
+            c = Clew(ctx, *server.select, "--otlp", where, "--otlp-protocol", protocol, environment={"OTEL_BSP_SCHEDULE_DELAY": "100"}).ready()
+            load(ctx, server.port, 10, tag=protocol[0])
+            c.wait_spans(10)
+            time.sleep(0.3)
+            c.popen.send_signal(signal.SIGINT)
+            c.popen.send_signal(signal.SIGINT)
+            time.sleep(1)
+            check(c.popen.poll() is None, f"{protocol}: did not wait for the collector: {c.lines}")
+            began = time.monotonic()
+            c.popen.send_signal(signal.SIGTERM)
+            result = c.wait(10)
+            took = time.monotonic() - began
+            check(result.status == 0 and took < 1 * env.SLOW, f"{protocol}: ended with {result.status} after {took:.1f} s")
+            check(result.lost() == 10, f"{protocol}: {result.lost()} lost spans of 10 counted: {result.summary()}")
