@@ -154,8 +154,10 @@ void append_redacted_query(std::string_view query, bool only_secrets, std::strin
     const std::string_view parameter = query.substr(0, end);
     const size_t equals = parameter.find('=');
     const std::string_view key = parameter.substr(0, equals);
-    if (equals == std::string_view::npos || (only_secrets && !is_secret_key(key))) {
+    if (parameter.empty() || (only_secrets && (equals == std::string_view::npos || !is_secret_key(key)))) {
       out.append(parameter);
+    } else if (equals == std::string_view::npos) {
+      out.append("REDACTED");
     } else {
       out.append(key).append("=REDACTED");
     }

@@ -30,7 +30,7 @@ struct Target {
 Target parse_target(std::string_view target, bool is_connect);
 
 /// Appends the query with the value of each parameter replaced by REDACTED; with `only_secrets`, of those whose key is known for
-/// secrets. Keys stay as they are.
+/// secrets. Keys stay as they are. A word without '=' may be a key or a value ("/reset?3f9a51"): it is kept only with `only_secrets`.
 void append_redacted_query(std::string_view query, bool only_secrets, std::string& out);
 
 }  // namespace clew::protocols::http

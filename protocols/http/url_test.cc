@@ -42,7 +42,14 @@ TEST(Target, EachFormHasItsParts) {
 }
 
 TEST(Query, LosesAllValuesByDefault) {
-  EXPECT_EQ(redacted("a=1&b=2=3&flag&=x&c=", false), "a=REDACTED&b=REDACTED&flag&=REDACTED&c=REDACTED");
+  EXPECT_EQ(redacted("a=1&b=2=3&flag&=x&c=", false), "a=REDACTED&b=REDACTED&REDACTED&=REDACTED&c=REDACTED");
+}
+
+TEST(Query, AWordAloneMayBeTheSecret) {
+  EXPECT_EQ(redacted("3f9a51", false), "REDACTED");
+  EXPECT_EQ(redacted("token", false), "REDACTED");
+  EXPECT_EQ(redacted("&a=1&&", false), "&a=REDACTED&&") << "nothing hides where nothing is";
+  EXPECT_EQ(redacted("wsdl&token&sig=x", true), "wsdl&token&sig=REDACTED");
 }
 
 TEST(Query, LosesSecretsEvenWhenCaptured) {
