@@ -65,7 +65,10 @@ class FileDestination final : public Destination {
 }  // namespace
 
 base::Result<std::unique_ptr<Exporter>> make_file_exporter(const FileOptions& options, const Wiring& wiring) {
-  CLEW_TRY(Output output, Output::open(options.path));
+  const auto waits = [&] {
+    if (wiring.log) wiring.log(Severity::kWarning, fmt::format("--file {}: waits until somebody reads it", options.path));
+  };
+  CLEW_TRY(Output output, Output::open(options.path, waits));
   return std::make_unique<QueuedExporter>("file", std::make_unique<FileDestination>(std::move(output), wiring), kPace, wiring);
 }
 

@@ -138,6 +138,23 @@ TEST_F(File, ReaderThatGoesIsToldOnceAndCounted) {
   EXPECT_EQ(bench.readers_gone(), 1);
 }
 
+TEST_F(File, AFifoThatNobodyReadsIsToldAndWaitedFor) {
+  Bench bench;
+  ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);
+  std::string read_text;
+  std::thread reader([&] {
+    EXPECT_TRUE(eventually([&] { return bench.messages().size() == 1; }));
+    std::ifstream file(path());
+    std::getline(file, read_text);
+  });
+  const auto exporter = start(path(), bench);
+  exporter->submit(batch_of(1));
+  exporter->shutdown(5s);
+  reader.join();
+  EXPECT_THAT(bench.messages().front(), HasSubstr(path() + ": waits until somebody reads it"));
+  EXPECT_THAT(read_text, HasSubstr("resourceSpans"));
+}
+
 TEST_F(File, ReaderThatSleepsHoldsUpNeitherThePipelineNorTheEnd) {
   Bench bench;
   ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);

@@ -140,6 +140,9 @@ std::string_view code_name(int code) {
 }  // namespace
 
 OtlpReply judge_grpc_status(int code, std::string_view message, std::string_view details) {
+  // gRPC's words for an address that it has not finished trying.
+  constexpr std::string_view kNoError = "; last error: OK";
+  if (message.ends_with(kNoError)) message.remove_suffix(kNoError.size());
   const std::optional<RpcStatus> status = details.empty() ? std::nullopt : parse_status_protobuf(details);
   OtlpReply reply;
   if (status) reply.retry_after = status->retry_delay;

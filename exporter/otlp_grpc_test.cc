@@ -296,5 +296,10 @@ TEST(OtlpGrpcStatus, UnavailableWithRetryInfoIsAliveAndWaits) {
   EXPECT_EQ(reply.retry_after, 1500ms);
 }
 
+TEST(OtlpGrpcStatus, AnErrorThatIsNoneIsNotToldAsTheReason) {
+  EXPECT_EQ(judge_grpc_status(grpc::UNAVAILABLE, "failed to connect to all addresses; last error: OK", "").message,
+            "cannot reach the collector: failed to connect to all addresses (unavailable)");
+}
+
 }  // namespace
 }  // namespace clew::exporter

@@ -26,9 +26,22 @@ bool is_regular(int fd) {
 
 }  // namespace
 
-base::Result<Output> Output::open(const std::string& path) {
+int open_to_write(const std::string& path, int flags, mode_t mode, const std::function<void()>& waits) {
+  struct stat info{};
+  if (stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
+    const int fd = ::open(path.c_str(), flags | O_WRONLY | O_NONBLOCK, mode);
+    if (fd >= 0) {  // not closed and opened anew: its reader would see an end
+      fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+      return fd;
+    }
+    if (errno == ENXIO && waits) waits();
+  }
+  return ::open(path.c_str(), flags | O_WRONLY, mode);
+}
+
+base::Result<Output> Output::open(const std::string& path, const std::function<void()>& waits) {
   if (path == "-") return Output(STDOUT_FILENO, "stdout", false);
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  const int fd = open_to_write(path, O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644, waits);
   if (fd < 0) return base::fail(fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
   return Output(fd, path, true);
 }

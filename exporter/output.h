@@ -2,6 +2,9 @@
 // A file, pipe or terminal that takes whole pieces of text or none, and never blocks past the exporter's patience.
 #pragma once
 
+#include <sys/types.h>
+
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -10,11 +13,14 @@
 
 namespace clew::exporter {
 
+/// As open(2). A FIFO is opened when somebody reads it; `waits` is called if nobody does yet.
+int open_to_write(const std::string& path, int flags, mode_t mode, const std::function<void()>& waits);
+
 /// Not thread-safe. Writing to a pipe without reader needs SIGPIPE blocked (exporters' threads block it).
 class Output {
  public:
-  /// Creates or truncates the file; "-" is stdout.
-  static base::Result<Output> open(const std::string& path);
+  /// Creates or truncates the file; "-" is stdout. `waits`: see open_to_write().
+  static base::Result<Output> open(const std::string& path, const std::function<void()>& waits);
   /// `fd` is not owned.
   static Output borrow(int fd, std::string name);
   Output(Output&& other) noexcept;

@@ -142,7 +142,8 @@ void LiveProcesses::mention_children(const discovery::ProcFs& proc, uint32_t pro
   if (!task || task->read("children", 4096, children).error != 0) return;
   const auto count = std::ranges::count(children, ' ');
   if (count > 0)
-    messages_.info(fmt::format("process {} has {} children already, which are not traced; to trace them too: --pid {}", process_id, count,
+    messages_.info(fmt::format("process {} has {} already, not traced; to trace {} too: --pid {}", process_id,
+                               count == 1 ? "a child" : fmt::format("{} children", count), count == 1 ? "it" : "them",
                                children.substr(0, children.find(' '))));
 }
 

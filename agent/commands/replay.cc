@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <unordered_map>
@@ -136,6 +138,7 @@ base::Result<void> replay_file(const std::string& path, const cli::ReplayOptions
                                const TraceSettings& traces, Outputs& outputs, base::Counters& counters) {
   std::string first(16, '\0');
   if (path != "-") {
+    if (std::filesystem::is_directory(path)) return base::fail(fmt::format("cannot read {}: {}", path, std::strerror(EISDIR)));
     std::ifstream file(path, std::ios::binary);
     if (!file) return base::fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
     file.read(first.data(), static_cast<std::streamsize>(first.size()));

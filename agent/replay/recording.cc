@@ -11,6 +11,8 @@
 #include <cstring>
 #include <vector>
 
+#include "exporter/output.h"
+
 namespace clew::replay {
 namespace {
 
@@ -197,7 +199,8 @@ base::Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std
                                                                        base::Counters& counters,
                                                                        std::function<void(std::string_view)> warn) {
   // For its owner only: heads hold cookies and credentials.
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const auto waits = [&] { warn(fmt::format("--record {}: waits until somebody reads it", path)); };
+  const int fd = exporter::open_to_write(path, O_CREAT | O_TRUNC | O_CLOEXEC, 0600, waits);
   std::FILE* file = fd < 0 ? nullptr : fdopen(fd, "wb");
   if (file == nullptr) return base::fail(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   std::setvbuf(file, nullptr, _IOFBF, kFileBuffer);

@@ -22,7 +22,7 @@ namespace clew::replay {
 
 class RecordingWriter {
  public:
-  /// `warn` shows one message to the user: why writing failed, once. A replay could not go on behind a gap, so nothing more is written
+  /// `warn` shows a message to the user: why writing failed, once. A replay could not go on behind a gap, so nothing more is written
   /// then, and what should have been is counted.
   static base::Result<std::unique_ptr<RecordingWriter>> create(const std::string& path, const correlation::Seed& seed,
                                                                base::Counters& counters, std::function<void(std::string_view)> warn);

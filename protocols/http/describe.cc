@@ -76,7 +76,13 @@ void append_query(std::string_view query, bool capture, std::string& out) { appe
 
 void add_server_attributes(const MessageHead& request, const Target& target, const ExchangeFacts& facts, base::Attributes& out) {
   const std::string_view scheme = find_scheme(request, target, facts);
-  out.add("url.scheme", scheme);
+  if (std::ranges::all_of(scheme, [](char c) { return c == to_lower(c); })) {
+    out.add("url.scheme", scheme);
+  } else {
+    std::string lower(scheme);
+    std::ranges::transform(lower, lower.begin(), to_lower);
+    out.add("url.scheme", lower);
+  }
   if (!target.path.empty() || !request.is_partial()) out.add("url.path", target.path);  // else nobody knows it
   if (!target.query.empty()) {
     std::string query;

@@ -90,6 +90,15 @@ TEST_F(DescribeTest, CapturedQueriesStillLoseTheirSecrets) {
   EXPECT_EQ(get(describe("GET /?a=1&token=x HTTP/1.1"), "url.query"), "a=1&token=REDACTED");
 }
 
+TEST_F(DescribeTest, SchemesAreInLowerCase) {
+  for (const char* field : {"X-Forwarded-Proto: HTTPS", "Forwarded: proto=HTTPS", "Forwarded: for=a;Proto=\"Https\""}) {
+    const Description d = describe(std::string("GET / HTTP/1.1\r\nHost: a\r\n") + field);
+    EXPECT_EQ(get(d, "url.scheme"), "https") << field;
+    EXPECT_EQ(get(d, "server.port"), "443") << field;
+  }
+  EXPECT_EQ(get(describe("GET HTTP://a/ HTTP/1.1\r\nHost: a"), "url.scheme"), "http");
+}
+
 TEST_F(DescribeTest, TheServerIsWhereTheClientWantedToGo) {
   const std::string host = "\r\nHost: host:1";
   EXPECT_EQ(get(describe("GET / HTTP/1.1" + host), "server.address"), "host");

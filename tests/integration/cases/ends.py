@@ -116,3 +116,15 @@ def second_signal(ctx):
             took = time.monotonic() - began
             check(result.status == 0 and took < 1 * env.SLOW, f"{protocol}: ended with {result.status} after {took:.1f} s")
             check(result.lost() == 10, f"{protocol}: {result.lost()} lost spans of 10 counted: {result.summary()}")
+
+
+@case("ends/fifo-without-reader")
+def fifo(ctx):
+    """It is said that somebody is waited for, and a signal ends the wait."""
+    server, path = python_http.start(ctx), ctx.work / "fifo"
+    os.mkfifo(path)
+    for option in ("--file", "--record"):
+        c = Clew(ctx, *server.select, option, path, file=False)
+        c.wait_said(f"{option} {path}: waits until somebody reads it")
+        c.popen.send_signal(signal.SIGINT)
+        check(c.wait(5).status == 1, "a signal does not end the wait")

@@ -102,6 +102,8 @@ def foreign(ctx):
         found, done = replay(ctx, file, status=1)
         check(not found, f"{name}: {len(found)} spans")
         check(str(file) in done.stderr, f"{name}: the file is not named: {done.stderr!r}")
+    _, done = replay(ctx, ctx.work, status=1)
+    check("Is a directory" in done.stderr, f"a directory is not named as such: {done.stderr!r}")
     _, done = replay(ctx, "/nonexistent/recording", status=1)
     check("/nonexistent/recording" in done.stderr, "a missing file is not named")
 
