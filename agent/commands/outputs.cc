@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -57,7 +56,6 @@ base::Result<Outputs> Outputs::open(const cli::OutputOptions& options, const cli
 }
 
 void Outputs::submit(std::vector<exporter::Span> spans) {
-  spans.resize(std::min<uint64_t>(spans.size(), limit_ - spans_));
   if (spans.empty()) return;
   spans_ += spans.size();
   const auto batch = std::make_shared<const exporter::SpanBatch>(std::move(spans));

@@ -27,14 +27,11 @@ class Outputs {
   uint64_t spans() const { return spans_; }
   /// The readers of all of them have gone (`clew trace | head`). One that has no reader is left out from then on.
   bool abandoned() const { return !exporters_.empty() && *readers_gone_ == exporters_.size(); }
-  /// No more spans than these in all: --count.
-  void limit_to(uint64_t spans) { limit_ = spans; }
 
  private:
   std::shared_ptr<std::atomic<size_t>> readers_gone_ = std::make_shared<std::atomic<size_t>>(0);  // counted by exporters' threads
   std::vector<std::unique_ptr<exporter::Exporter>> exporters_;
   uint64_t spans_ = 0;
-  uint64_t limit_ = UINT64_MAX;
 };
 
 }  // namespace clew::commands

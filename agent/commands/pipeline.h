@@ -15,10 +15,11 @@
 
 namespace clew::commands {
 
-/// How trace contexts are read and which traces are kept.
+/// How trace contexts are read, which traces are kept, and how many spans are made.
 struct TraceSettings {
   connection::Connections::Propagators propagators;
   sampling::SamplerSettings sampler;
+  uint64_t spans_max = UINT64_MAX;
 };
 
 class Pipeline {
@@ -29,7 +30,8 @@ class Pipeline {
         ids_(seed),
         correlator_(ids_, counters, {.sampler = traces.sampler}),
         builder_(capture_query),
-        connections_(protocols_, builder_, std::move(resource_of), correlator_, traces.propagators, counters, {}) {
+        connections_(protocols_, builder_, std::move(resource_of), correlator_, traces.propagators, counters,
+                     {.spans_max = traces.spans_max}) {
     if (!environment) return;
     for (const auto& protocol : protocols_) protocol->configure(environment);
   }

@@ -177,16 +177,16 @@ int replay(const cli::Options& options, const cli::EnvironmentLookup& environmen
   signal(SIGPIPE, SIG_IGN);
   const auto started = std::chrono::steady_clock::now();
   base::Counters counters;
-  const TraceSettings traces{read_propagators(environment, messages), options.environment.sampler};
+  TraceSettings traces{read_propagators(environment, messages), options.environment.sampler};
   auto outputs = Outputs::open(options.replay.output, environment, {counters, messages.for_exporters(), exporter::WhenFull::kWait, {}});
   if (!outputs) {
     messages.always(outputs.error().message);
     return static_cast<int>(cli::ExitCode::kFailed);
   }
-  if (options.replay.count) outputs->limit_to(*options.replay.count);
   bool failed = false;
   for (const std::string& path : options.replay.files) {
     if (stop_signals::last() != 0 || outputs->abandoned()) break;
+    if (options.replay.count) traces.spans_max = *options.replay.count - outputs->spans();
     if (const auto result = replay_file(path, options.replay, environment, traces, *outputs, counters); !result) {
       messages.always(result.error().message);
       failed = true;

@@ -148,7 +148,7 @@ std::optional<int> Trace::prepare() {
   processes_.emplace(*selection_, *table_, messages_);
 
   if (getrandom(seed_.key.data(), sizeof seed_.key, 0) != sizeof seed_.key) return usage({"cannot get random bytes"});
-  const TraceSettings traces{read_propagators(environment_, messages_), options_.environment.sampler};
+  const TraceSettings traces{read_propagators(environment_, messages_), options_.environment.sampler, trace.count.value_or(UINT64_MAX)};
   pipeline_.emplace(
       seed_, trace.output.capture_query, environment_,
       [this](uint32_t process_id, const exchange::Place&, uint64_t time_ns) { return resource_of(process_id, time_ns); }, traces,
@@ -172,7 +172,6 @@ std::optional<int> Trace::prepare() {
     return static_cast<int>(cli::ExitCode::kFailed);
   }
   outputs_.emplace(std::move(*outputs));
-  if (trace.count) outputs_->limit_to(*trace.count);
   for (const std::string& path : trace.output.records) {
     auto writer = replay::RecordingWriter::create(path, seed_, counters_, [this](std::string_view text) { messages_.error(text); });
     if (!writer) {

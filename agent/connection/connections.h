@@ -39,6 +39,7 @@ class Connections final : public capture::Sink {
     size_t held_max = 65536;
     size_t held_bytes_max = size_t{64} << 20;
     size_t memory_max = size_t{512} << 20;  // of connections with their streams, parsers and exchanges
+    uint64_t spans_max = UINT64_MAX;        // no more are made, or counted (--count)
   };
   /// The Resource of a process (or of a passive connection's server address, with process_id 0) at that time.
   using ResourceOf =
@@ -137,6 +138,7 @@ class Connections final : public capture::Sink {
   std::deque<Held> held_;  // spans of servers that wait for the client of their request
   uint64_t latest_ns_ = 0;
   std::vector<exporter::Span> spans_;
+  uint64_t spans_made_ = 0;
   CarriedContexts carried_;
   std::string_view counted_as_;                    // what spans_by_kind_ is of
   std::array<base::Counter*, 2> spans_by_kind_{};  // server, client

@@ -25,6 +25,17 @@ TEST_F(ConnectionsTest, ARequestAndItsResponseAreOneServerSpanWhereTheProcessLis
   EXPECT_EQ(losses(), "");
 }
 
+TEST_F(ConnectionsTest, NoMoreSpansAreMadeOrCountedThanWereAskedFor) {
+  limits_.spans_max = 3;
+  Played c = open(describe(1, Role::kClient));
+  for (int i = 0; i < 5; ++i) {
+    c.client(request("/a"));
+    c.server(response(200));
+  }
+  EXPECT_EQ(connections().take_spans().size(), 3U);
+  EXPECT_EQ(counted("clew_spans_total", "protocol=\"http\",kind=\"client\""), 3U);
+}
+
 TEST_F(ConnectionsTest, ARequestAndItsResponseAreOneClientSpanWhereTheProcessConnects) {
   Played c = open(describe(1, Role::kClient));
   c.client(request("/a"));

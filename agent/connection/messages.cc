@@ -157,6 +157,7 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
     correlator_.closed(key, end_ns);
     return;
   }
+  if (!may_be_joined && spans_made_ >= limits_.spans_max) return correlator_.closed(key, end_ns);
   if (may_be_joined && (held_.size() >= limits_.held_max || held_bytes_ >= limits_.held_bytes_max))
     release(held_.front().span.end_unix_ns + limits_.late_join_wait_ns);
   exporter::Span& span = may_be_joined ? held_.emplace_back(Held{.span = {}, .key = key, .made = &made}).span : spans_.emplace_back();
@@ -167,6 +168,7 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
     return;
   }
   made.add();
+  ++spans_made_;
   correlator_.closed(key, end_ns);
 }
 
@@ -179,8 +181,9 @@ void Connections::release(uint64_t now_ns) {
     correlator_.closed(held.key, held.span.end_unix_ns);
     if ((held.span.flags & exporter::kFlagSampled) == 0) {
       unsampled_.add();
-    } else {
+    } else if (spans_made_ < limits_.spans_max) {
       held.made->add();
+      ++spans_made_;
       spans_.push_back(std::move(held.span));
     }
   }

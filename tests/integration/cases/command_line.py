@@ -213,6 +213,7 @@ def count(ctx):
     load(ctx, server.port, 30, concurrency=2)
     result = c.wait(10)
     check(result.status == 0 and len(result.spans) == 7, f"ended with {result.status}, {len(result.spans)} spans")
+    check(re.search(r"^clew: 7 spans in", result.stderr, re.M), f"the summary says something else: {result.summary()}")
 
 
 @case("cli/two-at-once", matrix=True)
