@@ -7,6 +7,7 @@ namespace clew::discovery {
 namespace {
 
 constexpr std::string_view kMetric = "clew_processes_total";
+constexpr int kAncestorsMax = 16;
 
 /// The start ticks of a process forked at `time_ns`, as /proc would have shown them.
 uint64_t ticks_of(const ProcFs& proc, uint64_t time_ns) {
@@ -112,12 +113,39 @@ bool ProcessTable::reused(const Slot& slot) const {
   return now->start_unix_ns > slot.exited_ns;
 }
 
+// The program that a process without an exec runs is its parent's, in its parent's environment and container. A parent that has ended
+// unread had it from its own.
+std::optional<ProcessTable::Image> ProcessTable::inherited_by(const Slot& child) {
+  const Slot* heir = &child;
+  for (int n = 0; n < kAncestorsMax && heir->forked_only; ++n) {
+    const uint64_t forked_ns = heir->current.from_ns;
+    const Slot* parent = find(heir->parent);
+    const Image* image = parent == nullptr ? nullptr : &parent->current;
+    if (image != nullptr && forked_ns < image->from_ns) {  // it runs another one now
+      if (!parent->previous) return std::nullopt;
+      image = &*parent->previous;
+    }
+    if (image != nullptr && image->info) return *image;
+    Image found;
+    if (auto living = read_process(proc_, heir->parent); living && !living->exe.empty() && living->start_unix_ns <= forked_ns) {
+      found.service = service_name(*living);
+      found.info = std::move(*living);
+      return found;
+    }
+    if (parent == nullptr) return std::nullopt;
+    heir = parent;
+  }
+  return std::nullopt;
+}
+
 void ProcessTable::build(Slot& slot, std::string_view comm) {
   auto read = read_process(proc_, slot.process_id);
   const uint64_t tick_ns = 1'000'000'000 / std::max<uint64_t>(proc_.ticks_per_second, 1);
   const bool ours = read && !read->zombie && (slot.exited_ns == 0 || read->start_unix_ns <= slot.exited_ns + tick_ns);
+  // A process that is about to end has lost its memory before it is a zombie.
+  const bool whole = ours && !(slot.forked_only && (read->exe.empty() || read->argv.empty()));
   Image& image = slot.current;
-  if (ours) {
+  if (whole) {
     image.info = std::move(*read);
     image.start_ticks = image.info->start_ticks;
     image.service = service_name(*image.info);
@@ -126,26 +154,15 @@ void ProcessTable::build(Slot& slot, std::string_view comm) {
     built_.add();
   } else {
     gone_.add();
-    // Without an exec it ran its parent's program, in its parent's environment and container.
-    std::optional<ProcessInfo> inherited;
-    if (slot.forked_only) {
-      const Slot* parent = find(slot.parent);
-      if (parent != nullptr && parent->current.info) {
-        inherited = parent->current.info;
-        image.service = parent->current.service;
-      } else if (auto living = read_process(proc_, slot.parent)) {
-        image.service = service_name(*living);
-        inherited = std::move(*living);
-      }
-    }
-    ProcessInfo info = inherited.value_or(ProcessInfo());
+    std::optional<Image> inherited = inherited_by(slot);
+    ProcessInfo info = inherited ? std::move(*inherited->info) : ours ? *read : ProcessInfo();
     info.process_id = slot.process_id;
     info.parent_process_id = slot.parent;
-    info.namespace_process_id = 0;
-    info.start_unix_ns = slot.forked_only ? image.from_ns : 0;
-    info.start_ticks = slot.forked_only ? ticks_of(proc_, image.from_ns) : 0;
+    info.namespace_process_id = ours ? read->namespace_process_id : 0;
+    info.start_unix_ns = ours ? read->start_unix_ns : slot.forked_only ? image.from_ns : 0;
+    info.start_ticks = ours ? read->start_ticks : slot.forked_only ? ticks_of(proc_, image.from_ns) : 0;
     if (!comm.empty()) info.comm = comm;
-    if (!inherited) image.service = service_name(info);
+    image.service = inherited ? std::move(inherited->service) : service_name(info);
     image.info = std::move(info);
   }
   image.resource = std::make_shared<const exporter::Resource>(build_resource(host_, *image.info, image.service));

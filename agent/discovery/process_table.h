@@ -70,6 +70,7 @@ class ProcessTable {
   Slot& slot(uint32_t process_id);
   Slot* find(uint32_t process_id);
   void build(Slot& slot, std::string_view comm);
+  std::optional<Image> inherited_by(const Slot& child);
   void begin_image(Slot& slot, uint64_t time_ns);
   bool reused(const Slot& slot) const;
 

@@ -57,6 +57,39 @@ TEST_F(ProcessTableTest, AForkedChildThatIsGoneRanItsParentsProgram) {
   EXPECT_NE(text(child, "service.instance.id"), text(table.resource_of(42, "", at(21)), "service.instance.id"));
 }
 
+TEST_F(ProcessTableTest, AForkedChildThatIsAboutToEndRanItsParentsProgram) {
+  proc_.add({.process_id = 42, .exe = "/usr/bin/python3.11", .argv = {"python3", "/srv/app.py"}});
+  proc_.add({.process_id = 43, .parent = 42, .comm = "python3", .start_ticks = 1999, .exe = "", .argv = {}});
+  ProcessTable table = make();
+  table.on_fork(42, 43, at(20));
+  const auto child = table.resource_of(43, "", at(20));
+  EXPECT_EQ(text(child, "service.name"), "app.py");
+  EXPECT_EQ(text(child, "process.executable.path"), "/usr/bin/python3.11");
+  EXPECT_EQ(text(child, "process.creation.time"), "2023-11-14T22:13:39.990Z");
+}
+
+TEST_F(ProcessTableTest, AChildOfAChildThatIsGoneRanItsGrandparentsProgram) {
+  proc_.add({.process_id = 42, .exe = "/usr/bin/python3.11", .argv = {"python3", "/srv/app.py"}});
+  ProcessTable table = make();
+  table.on_fork(42, 43, at(20));
+  table.on_fork(43, 44, at(21));
+  table.on_exit(43, at(22));
+  table.on_exit(44, at(22));
+  EXPECT_EQ(text(table.resource_of(44, "python3", at(21)), "service.name"), "app.py");
+}
+
+TEST_F(ProcessTableTest, AForkedChildRanWhatItsParentRanThen) {
+  proc_.add({.process_id = 42, .exe = "/bin/first"});
+  ProcessTable table = make();
+  table.resource_of(42, "", at(19));
+  table.on_fork(42, 43, at(20));
+  proc_.replace({.process_id = 42, .exe = "/bin/second"});
+  table.on_exec(42, at(21));
+  table.resource_of(42, "", at(21));
+  table.on_exit(43, at(22));
+  EXPECT_EQ(text(table.resource_of(43, "x", at(20)), "service.name"), "first");
+}
+
 TEST_F(ProcessTableTest, AfterExecTheParentsProgramIsNotItsOwn) {
   proc_.add({.process_id = 42, .exe = "/usr/bin/bash"});
   ProcessTable table = make();
