@@ -147,6 +147,7 @@ void Correlator::join(Node& server, Node& client) {
     late_.add();
     return;
   }
+  client.joined = true;
   hang_below(server, client, Evidence::kConnection);
 }
 
@@ -222,7 +223,8 @@ void Correlator::response_sent(const RequestKey& key, const Caller& caller) {
 }
 
 void Correlator::response_received(const RequestKey& key, const Caller& caller) {
-  const Node* const node = find(key);
+  Node* const node = find(key);
+  if (node != nullptr) node->answered = true;
   const Node* const cause = node != nullptr && node->has_cause ? find(node->cause) : nullptr;
   Caller reader = caller;
   if (Execution* const execution = execution_of(key, reader))
@@ -263,6 +265,14 @@ void Correlator::leave_wire(const Node& node) {
   if (const auto entry = table.find(node.wire); entry != table.end() && entry->second == &node) table.erase(entry);
 }
 
+// Seldom: it went away before it was answered. The bytes are on their way, however late the server comes to read them.
+void Correlator::give_up(std::unique_ptr<Node> node) {
+  given_up_.push_back(std::move(node));
+  if (given_up_.size() <= limits_.given_up_max) return;
+  leave_wire(*given_up_.front());
+  given_up_.pop_front();
+}
+
 void Correlator::answered(const RequestKey& key, uint64_t time_ns) {
   if (Node* const node = find(key)) finish(*node, key, time_ns);
 }
@@ -271,9 +281,12 @@ void Correlator::closed(const RequestKey& key, uint64_t time_ns) {
   const auto found = nodes_.find(key);
   if (found == nodes_.end()) return;
   Node& node = *found->second;
-  leave_wire(node);
   finish(node, key, time_ns);
   if (latest_ == &node) latest_ = nullptr;
+  if (node.is_client && node.has_wire && !node.answered && !node.joined)
+    give_up(std::move(found->second));
+  else
+    leave_wire(node);
   nodes_.erase(found);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@ class Correlator {
   struct Limits {
     size_t requests_max = 262'144;  // under way; the next get no context but their own ids
     size_t processes_max = 16'384;
+    size_t given_up_max = 4'096;  // of clients that have not waited: the server may read the request yet
     ExecutionSettings execution{};
     sampling::SamplerSettings sampler{};
   };
@@ -59,7 +61,7 @@ class Correlator {
   void noted(uint32_t what, const Caller& caller);
   /// It is answered: what its thread does from now on is not done for it.
   void answered(const RequestKey& key, uint64_t time_ns);
-  /// Its context is asked for no more.
+  /// Its context is asked for no more; but a request that its client has given up is still joined with the server that reads it.
   void closed(const RequestKey& key, uint64_t time_ns);
 
   /// The context of a request under way. One that was never announced, or did not fit, gets ids of its own.
@@ -81,7 +83,9 @@ class Correlator {
     bool passes_on = false;    // client: what it carries is what its parent had received
     bool has_cause = false;
     bool has_wire = false;
-    RequestKey cause;  // client: the server's request that it was made for
+    bool answered = false;  // client: the response has come
+    bool joined = false;    // client: with the server that has read it
+    RequestKey cause;       // client: the server's request that it was made for
     exporter::TraceId header_trace_id{};
     exporter::SpanId header_span_id{};
     WireKey wire;
@@ -103,6 +107,7 @@ class Correlator {
   void adopt(Node& node, const RemoteContext& given);
   void join(Node& server, Node& client);
   void leave_wire(const Node& node);
+  void give_up(std::unique_ptr<Node> node);
 
   const Ids& ids_;
   Limits limits_;
@@ -111,8 +116,9 @@ class Correlator {
   base::FlatMap<RequestKey, std::unique_ptr<Node>, KeyHash> nodes_;
   mutable RequestKey latest_key_;                    // what find() was asked for last: what is told of a request comes in runs
   mutable Node* latest_ = nullptr;                   // null: not in nodes_
-  base::FlatMap<WireKey, Node*, KeyHash> sent_;      // by clients, under way
+  base::FlatMap<WireKey, Node*, KeyHash> sent_;      // by clients, under way or given up
   base::FlatMap<WireKey, Node*, KeyHash> received_;  // by servers, under way
+  std::deque<std::unique_ptr<Node>> given_up_;       // not in nodes_ any more; the earliest first
   base::FlatMap<uint32_t, Process, std::hash<uint32_t>> processes_;
   base::Counter& full_;
   base::Counter& late_;

@@ -229,10 +229,32 @@ TEST_F(CorrelatorTest, ARequestThatIsToldOfTwiceIsTheLaterOne) {
 
 TEST_F(CorrelatorTest, ARequestThatIsOverIsJoinedNoMore) {
   sent(kBack, thread(5), kWire);
+  correlator_.response_received(kBack, thread(5));
   correlator_.closed(kBack, 2'000);
   received(kReceivedBack, thread(6), kWire);
   expect_root(server(kReceivedBack));
   EXPECT_EQ(correlator_.size(), 1U);
+}
+
+TEST_F(CorrelatorTest, OneThatItsClientHasGivenUpIs) {
+  sent(kBack, thread(5), kWire);
+  const Context gone = client(kBack);
+  correlator_.closed(kBack, 2'000);
+  received(kReceivedBack, thread(6), kWire);
+  expect_child(server(kReceivedBack), gone, Evidence::kConnection);
+  EXPECT_EQ(correlator_.size(), 1U);
+}
+
+TEST_F(CorrelatorTest, OfThoseTheLatestAreKept) {
+  Correlator small(ids_, counters_, {.given_up_max = 2});
+  for (uint32_t i = 0; i < 3; ++i) {
+    small.request_sent({.connection = 10 + i}, thread(5), WireKey{.request_base = i}, nullptr);
+    small.closed({.connection = 10 + i}, 2'000);
+  }
+  for (uint32_t i = 0; i < 3; ++i) small.request_received({.connection = 20 + i}, thread(6 + i), WireKey{.request_base = i}, nullptr);
+  expect_root(small.context_of({.connection = 20}, SpanKind::kServer));
+  for (uint64_t i = 1; i < 3; ++i)
+    EXPECT_EQ(small.context_of({.connection = 20 + i}, SpanKind::kServer).parent_span_id, ids_.of(10 + i, 0, 0, SpanKind::kClient).span_id);
 }
 
 TEST_F(CorrelatorTest, AJoinThatComesAfterTheTraceIdWasHandedOnIsRefused) {
