@@ -20,6 +20,7 @@ const volatile clew_u8 reads_traceparent = 2;	/* propagators: 0 not that one, 1 
 clew_u32 selection_epoch;	/* raised when a process is no longer selected: cached verdicts are asked again */
 clew_u32 consumer_asleep;	/* user space sleeps until it is woken, not until its next tick */
 clew_u32 leave_new_programs;	/* what a process executes is looked at by user space before its sockets are touched */
+clew_u32 releasing_askers;	/* iter__inject_open lets go of sockets: their processes are of clew_process.once now */
 clew_u32 tls_probed;		/* a process has probes in its TLS libraries */
 clew_u32 rustls_missed;		/* plaintext was sent on a socket that is not known: where sessions of rustls stand is not, either */
 clew_u32 go_probed;		/* a Go process has a probe: callers have to be forgotten with their sockets */

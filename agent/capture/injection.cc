@@ -167,6 +167,17 @@ void Injection::detach() {
 
 base::Result<void> Injection::take_open_sockets() {
   if (skeleton_ == nullptr) return {};
+  return look_at_sockets();
+}
+
+void Injection::release_askers() {
+  if (skeleton_ == nullptr) return;
+  skeleton_->bss->releasing_askers = 1;
+  static_cast<void>(look_at_sockets());  // it went well when clew began
+  skeleton_->bss->releasing_askers = 0;
+}
+
+base::Result<void> Injection::look_at_sockets() {
   bpf_link* link = bpf_program__attach_iter(skeleton_->progs.iter__inject_open, nullptr);
   if (link == nullptr) return std::unexpected(failed("cannot look at open connections"));
   const Descriptor walk(bpf_iter_create(bpf_link__fd(link)));

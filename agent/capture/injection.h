@@ -45,10 +45,14 @@ class Injection {
 
   /// Clients' sockets that are open already, once KernelSource has marked those of selected processes.
   base::Result<void> take_open_sockets();
+  /// Lets go of the open sockets of processes that were not known to ask when they connected (set_rule). What a call has begun is finished.
+  void release_askers();
   /// The kernel side does nothing more on that one.
   void release(uint64_t connection);
 
  private:
+  base::Result<void> look_at_sockets();
+
   clew_bpf* skeleton_ = nullptr;
   bpf_link* connected_ = nullptr;
   bool misreports_readable_ = false;

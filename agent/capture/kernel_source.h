@@ -71,6 +71,7 @@ class KernelSource {
   base::Result<void> set_rule(uint32_t process_id, uint32_t rule, bool once);
   /// Told by the kernel side (struct clew_event_release).
   void release(uint64_t connection) { injection_.release(connection); }
+  void release_askers() { injection_.release_askers(); }
   const Injection& injection() const { return injection_; }
 
   /// Runs the kernel side's programs at those places of a TLS library. Before set_tls, which makes them count. Returns what set_tls is to

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "agent/correlation/execution_model.h"
+#include "agent/discovery/runtime.h"
 #include "agent/tls/needed_files.h"
 #include "bpf/events.h"
 
@@ -16,9 +17,18 @@ using capture::SelectedBy;
 
 namespace {
 
-constexpr uint32_t kLibrariesTicks = 10;     // of 0.2 s: by then a program has loaded what it asks sockets with
+constexpr uint32_t kLibrariesTicks = 10;     // of 0.2 s: by then a program has loaded most of what it asks sockets with
+constexpr uint32_t kScriptTicks = 1;         // … an interpreter asks with nothing but what scripts load, before they connect
+constexpr uint32_t kLooksPerTick = 4;        // at most so many connections that it begins are a reason to look
+constexpr uint32_t kLibrariesTicksMax = 64;  // at most so long between two looks at what it has loaded
 constexpr uint32_t kNotesWithoutUse = 4096;  // heads and probes; who calls others under load has done so by then
 constexpr uint32_t kTicksMax = 1024;         // of 0.2 s: ten looks, the last some seven minutes after the first
+
+bool runs_scripts(const std::string& executable) {
+  using Runtime = discovery::Executable::Runtime;
+  const auto inspected = discovery::inspect_executable(executable);
+  return inspected && (inspected->runtime == Runtime::kCpython || inspected->runtime == Runtime::kNode);
+}
 
 }  // namespace
 
@@ -44,16 +54,38 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
     default: break;
   }
   const bool misreports = source_->injection().misreports_readable();
-  const bool once = misreports && (just_begun ? readable_bytes_.will_be_asked(fmt::format("{}/{}/exe", proc_.root, process_id),
-                                                                              tls::all_needed_files(proc_, process_id))
-                                              : readable_bytes_.may_be_asked(proc_, process_id));
-  if (misreports && just_begun) rule_due_[process_id] = kLibrariesTicks;
-  if (once)
-    messages_.debug(
-        fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
-                    "injected into: only the first request of a connection is",
-                    process_id));
+  bool once = false;
+  if (misreports) {
+    Loaded& loaded = loaded_[process_id];
+    const bool asked = loaded.answer && loaded.answer->asks;
+    if (just_begun) {
+      const std::string executable = fmt::format("{}/{}/exe", proc_.root, process_id);
+      loaded = {.answer = runtime::ReadableBytes::Answer{.asks = readable_bytes_.will_be_asked(executable,
+                                                                                               tls::all_needed_files(proc_, process_id))},
+                .ticks = runs_scripts(executable) ? kScriptTicks : kLibrariesTicks};
+    } else {
+      loaded.answer = readable_bytes_.may_be_asked(proc_, process_id, loaded.answer);
+    }
+    once = loaded.answer->asks;
+    if (once && !asked)
+      messages_.debug(
+          fmt::format("process {}: asks sockets how much they hold (FIONREAD), which this kernel answers wrongly for those that are "
+                      "injected into: only the first request of a connection is",
+                      process_id));
+  }
   if (const auto done = source_->set_rule(process_id, rule, once); !done) messages_.warn(done.error().message);
+}
+
+// Libraries and modules come as long as a program runs: those that ask with them are let go of.
+void LiveProcesses::look_at_loaded(uint32_t process_id, Loaded& loaded) {
+  const runtime::ReadableBytes::Answer before = *loaded.answer;
+  const auto now = readable_bytes_.may_be_asked(proc_, process_id, before);
+  const bool same = now.files == before.files;
+  loaded.before = same ? std::min(std::max(loaded.before, 1U) * 2, kLibrariesTicksMax) : kScriptTicks;
+  loaded.ticks = loaded.before;
+  if (same) return;
+  set_rule(process_id);
+  if (!before.asks && now.asks) source_->release_askers();
 }
 
 // How its executions are told apart, if its runtime shows them. One that has not started yet is looked at again, at growing intervals.
@@ -110,13 +142,22 @@ void LiveProcesses::sends(uint32_t process_id) {
   if (tell_runtime_) tell_runtime_(process_id);
 }
 
+// What it has loaded for this connection is seen at once, if few are begun. One that has just begun waits for its look.
+void LiveProcesses::connects(uint32_t process_id) {
+  if (loaded_.empty()) return;
+  const auto found = loaded_.find(process_id);
+  if (found == loaded_.end() || found->second.answer->files == 0) return;
+  if (++found->second.looks > kLooksPerTick) {
+    found->second.ticks = 1;
+    return;
+  }
+  look_at_loaded(process_id, found->second);
+}
+
 void LiveProcesses::tick() {
-  std::vector<uint32_t> loaded;
-  for (auto& [process_id, ticks] : rule_due_)
-    if (--ticks == 0) loaded.push_back(process_id);
-  for (const uint32_t process_id : loaded) {
-    rule_due_.erase(process_id);
-    set_rule(process_id);
+  for (auto& [process_id, loaded] : loaded_) {
+    loaded.looks = 0;
+    if (loaded.ticks == 0 || --loaded.ticks == 0) look_at_loaded(process_id, loaded);
   }
   std::vector<std::pair<uint32_t, uint32_t>> due;
   for (auto& [process_id, look] : looks_)
@@ -129,7 +170,7 @@ void LiveProcesses::tick() {
 
 void LiveProcesses::forget_runtime(uint32_t process_id) {
   looks_.erase(process_id);
-  rule_due_.erase(process_id);
+  loaded_.erase(process_id);
   senders_.erase(process_id);
   latest_ = {};
   if (read_.erase(process_id) != 0 && source_ != nullptr) source_->forget_probes(process_id);
@@ -187,6 +228,7 @@ void LiveProcesses::decide(uint32_t process_id, bool already_selected) {
       tls_.forget(process_id);
       source_->deselect(process_id);
     }
+    loaded_.erase(process_id);
     selected_.erase(process_id);
     return;
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -47,6 +48,7 @@ class LiveProcesses final : public capture::ProcessSink {
   void noted(uint32_t process_id);
   /// … until it sends one.
   void sends(uint32_t process_id);
+  void connects(uint32_t process_id);
   /// Now and then: looks again at programs whose runtime had not started yet.
   void tick();
   LiveTls& tls() { return tls_; }
@@ -61,9 +63,17 @@ class LiveProcesses final : public capture::ProcessSink {
     bool paused = false;
   };
 
+  struct Loaded {  // what a process has mapped
+    std::optional<runtime::ReadableBytes::Answer> answer;
+    uint32_t ticks = 0;   // until the next look
+    uint32_t before = 0;  // as many were waited the last time
+    uint32_t looks = 0;   // since the latest tick
+  };
+
   void decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
   void set_rule(uint32_t process_id, bool just_begun = false);
+  void look_at_loaded(uint32_t process_id, Loaded& loaded);
   void read_runtime(uint32_t process_id, uint32_t ticks_before = 0);
   bool begin_reading(uint32_t process_id, Read& read);
   void forget_runtime(uint32_t process_id);
@@ -84,11 +94,11 @@ class LiveProcesses final : public capture::ProcessSink {
     uint32_t ticks = 0;   // to wait
     uint32_t before = 0;  // as many were waited the last time
   };
-  std::unordered_map<uint32_t, Look> looks_;         // processes to look at again
-  std::unordered_map<uint32_t, uint32_t> rule_due_;  // those whose libraries were not loaded yet → ticks to wait
-  std::unordered_map<uint32_t, Read> read_;          // those whose runtime is read
-  std::unordered_set<uint32_t> senders_;             // have sent a request, whether their runtime was read then or not
-  std::pair<uint32_t, Read*> latest_{};              // that something was read of
+  std::unordered_map<uint32_t, Look> looks_;     // processes to look at again
+  std::unordered_map<uint32_t, Loaded> loaded_;  // those that are injected into, where the kernel misreports
+  std::unordered_map<uint32_t, Read> read_;      // those whose runtime is read
+  std::unordered_set<uint32_t> senders_;         // have sent a request, whether their runtime was read then or not
+  std::pair<uint32_t, Read*> latest_{};          // that something was read of
 };
 
 }  // namespace clew::commands

@@ -236,11 +236,12 @@ void Trace::record(std::span<const std::byte> event) {
   for (const auto& recording : recordings_) recording->event(event);
 }
 
-// Who sends requests, and of whose runtime something was read.
+// Who connects and sends requests, and of whose runtime something was read.
 void Trace::watch(std::span<const std::byte> event) {
   clew_event_data data;
   clew_event_connection connection;
   clew_event_runtime note;
+  clew_event_connect connect;
   const auto load = [&event](auto& into) {
     if (event.size() < sizeof into) return false;
     std::memcpy(&into, event.data(), sizeof into);
@@ -252,6 +253,9 @@ void Trace::watch(std::span<const std::byte> event) {
       break;
     case CLEW_EVENT_RUNTIME:
       if (load(note)) processes_->noted(note.tgid);
+      break;
+    case CLEW_EVENT_CONNECT:
+      if (load(connect)) processes_->connects(connect.tgid);
       break;
     case CLEW_EVENT_CONNECTION:
       if (load(connection) && (connection.role == CLEW_ROLE_CLIENT ||  // or may be one, by its first bytes

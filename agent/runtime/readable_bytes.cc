@@ -11,6 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
+#include <iterator>
+#include <span>
 
 #include "agent/discovery/runtime.h"
 #include "agent/runtime/process_image.h"
@@ -20,22 +23,23 @@ namespace {
 
 constexpr size_t kFilesMax = 4096;
 constexpr std::string_view kFionread("\x1b\x54\0\0", 4);
+// A module of an interpreter that offers the number to scripts, as CPython's termios does.
+constexpr std::string_view kName("FIONREAD\0", 9);
 // They ask for files and pipes, or pass on what their caller asks. gRPC asks the sockets of its DNS resolver, which are not touched.
-constexpr std::array<std::string_view, 7> kPassing = {"libc.so",      "libc-",      "ld-linux",  "libstdc++.so",
-                                                      "libcrypto.so", "libpthread", "libgrpc.so"};
+constexpr std::array<std::string_view, 8> kPassing = {"libc.so",      "libc-",      "ld-linux",   "libstdc++.so",
+                                                      "libcrypto.so", "libpthread", "libgrpc.so", "cygrpc."};
+// Scripts call any function by them, so ioctl, too.
+constexpr std::array<std::string_view, 5> kForeign = {"_ctypes.", "_cffi_backend.", "fiddle.so", "koffi.node", "ffi_bindings.node"};
 
 // In the names that a file imports.
 constexpr std::array<std::string_view, 2> kLoading = {std::string_view("\0dlopen\0", 8), std::string_view("\0dlmopen\0", 9)};
 
-bool never_asks(discovery::Executable::Runtime runtime) {
-  using Runtime = discovery::Executable::Runtime;
-  return runtime == Runtime::kGo || runtime == Runtime::kNode || runtime == Runtime::kCpython;
+bool is_one_of(std::span<const std::string_view> prefixes, std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return std::ranges::any_of(prefixes, [name](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-bool only_passes_on(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
-  return std::ranges::any_of(kPassing, [name](std::string_view prefix) { return name.starts_with(prefix); });
-}
+bool only_passes_on(std::string_view path) { return is_one_of(kPassing, path); }
 
 }  // namespace
 
@@ -70,6 +74,7 @@ ReadableBytes::File ReadableBytes::look_into(const std::string& file) {
     const std::string_view bytes(static_cast<const char*>(start), size);
     Elf64_Ehdr header;
     std::memcpy(&header, bytes.data(), sizeof header);
+    if (!bytes.starts_with(ELFMAG)) found = {.asks = false, .loads = false};  // data: a locale, an archive
     if (bytes.starts_with(ELFMAG) && header.e_machine == EM_X86_64 && header.e_phentsize == sizeof(Elf64_Phdr)) {
       found = {.asks = false, .loads = false};
       for (size_t i = 0; i < header.e_phnum; ++i) {
@@ -79,7 +84,7 @@ ReadableBytes::File ReadableBytes::look_into(const std::string& file) {
         std::memcpy(&segment, bytes.data() + at, sizeof segment);
         if (segment.p_type != PT_LOAD || segment.p_offset >= size) continue;
         const std::string_view loaded = bytes.substr(segment.p_offset, segment.p_filesz);
-        if ((segment.p_flags & PF_X) != 0) found.asks = found.asks || loads_fionread(loaded);
+        found.asks = found.asks || ((segment.p_flags & PF_X) != 0 ? loads_fionread(loaded) : loaded.contains(kName));
         found.loads = found.loads || std::ranges::any_of(kLoading, [loaded](std::string_view name) { return loaded.contains(name); });
       }
     }
@@ -90,20 +95,25 @@ ReadableBytes::File ReadableBytes::look_into(const std::string& file) {
   return found;
 }
 
-bool ReadableBytes::may_be_asked(const discovery::ProcFs& proc, uint32_t process_id) {
-  const auto executable = discovery::inspect_executable(fmt::format("{}/{}/exe", proc.root, process_id));
-  if (!executable) return true;
-  if (never_asks(executable->runtime)) return false;
+ReadableBytes::Answer ReadableBytes::may_be_asked(const discovery::ProcFs& proc, uint32_t process_id, std::optional<Answer> before) {
   const auto image = ProcessImage::open(proc, process_id);
-  if (!image || image->modules().empty()) return true;
-  return std::ranges::any_of(image->modules(),
-                             [this](const Module& module) { return !only_passes_on(module.path) && look_into(module.file).asks; });
+  if (!image || image->modules().empty()) return {};
+  std::string names;
+  for (const Module& module : image->modules()) fmt::format_to(std::back_inserter(names), "{:x} {}\n", module.start, module.path);
+  const size_t files = std::hash<std::string>()(names);
+  if (before && before->files == files) return *before;
+  return {.asks = std::ranges::any_of(image->modules(),
+                                      [this](const Module& module) {
+                                        return is_one_of(kForeign, module.path) ||
+                                               (!only_passes_on(module.path) && look_into(module.file).asks);
+                                      }),
+          .files = files};
 }
 
 bool ReadableBytes::will_be_asked(const std::string& executable, const std::vector<std::string>& libraries) {
   const auto inspected = discovery::inspect_executable(executable);
   if (!inspected) return true;
-  if (never_asks(inspected->runtime)) return false;
+  if (!inspected->dynamic) return look_into(executable).asks;
   if (libraries.empty()) return true;
   const auto may = [this](const std::string& path) {
     const File found = look_into(path);

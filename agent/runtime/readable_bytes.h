@@ -3,7 +3,9 @@
 // (agent/capture/injection.cc): such programs are left alone there.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,9 +21,14 @@ bool loads_fionread(std::string_view code);
 /// Not thread-safe. Reads each file once, some milliseconds per 10 MiB.
 class ReadableBytes {
  public:
-  /// May the process ask? Its executable and libraries tell; of runtimes that never do (Go, Node.js, CPython) and of what asks for files
-  /// only (the C and C++ libraries, libcrypto) nothing is read. True also where nothing can be read.
-  bool may_be_asked(const discovery::ProcFs& proc, uint32_t process_id);
+  struct Answer {
+    bool asks = true;
+    size_t files = 0;  // stands for the list of what is mapped; 0: it could not be read
+  };
+  /// May the process ask? Its executable and libraries tell: an instruction that loads the number, a module that offers it to scripts, one
+  /// by which scripts call any function. Of what asks for files only (the C and C++ libraries, libcrypto) nothing is read. True also where
+  /// nothing can be read. `before`: what was found the last time, which holds as long as nothing else is mapped.
+  Answer may_be_asked(const discovery::ProcFs& proc, uint32_t process_id, std::optional<Answer> before = {});
   /// Of one that begins, whose libraries are still to come: `libraries` are all that it needs; both are files to be opened from here.
   /// Empty: they are not known. True also of one that loads others by itself (dlopen).
   bool will_be_asked(const std::string& executable, const std::vector<std::string>& libraries);

@@ -329,6 +329,7 @@ static __always_inline bool take_in(struct bpf_sock_ops *ops, struct injection *
 SEC("?sockops")
 int sockops__connected(struct bpf_sock_ops *ops)
 {
+	struct clew_process *p;
 	struct injection *i;
 	struct tcp_sock *tp;
 	struct bpf_sock *sk;
@@ -357,6 +358,9 @@ int sockops__connected(struct bpf_sock_ops *ops)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || i->state != INJECTION_NONE)
 		return 1;
+	p = bpf_map_lookup_elem(&processes, &i->tgid);
+	if (p && p->once) /* seen since it has begun to connect */
+		i->once = 1;
 	i->base = i->expected = tp->write_seq;
 	local_client_connects(tp->write_seq, tp->rcv_nxt);
 	i->state = take_in(ops, i, tp) ? INJECTION_ON : INJECTION_LEAVES;
@@ -366,6 +370,24 @@ int sockops__connected(struct bpf_sock_ops *ops)
 	if (s && i->state == INJECTION_LEAVES && !i->once)
 		leave_alone(s, is_zero_copy(tp) ? CLEW_ALONE_ZERO_COPY : CLEW_ALONE_SOCKET);
 	return 1;
+}
+
+/* Its process has loaded something that asks how much a socket holds. */
+static __always_inline void release_asker(struct tcp_sock *tp)
+{
+	struct injection *i = bpf_sk_storage_get(&injections, tp, 0, 0);
+	struct clew_process *p;
+	u64 key;
+
+	if (!i || i->once || i->state == INJECTION_NONE)
+		return;
+	p = bpf_map_lookup_elem(&processes, &i->tgid);
+	if (!p || !p->once)
+		return;
+	i->once = 1;
+	i->state = INJECTION_LEAVES;
+	key = i->id;
+	bpf_map_delete_elem(&injected_sockets, &key);
 }
 
 /* Sockets of clients that were open before clew; iter__open_sockets has marked those of selected processes. */
@@ -384,6 +406,10 @@ int iter__inject_open(struct bpf_iter__tcp *ctx)
 	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)
 		return 0;
+	if (releasing_askers) {
+		release_asker(tp);
+		return 0;
+	}
 	c = bpf_sk_storage_get(&connections, tp, 0, 0);
 	if (!c)
 		return 0;
@@ -398,6 +424,7 @@ int iter__inject_open(struct bpf_iter__tcp *ctx)
 	if (!i || i->state != INJECTION_NONE)
 		return 0;
 	i->id = key = bpf_get_socket_cookie(tp);
+	i->tgid = c->tgid;
 	i->state = INJECTION_WAITS;
 	if (carrying)
 		bpf_sk_storage_get(&carried_out, tp, 0, BPF_SK_STORAGE_GET_F_CREATE);

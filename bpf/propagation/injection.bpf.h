@@ -47,6 +47,8 @@ struct injection {
 	u32 waited;    /* INJECTION_WAITS: messages */
 	u32 taken;     /* insertions: the next to be read by capture … */
 	u32 made;      /* … and the next to be made */
+	u32 tgid;      /* who has connected */
+	u32 unused;
 	struct work cause;
 	struct insertion insertions[INSERTIONS];
 	struct http1_connection http;

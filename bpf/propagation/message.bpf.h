@@ -130,6 +130,7 @@ static __noinline int begin_injection(struct scratch *s, struct clew_process *p,
 		return 0;
 	}
 	i->id = bpf_get_socket_cookie(sk);
+	i->tgid = worker.tgid;
 	i->once = p->once != 0;
 	if (p->rule != CLEW_RULE_LOOP && p->runtime != CLEW_RUNTIME_NODE)
 		return 0;

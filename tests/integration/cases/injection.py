@@ -172,6 +172,40 @@ def open_connections(ctx):
     ctx.note(f"{expect_joined(near, far, pairs, len(pairs), 37, 'tcp_option')} of 40")
 
 
+ASKER = """import fcntl, select, socket, struct, sys, time
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+
+
+def ask(n):
+    connection.sendall(f"GET /{n} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
+    select.select([connection], [], [], 10)
+
+
+for n in range(20):
+    time.sleep(0.1)
+    ask(n)
+    connection.recv(65536)
+import termios
+time.sleep(float(sys.argv[2]))
+ask("asked")
+told = struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, bytes(4)))[0]
+print("told", told, "read", len(connection.recv(65536)))
+"""
+
+
+@case("inject/asks-later", matrix=False)
+def asks_later(ctx):
+    """A program that loads what it asks its sockets with when it has a connection that is injected into already: it must be told the truth."""
+    back = python_http.start(ctx)
+    script = ctx.work / "asker.py"
+    script.write_text(ASKER)
+    result = Clew(ctx, "--inject", command=[*env.PYTHON, script, back.port, 8]).wait(40)
+    told = re.search(r"told (\d+) read (\d+)", result.stdout)
+    check(told is not None and told[1] == told[2], f"{result.stdout} {result.summary()}")
+    injected = sum(1 for s in result.spans if s.kind == CLIENT and s.attributes.get("clew.injected"))
+    check(injected >= 10, f"{injected} of 20 were injected {result.summary()}")
+
+
 @case("inject/own-context-stays")
 def own_context(ctx):
     """Whatever format: what the program sends is what the server reads."""
