@@ -8,12 +8,14 @@
 #include <bpf/bpf_tracing.h>
 
 #include "events.h"
-const volatile clew_u8 injecting = 0;	     /* requests are given trace contexts (bpf/propagation) … */
-const volatile clew_u8 injecting_header = 1; /* … in a header … */
-const volatile clew_u8 carrying = 0;	     /* … or in a TCP option … */
-const volatile clew_u8 carrying_tls = 0;     /* … of encrypted requests, too */
+const volatile clew_u8 injecting = 0;	      /* requests are given trace contexts (bpf/propagation) … */
+const volatile clew_u8 injecting_header = 1;  /* … in a header … */
+const volatile clew_u8 carrying = 0;	      /* … or in a TCP option … */
+const volatile clew_u8 carrying_tls = 0;      /* … of encrypted requests, too */
+const volatile clew_u8 sampling_by_state = 0; /* injecting: what is kept may depend on a caller's tracestate */
 #define HTTP1_GLOBAL __noinline
 #define HTTP1_FIELDS injecting
+#define HTTP1_STATES sampling_by_state
 #include "http1/framing.h"
 #include "http2/framing.h"
 #include "http2/sent_requests.h"

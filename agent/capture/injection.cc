@@ -132,6 +132,7 @@ void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings)
   skeleton.rodata->seed[1] = settings->seed[1];
   skeleton.rodata->sampling_threshold = settings->sampling_threshold;
   skeleton.rodata->sampling_by_parent = settings->sampling_by_parent;
+  skeleton.rodata->sampling_by_state = settings->sampling_by_state;
   skeleton.rodata->reads_forms = settings->reads_forms;
   skeleton.rodata->reads_traceparent = settings->reads_traceparent;
 }

@@ -20,9 +20,10 @@ struct InjectionSettings {
   std::array<uint64_t, 2> seed{};   // correlation::Seed
   uint64_t sampling_threshold = 0;  // of roots: sampling::threshold_of; 0 keeps all, 2^56 none
   bool sampling_by_parent = true;
-  uint8_t reads_forms = 0;        // the other ones, as bits: enum http1_form
-  uint8_t reads_traceparent = 2;  // 0: tracecontext is none of the propagators, 1: it is one, 2: the first
-  std::string cgroup_directory;   // root of the v2 hierarchy: connections that begin below it are seen
+  bool sampling_by_state = false;  // a ratio that holds for callers, too: `rv` and `th` of their tracestate count
+  uint8_t reads_forms = 0;         // the other ones, as bits: enum http1_form
+  uint8_t reads_traceparent = 2;   // 0: tracecontext is none of the propagators, 1: it is one, 2: the first
+  std::string cgroup_directory;    // root of the v2 hierarchy: connections that begin below it are seen
 };
 
 /// One thread. Ends with its object, and with the process however that ends; connections live on.

@@ -31,6 +31,7 @@ base::Result<capture::InjectionSettings> injection_settings(const cli::TraceOpti
   settings.sampling_threshold =
       sampler.kind == Kind::kAlwaysOn ? 0 : sampling::threshold_of(sampler.kind == Kind::kAlwaysOff ? 0 : sampler.ratio);
   settings.sampling_by_parent = sampler.parent_based;
+  settings.sampling_by_state = !sampler.parent_based && sampler.kind == Kind::kTraceIdRatio;
   settings.reads_traceparent = w3c == propagators.end() ? 0 : w3c == propagators.begin() ? 2 : 1;
   for (const auto propagator : propagators)
     if (propagator != correlation::propagation::Propagator::kTraceContext)

@@ -224,6 +224,15 @@ TEST(Http1Contexts, LargestNumbers)
 	EXPECT_FALSE(is_read_with(""));
 }
 
+TEST(Http1Contexts, ATracestateIsSeen)
+{
+	constexpr uint8_t kState = 16;
+	EXPECT_TRUE(seen_by_kernel({{"tracestate", "ot=rv:6e6d1a75832a2f"}}).seen & kState);
+	EXPECT_TRUE(seen_by_kernel({{"TraceState", std::string(600, 'x')}}).seen & kState);
+	EXPECT_FALSE(seen_by_kernel({{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, {"trailer", "x"}}).seen &
+		     kState);
+}
+
 TEST(Http1Contexts, AResponseSaysNothingOfItsRequest)
 {
 	framing_look_at_fields(true);

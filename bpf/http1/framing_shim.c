@@ -10,6 +10,7 @@
 
 static bool fields = false; /* as const volatile `injecting` in the kernel */
 #define HTTP1_FIELDS fields
+#define HTTP1_STATES fields
 #include "bpf/http1/framing.h"
 #include "bpf/http2/framing.h"
 

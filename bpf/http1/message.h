@@ -150,6 +150,8 @@ static __always_inline u32 http1_note_field(struct http1_connection *c, struct h
 		__builtin_memcpy(c->traceparent, value, HTTP1_TRACEPARENT);
 		c->traceparent[HTTP1_TRACEPARENT] = (u8)(value - p);
 	}
+	if (HTTP1_STATES && first == (HTTP1_WORD('t', 'r', 'a', 'c', 'e', 's', 't', 'a') | HTTP1_FOLD))
+		d->seen |= HTTP1_SEEN_STATE;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  *   static void http1_emit(struct http1_view *v, u64 advanced_to) hand over bytes [w->capture, w->capture_end) of the call
  *   static bool http1_head_ended(struct http1_view *v)            the head under way ends with this line; true: it is handed over already
  *   HTTP1_FIELDS                                                  also look for the fields of enum http1_seen
+ *   HTTP1_STATES                                                  … and for tracestate
  *   HTTP1_GLOBAL                                                  what makes a function one that is verified by itself
  * Functions are marked HTTP1_GLOBAL so that the verifier checks each once by itself instead of once per path that leads to it, and so
  * that their stack is their own (512 bytes are all there is before 6.13).
@@ -40,7 +41,8 @@ enum http1_seen {
 	HTTP1_SEEN_TRACEPARENT = 1, /* once, whole: in traceparent[] */
 	HTTP1_SEEN_CONTEXT = 2,	    /* a trace context of another form, or one that is not understood here */
 	HTTP1_SEEN_UPGRADE = 4,
-	HTTP1_SEEN_ODD = 8, /* what two parsers may read in two ways: folded lines, lengths that are not one */
+	HTTP1_SEEN_ODD = 8,    /* what two parsers may read in two ways: folded lines, lengths that are not one */
+	HTTP1_SEEN_STATE = 16, /* a tracestate */
 };
 #define HTTP1_TRACEPARENT 55 /* bytes of a value of version 00 */
 

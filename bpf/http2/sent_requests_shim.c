@@ -9,6 +9,7 @@
 #include "bpf/testing/kernel_types.h"
 
 #define HTTP1_FIELDS false
+#define HTTP1_STATES false
 #include "bpf/http1/framing.h"
 #include "bpf/http2/framing.h"
 #include "bpf/http2/sent_requests.h"

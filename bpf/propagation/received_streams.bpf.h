@@ -73,7 +73,7 @@ __noinline int go_stream_received(struct scratch *s, struct connection *c, struc
 	wire.requests = c->base[CLEW_INGRESS];
 	wire.responses = c->base[CLEW_EGRESS];
 	if (r->hpack.flags & HPACK_CONTEXT) {
-		cause.known = reads_traceparent && !(r->hpack.flags & HPACK_CONTEXTS) && field <= INSERTION_AT &&
+		cause.known = reads_traceparent && !sampling_by_state && !(r->hpack.flags & HPACK_CONTEXTS) && field <= INSERTION_AT &&
 			      brought_by_field(&cause, s->bytes + SCRATCH_HEADROOM + field);
 	} else if (c->has_base && !bpf_map_lookup_elem(&local_clients, &wire)) {
 		/* else it is the trace of a client on this node that was left alone, or of one behind a Unix socket */

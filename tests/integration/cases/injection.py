@@ -268,6 +268,24 @@ def other_forms(ctx):
     check(f"{len(forms) + len(refused)} requests given a traceparent" in near.stderr, near.summary())
 
 
+@case("inject/what-a-callers-tracestate-may-decide", matrix=False)
+def tracestate(ctx):
+    """By `traceidratio` the caller's `rv` counts, which only user space reads: such requests are left alone, so no flag is another one than the span's."""
+    back = python_http.start(ctx)
+    hop, port = python_threads(ctx, back.port)
+    here = Clew(ctx, "--inject", "--pid", hop.pid, environment={"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"}).ready()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for n in range(40):
+        state = {"tracestate": f"a=1,ot=rv:{n * 6 + 1:02x}{n:012x}"} if n % 2 else {}
+        connection.request("GET", f"/h/{n}", headers={"traceparent": f"00-{n + 1:032x}-{PARENT}-01", **state})
+        check(connection.getresponse().read() is not None, "no answer")
+    here.wait_spans(20)
+    result = here.stop()
+    injected = [s for s in result.spans if s.attributes.get("clew.injected")]
+    check(all(s.trace_state == "" for s in injected), f"{injected[:1]} is of a trace with a tracestate")
+    check("20 requests given a traceparent" in result.stderr and "no_context           20" in result.stderr, result.summary())
+
+
 @case("inject/ends-with-the-agent")
 def ends(ctx):
     """After SIGKILL requests go on unchanged on the same connection, and the next agent goes on injecting."""
