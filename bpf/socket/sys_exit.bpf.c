@@ -129,7 +129,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 	struct connection *c;
 	struct scratch *s;
 	struct sock *sk;
-	bool many, readable;
+	bool many;
 	u8 direction = direction_of(nr, regs, &flags, &many);
 
 	if (direction == 0xff || moved < 0)
@@ -182,10 +182,9 @@ static __always_inline int on_exit(struct pt_regs *regs, long moved, u64 pid_tgi
 		bpf_loop((u32)moved & 1023, many_step, &m, 0); /* UIO_MAXIOV */
 		return 0;
 	}
-	readable = !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) && find_buffer(s, c, direction, nr, regs->si, regs->dx) == 0;
-	s->readable = readable;
+	s->readable = !(direction == CLEW_INGRESS && (flags & MSG_TRUNC)) && find_buffer(s, c, direction, nr, regs->si, regs->dx) == 0;
 	tls_on_exit(s, c, sk, (u32)moved, direction);
-	handle_call(s, c, sk, direction, (u32)moved, 0, readable, positions, pid_tgid, NULL, true, NULL);
+	handle_call(s, c, sk, direction, (u32)moved, 0, s->readable, positions, pid_tgid, NULL, true, NULL);
 	return 0;
 }
 

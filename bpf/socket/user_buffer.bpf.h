@@ -73,7 +73,6 @@ static __always_inline int use_msghdr(struct scratch *s, u64 address)
 static __always_inline int find_buffer(struct scratch *s, struct connection *c, u8 direction, u64 nr, u64 si, u64 dx)
 {
 	s->iov_count = 0;
-	s->iov_copied = 0;
 	s->iov_index = 0;
 	s->iov_offset = 0;
 	s->buffer = si;

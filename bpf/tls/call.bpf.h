@@ -107,6 +107,7 @@ static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *ca
 	s->iov_offset = 0;
 	handle_call(s, &session->c, (struct sock *)session->sk, call->flags & CLEW_TLS_EGRESS, moved - ahead, 0, !call->is_unseen, NULL,
 		    pid_tgid, NULL, true, (struct served *)session->served);
+	s->iov_copied = 0; /* of no other call */
 	return sk;
 }
 

@@ -187,9 +187,9 @@ static __noinline int rustls_note(struct scratch *s, struct connection *c, struc
 /* Takes the pieces of a description behind those that are there. */
 static __always_inline bool rustls_take(struct rustls_thread *r, const u64 *words)
 {
-	u32 from = r->count, n = (u32)words[1];
+	u32 from = r->count & (RUSTLS_CHUNKS - 1), n = (u32)words[1] & (RUSTLS_CHUNKS - 1);
 
-	if (from >= RUSTLS_CHUNKS - 1)
+	if (r->count >= RUSTLS_CHUNKS - 1)
 		return false;
 	if (!words[0]) {
 		r->chunks[from].base = words[1];

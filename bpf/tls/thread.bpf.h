@@ -38,14 +38,17 @@ static __always_inline u8 tls_under_way(const struct connection *c)
 
 /* The connection is of that process now. One that has begun with a handshake before the process had probes keeps what it carries to itself:
  * that is counted, once. */
-static __always_inline void tls_follow(struct scratch *s, struct connection *c, const struct clew_process *p, u32 tgid)
+static __noinline int tls_follow(struct scratch *s, struct connection *c, const struct clew_process *p, u32 tgid)
 {
+	if (!s || !c || !p)
+		return 0;
 	if (c->handshake && c->tgid == tgid && !c->tls_since_ns && p->tls_since_ns)
 		lose(s, CLEW_LOSS_TLS_LATE, 1);
 	if (c->tgid && c->tgid != tgid)
 		c->tls_forked = c->tls_since_ns && p->tls_since_ns;
 	c->tls_coming = (u8)p->tls_coming;
 	c->tls_since_ns = p->tls_since_ns;
+	return 1;
 }
 
 static __always_inline void tls_describe(struct tls_socket *socket, const struct connection *c, struct sock *sk)
@@ -116,19 +119,19 @@ static __noinline int tls_received(struct scratch *s, struct connection *c, stru
 	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
 	const u64 *words = (const u64 *)(s->bytes + SCRATCH_HEADROOM);
 	const u8 *record = s->bytes + SCRATCH_HEADROOM;
-	struct user_iovec piece;
+	struct user_iovec *piece = s->chunks; /* not on the stack, which is full on 6.1 */
 	u64 key;
 
 	if (!t || !c || t->session || moved < TLS_RECORD_BYTES)
 		return 0;
-	piece.base = s->buffer;
-	if (s->iov_count && (bpf_probe_read_user(&piece, sizeof(piece), (void *)s->buffer) || piece.length < TLS_RECORD_BYTES))
+	piece->base = s->buffer;
+	if (s->iov_count && (bpf_probe_read_user(piece, sizeof(*piece), (void *)s->buffer) || piece->length < TLS_RECORD_BYTES))
 		return 0;
-	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, TLS_RECORD_BYTES, (void *)piece.base))
+	if (bpf_probe_read_user(s->bytes + SCRATCH_HEADROOM, TLS_RECORD_BYTES, (void *)piece->base))
 		return 0;
 	if (record[0] < 20 || record[0] > 23 || record[1] != 3 || record[2] > 4)
 		return 0;
-	t->received_at = piece.base;
+	t->received_at = piece->base;
 	tls_describe(&t->received, c, sk);
 	t->received.blocking = (u8)s->blocking;
 	t->received.is_inside = 0;
