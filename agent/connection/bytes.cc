@@ -6,6 +6,7 @@
 #include "agent/connection/connections.h"
 #include "agent/connection/entry.h"
 #include "agent/correlation/execution_model.h"
+#include "protocols/proxy_header.h"
 
 namespace clew::connection {
 namespace {
@@ -147,7 +148,7 @@ bool Connections::classify(Entry& entry, Direction direction) {
     return false;
   }
   // Only a connection whose very first bytes these are has been seen from its start.
-  const bool from_start = entry.info.from_start && stream.position() == 0;
+  const bool from_start = entry.info.from_start && stream.position() == entry.half(direction).begins_at;
   entry.mid_stream = !from_start;
   entry.confirmed = from_start || entry.info.passive;
   entry.parser = entry.protocol->make_parser(from_start);
@@ -163,11 +164,24 @@ bool Connections::classify(Entry& entry, Direction direction) {
   return true;
 }
 
+// What a proxy has put before the connection's first byte is none of its protocol. False: its end is to come.
+bool Connections::pass_proxy_header(Entry& entry, Direction direction) {
+  Entry::Half& half = entry.half(direction);
+  if (!entry.info.from_start || half.stream.position() != 0) return !half.stream.skipping();
+  const protocols::ProxyHeader header = protocols::find_proxy_header(half.stream.available());
+  if (header.shown > 0) {
+    half.begins_at = header.shown + header.hidden;
+    half.stream.consume(header.shown);
+    if (header.hidden > 0) half.stream.skip(header.hidden);
+  }
+  return !header.need_more && !half.stream.skipping();
+}
+
 void Connections::pump(Entry& entry, Direction direction) {
   Entry::Half& half = entry.half(direction);
   half.awaits_peer = false;
   while (!entry.opaque) {
-    if (entry.parser == nullptr && !classify(entry, direction)) return;
+    if (entry.parser == nullptr && !(pass_proxy_header(entry, direction) && classify(entry, direction))) return;
     if (half.stream.skipping()) return;
     if (!take_step(entry, direction, entry.parser->parse(entry.sender(direction), half.stream.available()))) return;
   }

@@ -87,6 +87,7 @@ class Connections final : public capture::Sink {
   Entry* find(const capture::Bytes& bytes);
   void feed(Entry& entry, const capture::Bytes& bytes);
   void pump(Entry& entry, Direction direction);
+  bool pass_proxy_header(Entry& entry, Direction direction);
   bool classify(Entry& entry, Direction direction);
   bool take_step(Entry& entry, Direction direction, protocols::Step step);
   void on_head(Entry& entry, Direction direction, protocols::Step& step, uint64_t position, uint64_t first_byte_ns,

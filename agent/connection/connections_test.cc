@@ -25,6 +25,31 @@ TEST_F(ConnectionsTest, ARequestAndItsResponseAreOneServerSpanWhereTheProcessLis
   EXPECT_EQ(losses(), "");
 }
 
+TEST_F(ConnectionsTest, AProxysHeaderIsPassedOverAndTheConnectionSeenFromItsStart) {
+  const std::string block("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16);
+  for (const bool at_once : {false, true}) {
+    for (const bool is_line : {false, true}) {
+      Played c = open(describe(is_line ? 1 + at_once : 3 + at_once));
+      const std::string line = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+      if (!is_line) {
+        c.client(block, 12);
+        c.client(request("/a"));
+      } else if (at_once) {
+        c.client(line + request("/a"));
+      } else {
+        c.client(line.substr(0, 20));
+        c.client(line.substr(20));
+        c.client(request("/a"));
+      }
+      c.server(response(200));
+      const std::vector<exporter::Span> spans = connections().take_spans();
+      ASSERT_EQ(spans.size(), 1U);
+      EXPECT_EQ(text_of(spans[0]), "server GET /a 200");
+    }
+  }
+  EXPECT_EQ(losses(), "");
+}
+
 TEST_F(ConnectionsTest, NoMoreSpansAreMadeOrCountedThanWereAskedFor) {
   limits_.spans_max = 3;
   Played c = open(describe(1, Role::kClient));

@@ -32,6 +32,7 @@ struct Connections::Entry {
     bool started = false;      // its stream stands at a known position
     bool aligned = false;      // a message has begun here; before that, what is missing belongs to nobody
     bool ended = false;
+    uint64_t begins_at = 0;                                 // of the first byte of its protocol: behind a proxy's header
     uint64_t other_position = capture::Bytes::kNoPosition;  // of the latest bytes
     uint64_t message_at = capture::Bytes::kNoPosition;      // where the source says that a message begins
     uint64_t held_at = capture::Bytes::kNoPosition;         // of what awaits the peer

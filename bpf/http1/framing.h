@@ -33,8 +33,8 @@ static __always_inline void http1_carry(struct http1_view *v, u32 to)
 }
 
 /*
- * Bytes at a message start that are no start line, or a line without end: the rest of the call is passed over. A connection that begins so
- * speaks another protocol, whatever its messages carry.
+ * Bytes at a message start that are no start line, or a line without end: the rest of the call is passed over. A connection that begins so,
+ * or goes on so behind a header of the PROXY protocol, speaks another protocol, whatever its messages carry.
  */
 static __always_inline void http1_pass_over(struct http1_view *v)
 {
@@ -42,12 +42,33 @@ static __always_inline void http1_pass_over(struct http1_view *v)
 
 	v->d->line_length = 0;
 	v->d->state = HTTP1_START;
-	if (w->at_start && !v->connection->known) {
+	if ((w->at_start | v->connection->proxied) && !v->connection->known) {
 		v->d->state = HTTP1_OPAQUE;
 		v->other->state = HTTP1_OPAQUE;
 	}
 	w->foreign = 1;
 	w->offset = w->total;
+}
+
+/*
+ * The PROXY protocol's binary header looks like two empty lines and one that is none. Its first bytes are shown, its addresses are not.
+ * Few branches, for the verifier.
+ */
+static __always_inline bool http1_pass_proxy_block(struct http1_view *v)
+{
+	struct http1_walk *w = v->w;
+	u32 available = w->window_end & (0 - (u32)(w->at_start & (w->window == 0)));
+	u32 block = http1_proxy_block(v->connection, (const struct http1_text *)v->data, available);
+
+	if (!block)
+		return false;
+	w->capture = 0;
+	w->capture_end = HTTP1_PROXY_BLOCK;
+	w->offset = HTTP1_PROXY_BLOCK;
+	w->line_start = HTTP1_PROXY_BLOCK;
+	v->d->left = block & 0xffff;
+	v->d->state = (u8)(HTTP1_BODY * (v->d->left != 0)); /* else HTTP1_START */
+	return true;
 }
 
 static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
@@ -94,7 +115,8 @@ static __always_inline void http1_whole_line(struct http1_view *v, u32 line_end)
 			     (n & 0xffffff) | cut | (version == HTTP1_VERSION ? HTTP1_LINE_VERSION : 0) |
 				     (w->direction ? HTTP1_LINE_EGRESS : 0));
 	if (outcome & HTTP1_NOT_HTTP) {
-		http1_pass_over(v);
+		if (!http1_pass_proxy_block(v))
+			http1_pass_over(v);
 		return;
 	}
 	if (HTTP1_FIELDS && (outcome & HTTP1_FORM)) { /* not called by http1_line(), for the stack */

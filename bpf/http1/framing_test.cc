@@ -12,6 +12,7 @@
 #include "bpf/events.h"
 #include "bpf/http1/framing_shim.h"
 #include "protocols/http1/http1.h"
+#include "protocols/proxy_header.h"
 #include "protocols/testing/driver.h"
 
 namespace
@@ -675,6 +676,71 @@ TEST(Http1Framing, WhatIsNotHttpIsNotShown)
 		EXPECT_TRUE(kernel.call(Sender::kClient, bytes).foreign) << bytes;
 		const std::string shown = kernel.shown(Sender::kClient);
 		EXPECT_EQ(shown.find_first_not_of("\r\n"), std::string::npos) << "shown: " << shown;
+	}
+}
+
+/* With the bytes of each that are shown. */
+std::vector<std::pair<std::string, size_t>> proxy_headers()
+{
+	using namespace std::string_literals;
+	const std::string signature = "\r\n\r\n\0\r\nQUIT\n"s;
+	const std::string longest = "PROXY TCP6 " + std::string(39, 'f') + " " + std::string(39, 'f') + " 65535 65535\r\n";
+	return {{"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n", 42},
+		{longest, longest.size()},
+		{"PROXY UNKNOWN\r\n", 15},
+		{signature + "\x21\x11\0\x0c"s + std::string(12, '\n'), 16},
+		{signature + "\x20\0\0\0"s, 16},
+		{signature + "\x21\x21\x01\x2c"s + std::string(300, 'a'), 16}};
+}
+
+TEST(Http1Framing, AProxysHeaderIsPassedOverHoweverCallsCutItFromTheRequest)
+{
+	const std::string request = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", body = "abc";
+	const std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	for (const auto &[header, shown] : proxy_headers()) {
+		const clew::protocols::ProxyHeader found = clew::protocols::find_proxy_header(header);
+		EXPECT_EQ(found.shown, shown) << "user space takes another part of it for shown";
+		EXPECT_EQ(found.shown + found.hidden, header.size());
+		const std::string all = header + request + body;
+		/* its line may be cut anywhere; the block's first bytes come in one piece */
+		for (size_t cut = header[0] == 'P' ? 1 : 16; cut < all.size(); cut++) {
+			Kernel kernel;
+			EXPECT_FALSE(kernel.call(Sender::kClient, all.substr(0, cut)).foreign) << "cut at " << cut;
+			EXPECT_FALSE(kernel.call(Sender::kClient, all.substr(cut)).foreign) << "cut at " << cut;
+			EXPECT_FALSE(kernel.call(Sender::kServer, response).foreign);
+			ASSERT_EQ(kernel.violation(), "");
+			ASSERT_EQ(kernel.shown(Sender::kClient), header.substr(0, shown) + request) << "cut at " << cut;
+			ASSERT_EQ(kernel.told(Sender::kClient), all.size());
+			ASSERT_EQ(kernel.shown(Sender::kServer), response);
+		}
+	}
+}
+
+TEST(Http1Framing, BehindAProxysHeaderOtherProtocolsAreNotShown)
+{
+	for (const auto &[header, shown] : proxy_headers()) {
+		for (const bool at_once : {false, true}) {
+			Kernel kernel;
+			const std::string hello("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
+			if (!at_once)
+				kernel.call(Sender::kClient, header);
+			EXPECT_TRUE(kernel.call(Sender::kClient, (at_once ? header : "") + hello).foreign);
+			kernel.call(Sender::kClient, "GET / HTTP/1.1\r\n");
+			EXPECT_EQ(kernel.shown(Sender::kClient), header.substr(0, shown)) << "it is given up for good";
+		}
+	}
+}
+
+TEST(Http1Framing, AProxysHeaderIsTheFirstThingOrNone)
+{
+	for (const auto &[header, shown] : proxy_headers()) {
+		Kernel twice, later, joined;
+		twice.call(Sender::kClient, header);
+		EXPECT_TRUE(twice.call(Sender::kClient, header).foreign);
+		later.call(Sender::kClient, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+		EXPECT_TRUE(later.call(Sender::kClient, header).foreign);
+		joined.join({});
+		EXPECT_TRUE(joined.call(Sender::kClient, header).foreign);
 	}
 }
 

@@ -23,6 +23,23 @@ enum http1_outcome {
 #define HTTP1_LINE_VERSION 0x02000000u /* " HTTP/1." stands before its last byte */
 #define HTTP1_LINE_EGRESS 0x04000000u
 
+#define HTTP1_PROXY_LINE 105 /* bytes at most, without CRLF */
+
+/* A line that begins no message. Before the first one it may begin HTTP/2, or be the PROXY protocol's, which names the client's client. */
+static __always_inline u32 http1_other_line(struct http1_connection *c, const u8 *p, u32 n, u64 first)
+{
+	if (c->known)
+		return HTTP1_NOT_HTTP;
+	if (n == 14 && first == HTTP1_WORD('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
+	    http1_u64(p + 6) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '2', '.', '0'))
+		return HTTP1_PREFACE;
+	if (c->joined || c->proxied || n > HTTP1_PROXY_LINE ||
+	    (first != HTTP1_WORD('P', 'R', 'O', 'X', 'Y', ' ', 'T', 'C') && first != HTTP1_WORD('P', 'R', 'O', 'X', 'Y', ' ', 'U', 'N')))
+		return HTTP1_NOT_HTTP;
+	c->proxied = 1;
+	return 0;
+}
+
 /* A whole line of `n` bytes without its end, at a message start. `is_request`: before its last byte stands " HTTP/1.". */
 static __always_inline u32 http1_start_line(struct http1_connection *c, struct http1_direction *d, const u8 *p, u32 n, u8 direction,
 					    bool is_request)
@@ -52,10 +69,7 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 		}
 	} else {
 		if (n < 12 || !is_request || !(http1_class[p[0]] & 1))
-			return n == 14 && !c->known && first == HTTP1_WORD('P', 'R', 'I', ' ', '*', ' ', 'H', 'T') &&
-					       http1_u64(p + 6) == HTTP1_WORD('H', 'T', 'T', 'P', '/', '2', '.', '0')
-				       ? HTTP1_PREFACE
-				       : HTTP1_NOT_HTTP;
+			return http1_other_line(c, p, n, first);
 		if (c->request_direction == 2 - direction)
 			return HTTP1_NOT_HTTP;
 		c->request_direction = 1 + direction;
@@ -223,6 +237,20 @@ static __always_inline void http1_chunk_size(struct http1_direction *d, const u8
 		d->head_length = 0;
 		d->state = HTTP1_TRAILER;
 	}
+}
+
+#define HTTP1_PROXY_BLOCK 16 /* bytes of a PROXY protocol's binary header before the addresses */
+#define HTTP1_IS_PROXY_BLOCK 0x10000u
+
+/* Do the first `available` bytes of a connection begin with such a header? Then that bit, and the length of its addresses; else 0. */
+HTTP1_GLOBAL u32 http1_proxy_block(struct http1_connection *c, const struct http1_text *t, u32 available)
+{
+	if (!c || !t || c->known || c->joined || c->proxied || available < HTTP1_PROXY_BLOCK ||
+	    http1_u64(t->bytes) != HTTP1_WORD('\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q') ||
+	    (http1_u64(t->bytes + 8) & 0xf0ffffffffull) != HTTP1_WORD('U', 'I', 'T', '\n', 0x20, 0, 0, 0))
+		return 0;
+	c->proxied = 1;
+	return HTTP1_IS_PROXY_BLOCK | (u32)t->bytes[14] << 8 | t->bytes[15];
 }
 
 /* Takes one whole line. Returns enum http1_outcome. */

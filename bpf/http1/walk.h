@@ -77,7 +77,8 @@ struct http1_connection {
 	u8 form_has;	      /* … and enum http1_form_has */
 	u8 traceparent[56];   /* text, of the latest request; or a struct http1_form_ids */
 	u32 traceparent_at;   /* its place: walk.origin + offset */
-	u32 padding2;
+	u8 proxied;	      /* the client began with a header of the PROXY protocol, which was passed over */
+	u8 padding2[3];
 };
 
 /* A line's first bytes; where it is shorter, what follows it. */

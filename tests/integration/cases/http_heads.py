@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heads in strange pieces: split at every byte, one byte per call, up to 64 KiB, pipelined."""
+import socket
+
+from harness import env
+from harness.case import case, check
 from harness.conversation import Exchange, get, head, odd, post, recv, reply, send, sleep, step
+from harness.process import run
 from harness.spans import SERVER
+from harness.tracer import Clew
+from servers import nginx
 
 SHORT = get("/split/{n:03d}", "X-A: 1\r\n")
 ANSWER = reply("12345")
@@ -78,6 +85,37 @@ odd("head/pipelined-over-uneven-pieces",
 
 odd("head/empty-lines-before-the-request", [send("\r\n\r\n" + get("/after-empty-lines")), recv(size=len(ANSWER))],
     [recv(until="/after-empty-lines"), head(), send(ANSWER)], [Exchange("GET", "/after-empty-lines", 200, 0, 5)])
+PROXY = {"line": "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n", "block": "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\xdc\x04\x01\xbb"}
+for form, header in PROXY.items():
+    for apart in (False, True):
+        odd(f"head/behind-a-proxys-{form}{'/apart' if apart else ''}",
+            ([send(header), sleep(30), send(get("/0"))] if apart else [send(header + get("/0"))]) + [recv(size=len(ANSWER)), send(get("/1")), recv(size=len(ANSWER))],
+            [recv(size=len(header)), head(), send(ANSWER), head(), send(ANSWER)], [Exchange("GET", f"/{n}", 200, 0, 5) for n in range(2)],
+            matrix=apart)
+
+
+@case("head/behind-a-proxys-header/nginx")
+def proxied_nginx(ctx):
+    """nginx looks at the header before it takes it; HTTP/2 may follow it, too."""
+    server = nginx.start(ctx, listen=" proxy_protocol http2")
+    c = Clew(ctx, *server.select).ready()
+    curl = [env.tool("curl"), "-s", "-o", "/dev/null", "--haproxy-protocol", "--http2-prior-knowledge", f"http://127.0.0.1:{server.port}/r/two"]
+    run(ctx, curl)
+    check(len(c.wait_spans(1)) == 1, "no span of HTTP/2 behind a line")
+    c.stop()
+    server = nginx.start(ctx, listen=" proxy_protocol")
+    c = Clew(ctx, *server.select).ready()
+    for n, header in enumerate(PROXY.values()):
+        with socket.create_connection(("127.0.0.1", server.port)) as s:
+            for k in range(3):
+                s.sendall((header * (k == 0) + get(f"/r/t{n}{k}")).encode("latin-1"))
+                check(b"hello from nginx" in s.recv(65536), "no answer")
+    found = c.wait_spans(6)
+    check(sorted(s.path for s in found) == [f"/r/t{n}{k}" for n in range(2) for k in range(3)], f"spans: {found}")
+    check(not [s for s in found if s.incomplete], "a span is not whole")
+    check(c.stop().lost() == 0, "something was lost")
+
+
 odd("head/lines-end-in-lf-alone", [send("GET /lf HTTP/1.1\nHost: odd.test\n\n"), recv(size=len(ANSWER))],
     [recv(until="\n\n"), send(ANSWER)], [Exchange("GET", "/lf", 200, 0, 5)])
 odd("head/http-1.0", [send("GET /old HTTP/1.0\r\n\r\n"), recv(eof=True)],

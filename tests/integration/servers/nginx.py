@@ -31,7 +31,7 @@ http {{
 """
 
 
-def start(ctx, workers: int = 2, upstream: int = 9, access_log: bool = False, tls=None) -> Server:
+def start(ctx, workers: int = 2, upstream: int = 9, access_log: bool = False, tls=None, listen: str = "") -> Server:
     need(tool("nginx"), "nginx is not installed")
     work, port = ctx.dir("nginx"), free_port()
     work.chmod(0o755)
@@ -39,7 +39,7 @@ def start(ctx, workers: int = 2, upstream: int = 9, access_log: bool = False, tl
     (work / "small.txt").write_text("a small file\n")
     (work / "nginx.conf").write_text(CONFIG.format(work=work, port=port, workers=workers, upstream=upstream, user="user root;",
                                                    access=f"{work}/access.log truth" if access_log else "off",
-                                                   tls=tls.nginx() if tls else ""))
+                                                   tls=tls.nginx() if tls else listen))
     process = Process(ctx, "nginx", [tool("nginx"), "-p", work, "-e", work / "nginx-error.log", "-c", work / "nginx.conf"])
     process.wait_port(port)
     end = time.monotonic() + seconds(10)
