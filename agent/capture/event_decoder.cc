@@ -118,7 +118,7 @@ bool EventDecoder::connection(std::span<const std::byte> event) {
   if (c.is_tls)  // positions of plaintext are those of the other end only if both have seen all of it
     c.has_base = c.from_start;
   else
-    c.has_base = e.family != CLEW_FAMILY_UNIX || (e.base[0] != 0 && e.base[1] != 0);
+    c.has_base = e.family != CLEW_FAMILY_UNIX ? (e.base[0] | e.base[1]) != 0 : e.base[0] != 0 && e.base[1] != 0;  // MPTCP has none
   std::copy(std::begin(e.base), std::end(e.base), c.base.begin());
   if (c.is_tls)  // another stream than that of the socket, which may have begun in plain text (CONNECT)
     for (uint32_t& base : c.base) base = ~base;

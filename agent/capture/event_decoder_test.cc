@@ -50,6 +50,13 @@ TEST_F(EventDecoderTest, APlainConnectionHasTheSocketsNumbers) {
   EXPECT_EQ(connections_[0].base[0], 100u);
 }
 
+TEST_F(EventDecoderTest, AnMptcpConnectionHasNone) {
+  clew_event_connection e = announced(CLEW_CONNECTION_FROM_START);
+  e.base[0] = e.base[1] = 0;
+  ASSERT_TRUE(decode(e));
+  EXPECT_FALSE(connections_[0].has_base);
+}
+
 TEST_F(EventDecoderTest, ATlsSessionHasOthersThanItsSocket) {
   ASSERT_TRUE(decode(announced(CLEW_CONNECTION_FROM_START | CLEW_CONNECTION_TLS | 3 << CLEW_CONNECTION_VERSION_SHIFT)));
   EXPECT_TRUE(connections_[0].is_tls);

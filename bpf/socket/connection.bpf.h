@@ -3,13 +3,14 @@
 #ifndef CLEW_BPF_CONNECTION_H
 #define CLEW_BPF_CONNECTION_H
 
-/* TCP and Unix streams; everything else is none of our business. */
+/* TCP, MPTCP and Unix streams; everything else is none of our business. MPTCP's socket has no positions of TCP, and its subflows, which do,
+ * are no sockets of calls: it is followed as a Unix socket is. */
 static __always_inline bool is_stream(struct sock *sk)
 {
 	u16 family = sk->__sk_common.skc_family;
 
 	if (family == AF_INET || family == AF_INET6)
-		return sk->sk_protocol == IPPROTO_TCP;
+		return (sk->sk_protocol & ~IPPROTO_MULTIPATH) == IPPROTO_TCP;
 	return family == AF_UNIX && sk->sk_type == SOCK_STREAM;
 }
 

@@ -67,7 +67,7 @@ int iter__open_sockets(struct bpf_iter__task_file *ctx)
 		if (c && c->id == 0) {
 			c->existing = 1;
 			if (record.family != AF_UNIX)
-				c->http.distrusted = maybe_under_way((struct tcp_sock *)sk);
+				c->http.distrusted = sk->sk_protocol == IPPROTO_TCP ? maybe_under_way((struct tcp_sock *)sk) : 3;
 		}
 	}
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));

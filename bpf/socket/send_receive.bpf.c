@@ -47,10 +47,10 @@ static __always_inline bool is_handled(struct connection *c, const struct tcp_po
  * Encrypted bytes of a connection whose plaintext is seen: nothing of them is shown, and no position of theirs is asked for. A connection
  * that user space knows (it has begun in plain text) goes the long way.
  */
-static __always_inline bool is_known_cipher(const struct connection *c, struct sock *sk)
+static __always_inline bool is_known_cipher(const struct connection *c)
 {
 	return c->tls_since_ns && c->id && !c->announced && c->direction[0].state == HTTP1_OPAQUE &&
-	       c->direction[1].state == HTTP1_OPAQUE && sk->__sk_common.skc_family != AF_UNIX;
+	       c->direction[1].state == HTTP1_OPAQUE && c->has_base;
 }
 
 /*
@@ -111,7 +111,7 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 			emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
 			tls_received_all(s, sk);
 		}
-		if (!(c->tls_kinds & CLEW_TLS_RUST) || direction == CLEW_INGRESS || c->tgid != tgid || !is_known_cipher(c, sk))
+		if (!(c->tls_kinds & CLEW_TLS_RUST) || direction == CLEW_INGRESS || c->tgid != tgid || !is_known_cipher(c))
 			return 0;
 	} else {
 		c = find_connection(s, sk, tgid, &is_new);
@@ -120,7 +120,7 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 		if (c->tls_kinds & CLEW_TLS_RUST && c->http.joined)
 			rustls_meets(s, c, sk, direction);
 	}
-	if (is_known_cipher(c, sk)) {
+	if (is_known_cipher(c)) {
 		s->blocking = flags & MSG_DONTWAIT ? 0 : CLEW_BLOCKING;
 		what = on_cipher(s, c, sk, moved, direction);
 		if (what > 1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections and processes that change hands: the right process on each span, none lost, none invented."""
 import os
+import socket
 import subprocess
 import time
 
@@ -193,3 +194,36 @@ def pid_reuse_selected(ctx):
     truth.expect(seen + more, result.spans, SERVER, losses=result.summary())
     names = {s.path.split("/")[2][:5]: s.resource["service.name"] for s in result.spans}
     check(names.get("secon") == "go-second", f"service names {names}")
+
+
+MPTCP = """
+import socket, threading
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+listener.bind(("127.0.0.1", 0)); listener.listen()
+def serve():
+    c = listener.accept()[0]
+    while c.recv(65536):
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nhello")
+thread = threading.Thread(target=serve); thread.start()
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+s.connect(listener.getsockname())
+for n in range(5):
+    s.sendall(b"GET /m/%d HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n" % n); s.recv(65536)
+s.close(); thread.join()
+"""
+
+
+@case("lifecycle/mptcp")
+def mptcp(ctx):
+    """Both ends are followed, without the positions of TCP: nobody claims that one's request is the other's."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
+    except OSError:
+        need(False, "this kernel has no MPTCP")
+    need(os.environ.get("CLEW_BACKEND") != "sys_exit", "not followed by that backend")
+    clew = Clew(ctx, command=[*PYTHON, "-c", MPTCP])
+    result = clew.wait()
+    found = sorted((s.kind, s.path) for s in result.spans)
+    check(found == sorted((kind, f"/m/{n}") for n in range(5) for kind in (CLIENT, SERVER)), f"spans: {found}: {result.summary()}")
+    check(not [s for s in result.spans if s.incomplete], "a span is not whole")
+    check(result.lost() == 0, result.summary())
