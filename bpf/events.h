@@ -72,6 +72,7 @@ enum clew_runtime {
 	CLEW_RUNTIME_HAPROXY = 5, /* a proxy, not a language: its streams */
 	CLEW_RUNTIME_TOKIO = 6,
 	CLEW_RUNTIME_GO_IDLE = 7, /* sends no requests: its goroutines are not read, but its HTTP/2 is followed for injection */
+	CLEW_RUNTIME_LOOP = 8,	  /* a proxy's loop: its turns, as far as the kernel sees them */
 };
 
 /* clew_event_runtime.what */
@@ -168,7 +169,7 @@ struct clew_event_connect {
 	clew_u64 time_ns;
 	clew_u64 connection;
 	clew_u32 tid;
-	clew_u32 padding2;
+	clew_u32 turn; /* CLEW_RUNTIME_LOOP: number of the turn; 0: not known */
 };
 
 /* Nothing more will be injected on a socket: user space takes it out of the map of sockets. */

@@ -359,6 +359,7 @@ struct task_struct {
 	struct io_uring_task *io_uring;
 	struct task_io_accounting ioac;
 	char comm[16];
+	unsigned long nvcsw; /* how often it has gone to sleep by itself */
 	struct thread_struct thread;
 };
 

@@ -159,7 +159,7 @@ bool EventDecoder::end(std::span<const std::byte> event) {
 bool EventDecoder::connect(std::span<const std::byte> event) {
   clew_event_connect e;
   if (!load(event, e)) return false;
-  sink_.connecting({.connection = e.connection, .process_id = e.tgid, .thread_id = e.tid, .time_ns = unix_time(e.time_ns)});
+  sink_.connecting({.connection = e.connection, .process_id = e.tgid, .thread_id = e.tid, .turn = e.turn, .time_ns = unix_time(e.time_ns)});
   return true;
 }
 

@@ -81,6 +81,7 @@ struct Connecting {
   uint64_t connection = 0;
   uint32_t process_id = 0;
   uint32_t thread_id = 0;
+  uint64_t turn = 0;  // of the thread's loop; 0: not known
   uint64_t time_ns = 0;
 };
 

@@ -98,6 +98,7 @@ void Connections::connecting(const capture::Connecting& connecting) {
                          {.process_id = connecting.process_id,
                           .thread_id = connecting.thread_id,
                           .model = correlation::model_of(*resource_of_(connecting.process_id, {}, connecting.time_ns)),
+                          .execution = {connecting.turn},
                           .time_ns = connecting.time_ns});
 }
 

@@ -294,6 +294,31 @@ TEST_F(CorrelatorTest, ALoopSendsForWhatItHasJustRead) {
   expect_child(client(kBack), server(kOtherFront), Evidence::kCausal);
 }
 
+TEST_F(CorrelatorTest, NotWhenItHasSleptSince) {
+  Caller reading = loop(), later = loop(), unknown = loop();
+  reading.execution[0] = 7;
+  later.execution[0] = 8;
+  received(kFront, reading);
+  correlator_.connecting(kBack.connection, later);
+  sent(kBack, later);
+  expect_root(client(kBack));
+  sent(kOtherBack, reading);
+  expect_child(client(kOtherBack), server(kFront), Evidence::kCausal);
+  received(kOtherFront, unknown);
+  correlator_.connecting(31, later);
+  sent({.connection = 31}, later);
+  expect_child(client({.connection = 31}), server(kOtherFront), Evidence::kCausal);
+}
+
+TEST_F(CorrelatorTest, AConnectionOfNobodyKnowsWhomIsNotOfTheTurnInWhichItIsUsed) {
+  correlator_.connecting(kBack.connection, loop(1'000));
+  received(kFront, loop(2'000));
+  sent(kBack, loop(3'000));
+  expect_root(client(kBack));
+  sent({.connection = kBack.connection, .position = 100}, loop(4'000));
+  expect_child(client({.connection = kBack.connection, .position = 100}), server(kFront), Evidence::kCausal);
+}
+
 TEST_F(CorrelatorTest, OncePerTurn) {
   received(kFront, loop());
   sent(kBack, loop());

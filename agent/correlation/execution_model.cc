@@ -50,6 +50,7 @@ ExecutionModel model_of(uint32_t runtime) {
     case CLEW_RUNTIME_NODE: return ExecutionModel::kNode;
     case CLEW_RUNTIME_HAPROXY: return ExecutionModel::kProxied;
     case CLEW_RUNTIME_TOKIO: return ExecutionModel::kTokio;
+    case CLEW_RUNTIME_LOOP: return ExecutionModel::kEventLoop;
     default: return ExecutionModel::kThreads;
   }
 }

@@ -12,6 +12,7 @@
 #include "execution/jvm.bpf.h"
 #include "execution/haproxy.bpf.h"
 #include "execution/tokio.bpf.h"
+#include "execution/loop.bpf.h"
 
 /* Who sends a response says nothing where the rule goes by who has read the request. */
 static __always_inline bool asks_who_responds(u8 runtime)
@@ -50,6 +51,10 @@ static __always_inline bool read_execution(struct scratch *s, const struct conne
 		return true;
 	case CLEW_RUNTIME_TOKIO:
 		return read_tokio(s, e, layout, s->walk.direction == CLEW_EGRESS && c->http.request_direction == 1 + CLEW_EGRESS);
+	case CLEW_RUNTIME_LOOP:
+		e->words[0] = loop_turn(layout);
+		e->words[1] = e->words[2] = 0;
+		return true;
 	}
 	return false;
 }

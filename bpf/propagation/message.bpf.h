@@ -28,9 +28,9 @@ enum cause {
 };
 
 /* CLEW_RULE_LOOP: what the thread does now is done for the request of its turn, once. */
-static __always_inline bool take_turn(struct work *w, u64 now_ns)
+static __always_inline bool take_turn(const struct worker *worker, struct work *w, u64 now_ns)
 {
-	if (w->used || now_ns - w->time_ns > LOOP_TURN_NS_MAX)
+	if (w->used || now_ns - w->time_ns > LOOP_TURN_NS_MAX || w->turn != loop_turn_of(worker->tgid))
 		return false;
 	w->used = 1;
 	return true;
@@ -75,7 +75,7 @@ static __noinline int find_cause(struct scratch *s, struct injection *i, u64 soc
 		return !p->serves || ((p->serves & CLEW_WAITS) && p->runtime == CLEW_RUNTIME_NONE && p->rule == CLEW_RULE_THREADS)
 			       ? CAUSE_NONE
 			       : CAUSE_UNKNOWN;
-	if (p->rule == CLEW_RULE_LOOP && !take_turn(w, s->now_ns))
+	if (p->rule == CLEW_RULE_LOOP && !take_turn(&worker, w, s->now_ns))
 		return CAUSE_UNKNOWN;
 	if (p->rule == CLEW_RULE_POOLS && p->own_answers < CLEW_OWN_ANSWERS_MIN)
 		return CAUSE_UNKNOWN;
@@ -134,8 +134,10 @@ static __noinline int begin_injection(struct scratch *s, struct clew_process *p,
 	i->once = p->once != 0;
 	if (p->rule != CLEW_RULE_LOOP && p->runtime != CLEW_RUNTIME_NODE)
 		return 0;
+	if (p->rule == CLEW_RULE_LOOP)
+		i->begun = 1; /* whatever its loop does when it sends there first */
 	w = work_of(&worker);
-	if (!w || !(p->runtime == CLEW_RUNTIME_NODE ? node_serves(s, &worker, w) : take_turn(w, bpf_ktime_get_ns())))
+	if (!w || !(p->runtime == CLEW_RUNTIME_NODE ? node_serves(s, &worker, w) : take_turn(&worker, w, bpf_ktime_get_ns())))
 		return 0;
 	i->cause = *w;
 	i->has_cause = 1;

@@ -26,7 +26,7 @@ struct work {
 	u8 received_context; /* `context` came with the request, and its parent id, too */
 	u8 sampled;
 	u8 padding[7];
-	u64 turn; /* Node.js: number of the read that has brought it */
+	u64 turn; /* Node.js: number of the read that has brought it; CLEW_RULE_LOOP: of the turn */
 	struct traceparent context;
 };
 
@@ -201,6 +201,7 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 static __always_inline void begin_turn(struct scratch *s, struct worker *worker, struct work *w)
 {
 	w->time_ns = s->now_ns;
+	w->turn = loop_turn_of(worker->tgid);
 	w->used = 0;
 	begin_work(worker, w);
 }

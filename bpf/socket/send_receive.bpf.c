@@ -116,7 +116,7 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 	} else {
 		c = find_connection(s, sk, tgid, &is_new);
 		if (!c)
-			return 0;
+			return direction == CLEW_INGRESS ? loop_datagram(tgid) : 0;
 		if (c->tls_kinds & CLEW_TLS_RUST && c->http.joined)
 			rustls_meets(s, c, sk, direction);
 	}

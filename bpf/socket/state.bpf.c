@@ -67,6 +67,7 @@ static __always_inline void on_connect(struct sock *sk)
 	e->tid = (u32)pid_tgid;
 	e->time_ns = bpf_ktime_get_ns();
 	e->connection = bpf_get_socket_cookie(sk);
+	e->turn = p->runtime == CLEW_RUNTIME_LOOP ? loop_turn_of(tgid) : 0;
 	submit(s, e, sizeof(*e), CLEW_LOSS_RING_FULL);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "agent/correlation/execution/execution.h"
 
@@ -26,7 +27,7 @@ class BegunConnections {
   /// For the first request on it.
   std::optional<What> take(uint64_t connection) {
     auto begun = begun_.extract(connection);
-    return begun ? std::optional(begun.mapped()) : std::nullopt;
+    return begun ? std::optional<What>(std::in_place, begun.mapped()) : std::nullopt;
   }
 
  private:

@@ -26,14 +26,15 @@ class EventLoop final : public Execution {
   struct Turn {
     std::optional<RequestKey> request;  // none: that thread serves nobody now
     uint64_t time_ns = 0;
-    bool used = false;  // a request was made for it in this turn
+    uint64_t number = 0;  // as the kernel counts turns (bpf/execution/loop.bpf.h); 0: not known
+    bool used = false;    // a request was made for it in this turn
   };
   void turn(const RequestKey& request, const Caller& caller);
   std::optional<RequestKey> take(const Caller& caller);
 
   ExecutionSettings settings_;
-  std::unordered_map<uint32_t, Turn> threads_;  // what each read last
-  BegunConnections<RequestKey> connects_{settings_};
+  std::unordered_map<uint32_t, Turn> threads_;                       // what each read last
+  BegunConnections<std::optional<RequestKey>> connects_{settings_};  // none: its first request is sent for nobody knows whom
 };
 
 }  // namespace clew::correlation
