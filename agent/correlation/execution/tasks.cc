@@ -51,7 +51,8 @@ void Tasks::forget() {
 
 Tasks::Finding Tasks::find_in(uint64_t connection) const {
   const auto found = connections_.find(connection);
-  const bool one = found != connections_.end() && found->second.open.size() == 1;
+  // Of a pipelined one nobody knows whether its task has begun it, or still works for the one before.
+  const bool one = found != connections_.end() && found->second.open.size() == 1 && found->second.pipelined != found->second.open.front();
   return {.known = true, .request = one ? std::optional(found->second.open.front()) : std::nullopt};
 }
 
@@ -103,6 +104,7 @@ void Tasks::received(const RequestKey& request, const Caller& caller) {
     if (connections_.size() >= settings_.connects_max) return settings_.full->add();
   }
   Connection& connection = connections_[request.connection];
+  if (!connection.open.empty()) connection.pipelined = request;
   connection.open.push_back(request);
   connection.copies = copies_;
   if (caller.blocking) return;

@@ -55,11 +55,12 @@ class Tasks final : public Execution {
     uint32_t of_child = kManyth;  // kRequest, because this child of connection_made is thought to serve the connection
   };
   struct Connection {
-    std::vector<RequestKey> open;  // in their order
-    uint64_t copies = 0;           // noted when the latest was read
-    uint64_t candidate_id = 0;     // context that seems to serve it …
-    uint32_t votes = 0;            // … by so many answers in a row
-    bool accepted = false;         // its accept was seen: it is known which context serves it
+    std::vector<RequestKey> open;         // in their order
+    std::optional<RequestKey> pipelined;  // the latest that came before the one before it was answered
+    uint64_t copies = 0;                  // noted when the latest was read
+    uint64_t candidate_id = 0;            // context that seems to serve it …
+    uint32_t votes = 0;                   // … by so many answers in a row
+    bool accepted = false;                // its accept was seen: it is known which context serves it
   };
   struct Accept {
     uint64_t connection = 0;

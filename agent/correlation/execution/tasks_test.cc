@@ -168,6 +168,11 @@ TEST_F(TasksTest, PipelinedRequestsAreNotGuessed) {
   tasks_.received(key(1, 50), in(reader));
   EXPECT_EQ(cause(in(task)), std::nullopt);
   EXPECT_EQ(cause(in(copy(reader))), std::nullopt);
+  tasks_.done(key(1), 5);
+  EXPECT_EQ(cause(in(task)), std::nullopt) << "it may still work for the first";
+  tasks_.done(key(1, 50), 5);
+  tasks_.received(key(1, 100), in(reader));
+  EXPECT_EQ(cause(in(task)), key(1, 100));
 }
 
 TEST_F(TasksTest, AContextThatReadsForTwoConnectionsIsNobodys) {
