@@ -17,12 +17,14 @@ using capture::SelectedBy;
 
 namespace {
 
-constexpr uint32_t kLibrariesTicks = 10;     // of 0.2 s: by then a program has loaded most of what it asks sockets with
-constexpr uint32_t kScriptTicks = 1;         // … an interpreter asks with nothing but what scripts load, before they connect
-constexpr uint32_t kLooksPerTick = 4;        // at most so many connections that it begins are a reason to look
-constexpr uint32_t kLibrariesTicksMax = 64;  // at most so long between two looks at what it has loaded
-constexpr uint32_t kNotesWithoutUse = 4096;  // heads and probes; who calls others under load has done so by then
-constexpr uint32_t kTicksMax = 1024;         // of 0.2 s: ten looks, the last some seven minutes after the first
+constexpr uint32_t kLibrariesTicks = 10;  // of 0.2 s: by then a program has loaded most of what it asks sockets with
+constexpr uint32_t kScriptTicks = 1;      // … an interpreter asks with nothing but what scripts load, before they connect:
+constexpr auto kScriptLook = std::chrono::milliseconds(20);       // looked at first when it can have loaded something, …
+constexpr auto kScriptLookLast = std::chrono::milliseconds(160);  // … then at growing intervals, and last after twice this
+constexpr uint32_t kLooksPerTick = 4;                             // at most so many connections that it begins are a reason to look
+constexpr uint32_t kLibrariesTicksMax = 64;                       // at most so long between two looks at what it has loaded
+constexpr uint32_t kNotesWithoutUse = 4096;                       // heads and probes; who calls others under load has done so by then
+constexpr uint32_t kTicksMax = 1024;                              // of 0.2 s: ten looks, the last some seven minutes after the first
 
 bool runs_scripts(const std::string& executable) {
   using Runtime = discovery::Executable::Runtime;
@@ -63,6 +65,8 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
       loaded = {.answer = runtime::ReadableBytes::Answer{.asks = readable_bytes_.will_be_asked(executable,
                                                                                                tls::all_needed_files(proc_, process_id))},
                 .ticks = runs_scripts(executable) ? kScriptTicks : kLibrariesTicks};
+      if (loaded.ticks == kScriptTicks) loaded.soon = {.at = std::chrono::steady_clock::now() + kScriptLook, .interval = kScriptLook};
+      looks_soon_ = looks_soon_ || loaded.ticks == kScriptTicks;
     } else {
       loaded.answer = readable_bytes_.may_be_asked(proc_, process_id, loaded.answer);
     }
@@ -152,6 +156,21 @@ void LiveProcesses::connects(uint32_t process_id) {
     return;
   }
   look_at_loaded(process_id, found->second);
+}
+
+void LiveProcesses::look_soon() {
+  if (!looks_soon_) return;
+  looks_soon_ = false;
+  const auto now = std::chrono::steady_clock::now();
+  for (auto& [process_id, loaded] : loaded_) {
+    if (loaded.soon.interval.count() == 0) continue;
+    if (loaded.soon.at <= now) {
+      look_at_loaded(process_id, loaded);
+      loaded.soon.interval = loaded.soon.interval < kScriptLookLast ? loaded.soon.interval * 2 : std::chrono::milliseconds(0);
+      loaded.soon.at = now + loaded.soon.interval;
+    }
+    looks_soon_ = looks_soon_ || loaded.soon.interval.count() != 0;
+  }
 }
 
 void LiveProcesses::tick() {

@@ -2,6 +2,7 @@
 // Which processes are followed while clew runs: decided at start by a scan, later by what the kernel tells of forks, execs, listens.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <unordered_map>
@@ -49,6 +50,10 @@ class LiveProcesses final : public capture::ProcessSink {
   /// … until it sends one.
   void sends(uint32_t process_id);
   void connects(uint32_t process_id);
+  /// Each time that the loop comes round, which is to be soon if is_waiting(): looks at what interpreters have loaded that have just begun.
+  void look_soon();
+  bool is_waiting() const { return looks_soon_; }
+  static constexpr std::chrono::milliseconds kLookInterval{10};
   /// Now and then: looks again at programs whose runtime had not started yet.
   void tick();
   LiveTls& tls() { return tls_; }
@@ -68,6 +73,10 @@ class LiveProcesses final : public capture::ProcessSink {
     uint32_t ticks = 0;   // until the next look
     uint32_t before = 0;  // as many were waited the last time
     uint32_t looks = 0;   // since the latest tick
+    struct {
+      std::chrono::steady_clock::time_point at;
+      std::chrono::milliseconds interval{0};  // 0: there is none
+    } soon;                                   // the next look at an interpreter that has just begun
   };
 
   void decide(uint32_t process_id, bool already_selected);
@@ -96,9 +105,10 @@ class LiveProcesses final : public capture::ProcessSink {
   };
   std::unordered_map<uint32_t, Look> looks_;     // processes to look at again
   std::unordered_map<uint32_t, Loaded> loaded_;  // those that are injected into, where the kernel misreports
-  std::unordered_map<uint32_t, Read> read_;      // those whose runtime is read
-  std::unordered_set<uint32_t> senders_;         // have sent a request, whether their runtime was read then or not
-  std::pair<uint32_t, Read*> latest_{};          // that something was read of
+  bool looks_soon_ = false;
+  std::unordered_map<uint32_t, Read> read_;  // those whose runtime is read
+  std::unordered_set<uint32_t> senders_;     // have sent a request, whether their runtime was read then or not
+  std::pair<uint32_t, Read*> latest_{};      // that something was read of
 };
 
 }  // namespace clew::commands

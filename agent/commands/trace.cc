@@ -314,9 +314,11 @@ void Trace::loop() {
       patience = std::clamp(left, milliseconds(1), patience);
     }
     if (processes_->tls().is_waiting()) patience = std::min(patience, LiveTls::kLookInterval);
+    if (processes_->is_waiting()) patience = std::min(patience, LiveProcesses::kLookInterval);
     source_->drain(patience);
     flush();
     processes_->tls().tick();
+    processes_->look_soon();
     tick();
   }
 }
