@@ -341,10 +341,10 @@ struct clew_process {
 
 /* Of the probes that tls_since_ns tells of. */
 enum clew_process_tls {
-	CLEW_TLS_GO = 1,      /* they are in Go's crypto/tls */
-	CLEW_TLS_AWAITED = 2, /* they are those of the program that it is about to execute */
-	CLEW_TLS_MOVES = 4,   /* it moves the encrypted bytes itself: CLEW_TLS_BY_BIO where the cookie does not say */
-	CLEW_TLS_RUST = 8,    /* they are in rustls */
+	CLEW_TLS_GO = 1,	/* they are in Go's crypto/tls */
+	CLEW_TLS_AWAITED = 2,	/* they are those of the program that it is about to execute */
+	CLEW_TLS_MOVES = 4,	/* it moves the encrypted bytes itself: CLEW_TLS_BY_BIO where the cookie does not say */
+	CLEW_TLS_IN_RUSTLS = 8, /* they are in rustls */
 };
 
 /* What a probe's cookie says of a TLS library's function. */

@@ -62,11 +62,12 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
     const bool asked = loaded.answer && loaded.answer->asks;
     if (just_begun) {
       const std::string executable = fmt::format("{}/{}/exe", proc_.root, process_id);
+      const bool script = runs_scripts(executable);
       loaded = {.answer = runtime::ReadableBytes::Answer{.asks = readable_bytes_.will_be_asked(executable,
                                                                                                tls::all_needed_files(proc_, process_id))},
-                .ticks = runs_scripts(executable) ? kScriptTicks : kLibrariesTicks};
-      if (loaded.ticks == kScriptTicks) loaded.soon = {.at = std::chrono::steady_clock::now() + kScriptLook, .interval = kScriptLook};
-      looks_soon_ = looks_soon_ || loaded.ticks == kScriptTicks;
+                .ticks = script ? kScriptTicks : kLibrariesTicks};
+      if (script) loaded.soon = {.at = std::chrono::steady_clock::now() + kScriptLook, .interval = kScriptLook};
+      looks_soon_ = looks_soon_ || script;
     } else {
       loaded.answer = readable_bytes_.may_be_asked(proc_, process_id, loaded.answer);
     }

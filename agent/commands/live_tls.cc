@@ -86,7 +86,7 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
     attached.shared |= *shared;
     for (const auto& probe : probes)
       if (probe.program == std::string_view(tls::kMovedProgram))
-        attached.kinds |= (probe.cookie & CLEW_TLS_RUSTLS) != 0 ? CLEW_TLS_RUST : CLEW_TLS_GO;
+        attached.kinds |= (probe.cookie & CLEW_TLS_RUSTLS) != 0 ? CLEW_TLS_IN_RUSTLS : CLEW_TLS_GO;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));
     if (*shared != 0) messages_.debug(fmt::format("process {}: {}: by the probes that it has for all processes", process_id, file.path));

@@ -17,11 +17,13 @@ namespace clew::tls {
 inline constexpr char kMovedProgram[] = "uprobe__tls_moved";
 
 struct Probe {
+  /// In processes that move the encrypted bytes themselves, or in those that do not.
+  enum class Where : uint8_t { kAnywhere, kMovesBytes, kMovesNone };
+
   const char* program = nullptr;  // of the kernel side
   uint64_t offset = 0;            // in the file
   bool at_return = false;
-  uint64_t cookie = 0;                                                // enum clew_tls_flag
-  enum class Where : uint8_t { kAnywhere, kMovesBytes, kMovesNone };  // in processes that move the encrypted bytes themselves, or not
+  uint64_t cookie = 0;  // enum clew_tls_flag
   Where where = Where::kAnywhere;
 };
 

@@ -70,7 +70,7 @@ static __noinline int on_cipher(struct scratch *s, struct connection *c, struct 
 		return rustls_note(s, c, sk, moved, direction);
 	if (tls_note(c, sk, s->blocking)) {
 		what = direction == CLEW_EGRESS ? 2 : 1;
-	} else if (c->tls_kinds & CLEW_TLS_RUST) {
+	} else if (c->tls_kinds & CLEW_TLS_IN_RUSTLS) {
 		what = rustls_note(s, c, sk, moved, direction);
 	} else if (direction == CLEW_INGRESS) {
 		if (c->tls_forked == 1) { /* by a call of the library that began before the child had probes */
@@ -111,13 +111,13 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 			emit_end(s, c, CLEW_END_DIRECTION, CLEW_INGRESS);
 			tls_received_all(s, sk);
 		}
-		if (!(c->tls_kinds & CLEW_TLS_RUST) || direction == CLEW_INGRESS || c->tgid != tgid || !is_known_cipher(c))
+		if (!(c->tls_kinds & CLEW_TLS_IN_RUSTLS) || direction == CLEW_INGRESS || c->tgid != tgid || !is_known_cipher(c))
 			return 0;
 	} else {
 		c = find_connection(s, sk, tgid, &is_new);
 		if (!c)
 			return direction == CLEW_INGRESS ? loop_datagram(tgid) : 0;
-		if (c->tls_kinds & CLEW_TLS_RUST && c->http.joined)
+		if (c->tls_kinds & CLEW_TLS_IN_RUSTLS && c->http.joined)
 			rustls_meets(s, c, sk, direction);
 	}
 	if (is_known_cipher(c)) {
@@ -166,7 +166,7 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 	}
 	if (c->tls_since_ns && positions && direction == CLEW_INGRESS && readable) {
 		tls_received(s, c, sk, (u32)moved);
-		if (c->tls_kinds & CLEW_TLS_RUST)
+		if (c->tls_kinds & CLEW_TLS_IN_RUSTLS)
 			rustls_receives(s, c, sk, (u32)moved);
 	}
 	handle_call(s, c, sk, direction, (u32)moved, added, readable, positions, pid_tgid, i, false, NULL);

@@ -67,6 +67,12 @@ static __always_inline struct tls_session *tls_find(struct scratch *s, struct tl
 	return NULL;
 }
 
+/* A write that is looked at before it is known how much of it is taken: the rest comes again. rustls has said so before. */
+static __always_inline bool tls_may_be_tried_again(u32 flags)
+{
+	return (flags & (CLEW_TLS_EGRESS | CLEW_TLS_RUSTLS)) == CLEW_TLS_EGRESS;
+}
+
 /* Looks at the bytes of the call behind those that were looked at before. Returns the address of its socket, 0: not known. */
 static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *call, u64 pid_tgid)
 {
@@ -82,10 +88,10 @@ static __always_inline u64 tls_walk(struct scratch *s, const struct tls_call *ca
 	if (call->moved <= 0 || call->moved > 0x7fffffff)
 		return sk;
 	moved = (u32)call->moved;
-	ahead = (call->flags & (CLEW_TLS_EGRESS | CLEW_TLS_RUSTLS)) == CLEW_TLS_EGRESS ? session->ahead : 0;
+	ahead = tls_may_be_tried_again(call->flags) ? session->ahead : 0;
 	if (moved <= ahead)
 		return sk;
-	if ((call->flags & (CLEW_TLS_EGRESS | CLEW_TLS_RUSTLS)) == CLEW_TLS_EGRESS)
+	if (tls_may_be_tried_again(call->flags))
 		session->ahead = moved;
 	if (session->c.epoch != selection_epoch) {
 		p = bpf_map_lookup_elem(&processes, &key.tgid);

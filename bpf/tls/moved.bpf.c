@@ -29,7 +29,7 @@ int uprobe__tls_moved(struct pt_regs *regs)
 		moves = rustls_reads(s, regs->di, regs->si, &call);
 	if (moves) {
 		tls_walk(s, &call, pid_tgid);
-		if ((call.flags & (CLEW_TLS_EGRESS | CLEW_TLS_RUSTLS)) == CLEW_TLS_EGRESS)
+		if (tls_may_be_tried_again(call.flags))
 			tls_taken(call.session, pid_tgid, call.moved);
 	}
 	give_back(s);

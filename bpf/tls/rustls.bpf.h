@@ -8,7 +8,7 @@
  * - what was written goes to the socket of the thread's next send, whether it is taken or not, which ends with a record of just that size.
  *
  * So a session is known by its socket, and where its own address is used again does not matter. Both functions are given the plaintext by
- * the address of an enum of two kinds, whose layout is that of rustls 0.23: Payload {capacity or CLEW_BORROWED, bytes, size} and
+ * the address of an enum of two kinds, whose layout is that of rustls 0.23: Payload {capacity or a mark, bytes, size} and
  * OutboundChunks {0, bytes, size} or {pieces, how many, first, end}. Another layout fails the proof.
  */
 #ifndef CLEW_BPF_TLS_RUSTLS_H
@@ -233,7 +233,8 @@ static __always_inline void rustls_written(u64 taken)
 
 	if (!r || !r->writing)
 		return;
-	r->latest = taken;
+	if (taken)
+		r->latest = taken;
 	r->moved += taken;
 	for (u32 i = 0; i < RUSTLS_CHUNKS; i++) {
 		if (i < r->before || i >= r->count)
