@@ -14,15 +14,13 @@
 #include "agent/tls/libraries.h"
 #include "agent/tls/probe_place.h"
 #include "agent/tls/rustls.h"
+#include "agent/tls/symbols.h"
 
 namespace clew::tls {
 namespace {
 
 using discovery::ElfFile;
 
-constexpr size_t kSymbolBytesMax = size_t{64} << 20;
-constexpr size_t kCodeMax = 16384;  // of a function
-constexpr size_t kCodeUnknown = 512;
 constexpr uint8_t kArguments = kRdi | kRsi | kRdx | kRcx | kRsp;
 
 struct Found {
@@ -31,34 +29,21 @@ struct Found {
   std::vector<uint8_t> code;
 };
 
-std::vector<uint8_t> code_at(const ElfFile& file, uint64_t address, uint64_t size) {
-  std::vector<uint8_t> code(std::min<uint64_t>(size == 0 ? kCodeUnknown : size, kCodeMax));
-  for (; !code.empty(); code.resize(code.size() / 2))  // the text may end before that
-    if (file.read(address, std::as_writable_bytes(std::span(code)))) break;
-  return code;
-}
-
-void add_symbols(const ElfFile& file, const ElfFile::Section& section, std::vector<Found>& found) {
-  Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file.data(section, kSymbolBytesMax);
-  if (data == nullptr) return;
-  const size_t count = section.header.sh_size / section.header.sh_entsize;
-  GElf_Sym symbol;
-  for (size_t i = 0; i < count && ::gelf_getsym(data, static_cast<int>(i), &symbol) != nullptr; ++i) {
-    if (symbol.st_shndx == SHN_UNDEF || GELF_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
-    const auto* function = std::ranges::find(kLibraryFunctions, file.text(section, symbol.st_name), &LibraryFunction::name);
-    if (function == kLibraryFunctions.end() || std::ranges::find(found, function, &Found::function) != found.end()) continue;
-    std::vector<uint8_t> code = code_at(file, symbol.st_value, symbol.st_size);
-    if (code.empty()) continue;  // not in the file, whatever the symbol says
-    found.push_back({.function = function, .address = symbol.st_value, .code = std::move(code)});
-  }
+void add_function(const ElfFile& file, std::string_view name, const GElf_Sym& symbol, std::vector<Found>& found) {
+  if (!is_function(symbol)) return;
+  const auto* function = std::ranges::find(kLibraryFunctions, name, &LibraryFunction::name);
+  if (function == kLibraryFunctions.end() || std::ranges::find(found, function, &Found::function) != found.end()) return;
+  std::vector<uint8_t> code = code_at(file, symbol.st_value, symbol.st_size);
+  if (code.empty()) return;  // not in the file, whatever the symbol says
+  found.push_back({.function = function, .address = symbol.st_value, .code = std::move(code)});
 }
 
 std::vector<Found> find_functions(const ElfFile& file, FileProbes& result) {
   std::vector<Found> found;
   for (const uint32_t type : {SHT_DYNSYM, SHT_SYMTAB}) {
     if (!found.empty()) break;
+    for_each_symbol(file, type, [&](std::string_view name, const GElf_Sym& symbol) { add_function(file, name, symbol, found); });
     file.for_each_section([&](const ElfFile::Section& section) {
-      if (section.header.sh_type == type) add_symbols(file, section, found);
       if (section.header.sh_type == type && section.header.sh_size > kSymbolBytesMax)
         result.description.push_back(fmt::format("its table of symbols has {} MiB, more than {}, and is not read",
                                                  section.header.sh_size >> 20, kSymbolBytesMax >> 20));
@@ -73,21 +58,13 @@ bool moves_bytes(const ElfFile& file) {
   bool memory = false;
   bool sets = false;
   bool others = false;
-  file.for_each_section([&](const ElfFile::Section& section) {
-    Elf_Data* const data =
-        section.header.sh_type != SHT_DYNSYM || section.header.sh_entsize == 0 ? nullptr : file.data(section, kSymbolBytesMax);
-    if (data == nullptr) return;
-    const size_t count = section.header.sh_size / section.header.sh_entsize;
-    GElf_Sym symbol;
-    for (size_t i = 0; i < count && ::gelf_getsym(data, static_cast<int>(i), &symbol) != nullptr; ++i) {
-      if (symbol.st_shndx != SHN_UNDEF) continue;
-      const std::string_view name = file.text(section, symbol.st_name);
-      pair = pair || name == "BIO_new_bio_pair";
-      memory = memory || name == "BIO_s_mem";
-      sets = sets || name == "SSL_set_bio" || name == "SSL_set0_rbio";
-      others = others || name == "SSL_set_fd" || name == "SSL_set_rfd" || name == "BIO_meth_new" || name == "BIO_new_socket" ||
-               name == "BIO_s_socket";
-    }
+  for_each_symbol(file, SHT_DYNSYM, [&](std::string_view name, const GElf_Sym& symbol) {
+    if (symbol.st_shndx != SHN_UNDEF) return;
+    pair = pair || name == "BIO_new_bio_pair";
+    memory = memory || name == "BIO_s_mem";
+    sets = sets || name == "SSL_set_bio" || name == "SSL_set0_rbio";
+    others = others || name == "SSL_set_fd" || name == "SSL_set_rfd" || name == "BIO_meth_new" || name == "BIO_new_socket" ||
+             name == "BIO_s_socket";
   });
   return pair || (memory && sets && !others);
 }

@@ -13,19 +13,13 @@
 #include "agent/runtime/go.h"
 #include "agent/runtime/go_functions.h"
 #include "agent/tls/instruction.h"
+#include "agent/tls/symbols.h"
 #include "bpf/events.h"
 
 namespace clew::tls {
 namespace {
 
-constexpr size_t kCodeMax = 16384;  // of a function
 constexpr std::array<std::string_view, 3> kFunctions = {"crypto/tls.(*Conn).Write", "crypto/tls.(*Conn).Read", "runtime.memmove"};
-
-std::vector<uint8_t> code_of(const discovery::ElfFile& file, const runtime::GoFunction& function) {
-  std::vector<uint8_t> code(std::min<uint64_t>(function.size, kCodeMax));
-  if (!file.read(function.address, std::as_writable_bytes(std::span(code)))) code.clear();
-  return code;
-}
 
 // The one call of `target`. Go's code has no data in it.
 std::optional<size_t> only_call_of(std::span<const uint8_t> code, uint64_t address, uint64_t target) {
@@ -64,8 +58,8 @@ void add_go_probes(const discovery::ElfFile& file, FileProbes& result) {
   const auto& move = (*functions)[2];
   if (!write && !read) return;
   if (!write || !read || !move) return complain("its functions are not all there");
-  const auto write_at = runtime::go_probe_offset(code_of(file, *write));
-  const auto read_at = only_call_of(code_of(file, *read), read->address, move->address);
+  const auto write_at = runtime::go_probe_offset(code_at(file, write->address, write->size));
+  const auto read_at = only_call_of(code_at(file, read->address, read->size), read->address, move->address);
   if (!write_at) return complain("Write does not begin as expected");
   if (!read_at) return complain("Read does not copy as expected");
   const auto write_offset = file.offset_of(write->address + *write_at);

@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/tls/rustls.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <vector>
 
 #include "agent/tls/probe_place.h"
+#include "agent/tls/symbols.h"
 #include "bpf/events.h"
 
 namespace clew::tls {
 namespace {
 
 constexpr size_t kBytesMax = size_t{64} << 20;
-constexpr size_t kCodeMax = 16384;                  // of a function
 constexpr std::string_view kSource = "/rustls-0.";  // ".../rustls-0.23.46/src/conn.rs"
 // In mangled names, old and new: the type and its function, each behind its length.
 constexpr std::string_view kType = "12common_state";
@@ -28,29 +24,10 @@ struct Function {
   uint64_t size = 0;
 };
 
-struct Functions {
-  std::optional<Function> write;
-  std::optional<Function> read;
-};
-
-void look_at(const discovery::ElfFile& file, const discovery::ElfFile::Section& section, Functions& found) {
-  Elf_Data* const data = section.header.sh_entsize == 0 ? nullptr : file.data(section, kBytesMax);
-  if (data == nullptr) return;
-  const size_t count = section.header.sh_size / section.header.sh_entsize;
-  GElf_Sym symbol;
-  for (size_t i = 0; i < count && ::gelf_getsym(data, static_cast<int>(i), &symbol) != nullptr; ++i) {
-    if (symbol.st_shndx == SHN_UNDEF || GELF_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
-    const std::string_view name = file.text(section, symbol.st_name);
-    if (name.find("6rustls") == std::string_view::npos || name.find(kType) == std::string_view::npos) continue;
-    if (name.find(kWrite) != std::string_view::npos) found.write = {.address = symbol.st_value, .size = symbol.st_size};
-    if (name.find(kRead) != std::string_view::npos) found.read = {.address = symbol.st_value, .size = symbol.st_size};
-  }
-}
-
 // Where both arguments, and with `returns` the return address, are as at the entry.
 std::optional<uint64_t> place_of(const discovery::ElfFile& file, const Function& function, bool returns) {
-  std::vector<uint8_t> code(std::min<uint64_t>(function.size, kCodeMax));
-  if (code.empty() || !file.read(function.address, std::as_writable_bytes(std::span(code)))) return std::nullopt;
+  const std::vector<uint8_t> code = code_at(file, function.address, function.size);
+  if (code.empty()) return std::nullopt;
   const Place place = find_place(code, function.address, static_cast<uint8_t>(kRdi | kRsi | (returns ? kRsp : 0)));
   return file.offset_of(function.address + place.offset);
 }
@@ -58,13 +35,16 @@ std::optional<uint64_t> place_of(const discovery::ElfFile& file, const Function&
 }  // namespace
 
 void add_rustls_probes(const discovery::ElfFile& file, FileProbes& result) {
-  Functions found;
-  file.for_each_section([&](const discovery::ElfFile::Section& section) {
-    if (section.header.sh_type == SHT_SYMTAB) look_at(file, section, found);
+  std::optional<Function> found_write;
+  std::optional<Function> found_read;
+  for_each_symbol(file, SHT_SYMTAB, [&](std::string_view name, const GElf_Sym& symbol) {
+    if (!is_function(symbol) || !name.contains("6rustls") || !name.contains(kType)) return;
+    if (name.contains(kWrite)) found_write = {.address = symbol.st_value, .size = symbol.st_size};
+    if (name.contains(kRead)) found_read = {.address = symbol.st_value, .size = symbol.st_size};
   });
-  if (!found.write && !found.read) return;
-  const auto write = found.write ? place_of(file, *found.write, true) : std::nullopt;
-  const auto read = found.read ? place_of(file, *found.read, false) : std::nullopt;
+  if (!found_write && !found_read) return;
+  const auto write = found_write ? place_of(file, *found_write, true) : std::nullopt;
+  const auto read = found_read ? place_of(file, *found_read, false) : std::nullopt;
   if (!write || !read) {
     result.description.emplace_back("rustls: not followed: its functions are not all there; what it encrypts gives no spans");
     return;
