@@ -22,6 +22,21 @@ void Connections::bytes(const capture::Bytes& bytes) {
   latest_ns_ = std::max(latest_ns_, bytes.time_ns);
   Entry& entry = *find(bytes);
   if (entry.opaque) return;
+  if (!put_aside(entry, bytes)) take(entry, bytes);
+  // Each may wait for the other in turn: a request behind an upgrade that is refused, then its response.
+  for (Direction next = opposite(bytes.direction); !entry.opaque && go_on(entry, next);) next = opposite(next);
+  deliver_ready(entry);
+  if (entry.opaque) {  // nothing more is asked of these
+    entry.parser.reset();
+    for (Entry::Half& each : entry.halves) {
+      each.start_anew();
+      each.stream.forget();
+    }
+  }
+  account(entry);
+}
+
+void Connections::take(Entry& entry, const capture::Bytes& bytes) {
   Entry::Half& half = entry.half(bytes.direction);
   half.process_id = bytes.process_id;
   half.thread_id = bytes.thread_id;
@@ -37,20 +52,38 @@ void Connections::bytes(const capture::Bytes& bytes) {
   half.stream.keep_rest();
   if (bytes.direction == Direction::kIngress && is_multiplexed(entry) && entry.model == correlation::ExecutionModel::kEventLoop)
     correlator_.interrupted(caller_of(entry, bytes.direction));
-  // Each may wait for the other in turn: a request behind an upgrade that is refused, then its response.
-  for (Direction next = opposite(bytes.direction); entry.half(next).awaits_peer && !entry.opaque; next = opposite(next)) {
-    stream::Stream& stream = entry.half(next).stream;
-    const uint64_t before = stream.position();
-    pump(entry, next);
-    stream.keep_rest();
-    if (stream.position() == before) break;
+}
+
+// A response may be told of before its request: the thread that has sent that one was slower to say so. Is what goes on behind it to wait?
+bool Connections::put_aside(Entry& entry, const capture::Bytes& bytes) {
+  Entry::Half& half = entry.half(bytes.direction);
+  if (entry.parser == nullptr || bytes.direction == entry.client_direction) return false;
+  if (half.later.empty() && !(half.awaits_peer && !bytes.bytes.empty() && half.stream.lies_behind(bytes.position))) return false;
+  if (half.later_bytes + bytes.bytes.size() > stream::Stream::kBufferMax) {
+    counters_.lost("stream", "buffer_full").add();
+    half.start_anew();
+    on_hole(entry, bytes.direction, bytes.bytes.size());
+    half.stream.restart_at(std::max(bytes.position + bytes.bytes.size(), bytes.advanced_to));
+    return true;
   }
-  deliver_ready(entry);
-  if (entry.opaque) {  // nothing more is asked of these
-    entry.parser.reset();
-    for (Entry::Half& each : entry.halves) each.stream.forget();
+  half.put_aside(bytes);
+  return true;
+}
+
+// Where the other direction has moved. True: this one has, too.
+bool Connections::go_on(Entry& entry, Direction direction) {
+  Entry::Half& half = entry.half(direction);
+  const uint64_t before = half.stream.position();
+  if (half.awaits_peer) {
+    pump(entry, direction);
+    half.stream.keep_rest();
   }
-  account(entry);
+  while (!half.awaits_peer && !half.later.empty() && !entry.opaque) {
+    Entry::Half::Later next = half.take_later();
+    next.call.bytes = next.bytes;
+    take(entry, next.call);
+  }
+  return half.stream.position() != before;
 }
 
 void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
@@ -111,16 +144,17 @@ void Connections::on_hole(Entry& entry, Direction direction, uint64_t lost_bytes
   entry.interim_open = false;
   if (is_multiplexed(entry)) {  // what is known of the other direction goes on
     entry.parser->resync(entry.sender(direction), {});
+    // Of the other one nothing has come yet: its beginning may be missing, too.
+    if (!entry.half(opposite(direction)).started) entry.parser->resync(entry.sender(opposite(direction)), {});
     entry.half(direction).awaits_peer = false;
     entry.half(direction).stream.restart_at(entry.half(direction).stream.known_end());
     return;
   }
   entry.parser = entry.protocol->make_parser(false);
   for (Entry::Half& half : entry.halves) {
-    half.awaits_peer = false;
+    half.start_anew();
     half.held_at = capture::Bytes::kNoPosition;
     half.aligned = false;
-    half.stream.restart_at(half.stream.known_end());
   }
 }
 
@@ -229,6 +263,7 @@ bool Connections::take_step(Entry& entry, Direction direction, Step step) {
         on_invalid(entry, direction, step.reason);
       return true;
     case Step::Kind::kOpaque:
+      if (is_multiplexed(entry)) close(entry, exchange::kBytesLost, {});
       entry.opaque = true;
       if (!step.reason.empty()) counters_.lost(std::string("parser_").append(entry.protocol->name()), step.reason).add();
       if (Exchange* open = entry.exchanges.open_response(step.stream_id); open != nullptr && open->response.head != nullptr) {

@@ -85,6 +85,9 @@ class Connections final : public capture::Sink {
 
   bool is_over(uint64_t id) const { return std::ranges::find(ended_, id) != ended_.end(); }
   Entry* find(const capture::Bytes& bytes);
+  void take(Entry& entry, const capture::Bytes& bytes);
+  bool put_aside(Entry& entry, const capture::Bytes& bytes);
+  bool go_on(Entry& entry, Direction direction);
   void feed(Entry& entry, const capture::Bytes& bytes);
   void pump(Entry& entry, Direction direction);
   bool pass_proxy_header(Entry& entry, Direction direction);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections of which something is missing: joined in the middle, with holes, with heads that are none.
 #include "agent/connection/connections_test.h"
+#include "protocols/http2/frames_test.h"
 
 namespace clew::connection {
 namespace {
+
+namespace http2 = protocols::http2;
 
 const std::string kBadRequest = "GET /bad HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n";
 const std::string kBadResponse = "HTTP/1.1 200 X\r\nContent-Length: x\r\n\r\n";
@@ -205,6 +208,36 @@ TEST_F(ConnectionsTest, TheAnswerToARequestThatWasLostIsNotGivenToTheNext) {
     c.server(response(201));
     EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /c 201"})) << tells;
   }
+}
+
+TEST_F(ConnectionsTest, AHoleBeforeTheOtherDirectionHasBegunLeavesOpenWhereThatBegins) {
+  Played c = open(describe(1, Role::kClient));
+  c.client(http2::hello());
+  c.lose(Sender::kClient, 40);
+  c.client(http2::get_frame(3, "/three"));
+  c.lose(Sender::kServer, http2::kEmptySettings.size());
+  c.server(http2::ok_frame(1));
+  const auto shown = [&](Sender sender, const std::string& bytes) {
+    capture::Bytes call = c.make(sender, bytes);
+    call.begins_message = true;
+    deliver(call);
+  };
+  shown(Sender::kClient, http2::get_frame(5, "/five"));
+  shown(Sender::kServer, http2::ok_frame(5));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{"client GET http://h/five 200"});
+  EXPECT_EQ(losses(), "stream.hole 1");
+}
+
+// Nobody follows such a connection any more, and what was under way on it ends.
+TEST_F(ConnectionsTest, WhatDoesNotBeginAsItsProtocolDoesEndsWhatIsUnderWay) {
+  Played c = open();
+  c.client(http2::hello() + http2::get_frame(1, "/one"));
+  c.server("no settings, surely");
+  EXPECT_EQ(spans(), Texts{"server GET /one ~bytes_lost"});
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(losses(), "parser_http2.settings_missing 1");
 }
 
 TEST_F(ConnectionsTest, BytesShownTwiceCountOnce) {

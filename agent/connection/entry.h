@@ -2,8 +2,11 @@
 // What the pipeline keeps of one connection.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <deque>
 #include <memory>
+#include <string>
 
 #include "agent/capture/source.h"
 #include "agent/connection/connections.h"
@@ -41,6 +44,34 @@ struct Connections::Entry {
     bool blocking = false;
     capture::Bytes::Injected injected = capture::Bytes::Injected::kNothing;  // of the latest bytes
     capture::Execution execution;
+    // Came while the parser waited for the other direction, and lies behind bytes that were passed over: only the parser can tell whether
+    // those were a body. Nothing that comes after it may go before it.
+    struct Later {
+      capture::Bytes call;
+      std::string bytes;
+    };
+    std::deque<Later> later;
+    size_t later_bytes = 0;
+
+    void put_aside(const capture::Bytes& call) {
+      later.push_back({.call = call, .bytes = std::string(call.bytes)});
+      later_bytes += sizeof(Later) + call.bytes.size();
+    }
+    Later take_later() {
+      Later next = std::move(later.front());
+      later.pop_front();
+      later_bytes -= sizeof(Later) + next.bytes.size();
+      return next;
+    }
+    /// Goes on behind all that has come.
+    void start_anew() {
+      uint64_t end = stream.known_end();
+      for (const Later& each : later) end = std::max({end, each.call.position + each.bytes.size(), each.call.advanced_to});
+      later.clear();
+      later_bytes = 0;
+      awaits_peer = false;
+      stream.restart_at(end);
+    }
   };
 
   capture::Connection info;

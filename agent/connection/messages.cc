@@ -47,9 +47,8 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
                                      ? is_later(position, answers.held_at)
                                      : entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns;
     if (answers_earlier) {
-      answers.stream.restart_at(answers.stream.known_end());
+      answers.start_anew();
       entry.parser->restart(Sender::kServer);
-      answers.awaits_peer = false;
       answers.aligned = false;
       counters_.get("clew_responses_without_request_total").add();
     }
@@ -76,8 +75,9 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
   correlate(entry, direction, exchange, remote);
 }
 
-// Bytes so far of a body that has not ended.
+// Bytes so far of a body that has not ended; 0 where nobody follows the connection any more.
 uint64_t Connections::body_so_far(const Entry& entry, Sender sender, const Exchange& exchange) {
+  if (entry.parser == nullptr) return 0;
   return entry.parser->body_bytes(sender, exchange.stream_id, entry.half(entry.direction(sender)).stream.skipped());
 }
 

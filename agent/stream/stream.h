@@ -48,6 +48,8 @@ class Stream {
 
   uint64_t position() const { return position_; }
   uint64_t known_end() const { return end_; }
+  /// Behind what is at hand: a byte at `position` would not follow it.
+  bool lies_behind(uint64_t position) const { return kept() + fresh_.size() > 0 && position > shown_end_; }
   size_t memory_bytes() const { return kept_.capacity() + marks_.capacity() * sizeof(Mark); }
 
  private:

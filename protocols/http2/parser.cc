@@ -443,7 +443,7 @@ size_t Http2Parser::hunt(Direction& d, std::string_view bytes) {
 size_t Http2Parser::resync(Sender sender, std::string_view bytes) {
   Direction& d = direction(sender);
   if (is_opaque_) return bytes.size();
-  if (std::exchange(d.is_awaiting, false)) {  // nobody will ask for it
+  if (std::exchange(d.is_awaiting, false) && !bytes.empty()) {  // nobody will ask for it
     latest_request_ = std::max(latest_request_, bytes.size() < kFrameHeaderLength ? 0 : read_frame_header(bytes).stream_id);
     return 0;
   }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that flood a server of HTTP/2 or break its rules, beside one that does not: neither it nor clew takes harm, and its spans are right."""
+import os
 import re
 import resource
 import socket
@@ -9,9 +10,9 @@ from pathlib import Path
 
 from cases.http2 import nghttpd, said
 from harness.case import case, check, need
-from harness.env import seconds, tool
+from harness.env import built, seconds, tool
 from harness.process import Process, free_port
-from harness.spans import SERVER
+from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from http2 import hostile
 
@@ -24,6 +25,8 @@ http {{
 }}
 """
 
+
+STATUS = "http.response.status_code"
 
 # Whatever a server does then, it has read what these are counted for.
 COUNTED = ("bad_frame_size", "bad_hpack_index", "bad_padding", "bad_window_increment", "frame_on_stream", "frame_too_large", "frame_without_stream",
@@ -98,6 +101,30 @@ for name, start in (("nghttpd", nghttpd), ("nginx", nginx)):
         check(not uncounted, f"not counted: {uncounted}: {result.stderr[-900:]}")
         ctx.note(f"{asked} honest requests right; clew grew by {grown / (1 << 20):.1f} MiB; a flood cost at most {slowest:.2f} s of processor; "
                  f"{len(result.spans)} spans")
+
+
+@case("http2/more-than-clew-can-follow")
+def overload(ctx):
+    """clew gets less of the processor than a program that has many streams: holes at any place, in any order. It counts what it has not seen, goes on,
+    and gives no answer to another request."""
+    connections = ctx.count(400, 1500, 10)
+    one = str(min(os.sched_getaffinity(0)))
+    clew = Clew(ctx, "--exe", built("h2_overload"), prefix=["taskset", "-c", one, "chrt", "-i", "0"]).ready()
+    out = subprocess.run(["taskset", "-c", one, built("h2_overload"), str(connections)], capture_output=True, text=True, timeout=seconds(120))
+    check(out.returncode == 0, f"the program itself ended with {out.returncode}")
+    requests = int(out.stdout)
+    result = clew.stop(120)
+    full = result.lost_of("kernel ring_full_streams")
+    whole = 0
+    for kind in (SERVER, CLIENT):
+        found = [s for s in result.spans if s.kind == kind]
+        paired = [s for s in found if s.path and s.attributes.get(STATUS)]
+        swapped = [f"{s.path} {s.attributes.get(STATUS)}" for s in paired if s.attributes.get(STATUS) != 200 + int(s.path[1:]) % 100]
+        check(not swapped, f"{len(swapped)} answers at another's request: {swapped[:5]} {result.summary()}")
+        check(len(found) <= requests, f"{len(found)} spans of {requests} requests {result.summary()}")
+        whole += len([s for s in paired if not s.incomplete])
+    check(whole == 2 * requests or result.lost() > 0, f"{whole} whole spans of {requests} requests, and no word of a loss: {result.summary()}")
+    ctx.note(f"{requests} requests: {whole} whole spans of both ends; {full} heads lost, ring_full")
 
 
 @case("http2/streams-left-open")

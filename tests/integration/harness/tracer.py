@@ -33,7 +33,7 @@ class Result:
     def summary(self) -> str:
         """What was said after the stop; for messages."""
         lines = [line for line in self.stderr.splitlines() if "clew: ready" not in line]
-        return " | ".join(lines[-4:])[:500]
+        return " | ".join(" ".join(line.split()) for line in lines[-10:])[-500:]
 
 
 class Clew:

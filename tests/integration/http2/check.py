@@ -111,7 +111,7 @@ def expect(plan, outcomes, spans, kind, pids, summary=""):
     found = differences(plan, outcomes, spans, kind, set(pids))
     if found:
         name = "SERVER" if kind == SERVER else "CLIENT"
-        raise Failure(f"{len(plan)} calls, {sum(s.kind == kind for s in spans)} {name} spans: " + "; ".join(found[:6]) + (f" [{summary}]" if summary else ""))
+        raise Failure(f"{len(plan)} calls, {sum(s.kind == kind for s in spans)} {name} spans [{summary}]: " + "; ".join(found[:6]))
 
 
 def both_ends(plan: list[Wish], spans: list[Span]):

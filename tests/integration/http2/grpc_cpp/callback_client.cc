@@ -31,9 +31,9 @@ class Reactor final : public grpc::ClientBidiReactor<Ask, Told> {
     auto* reactor = new Reactor(work, index);
     work.stub.PrepareBidiStreamingCall(&reactor->context_, reactor->wish_.path, {}, reactor);
     if (reactor->wish_.cancel) reactor->cancel_later();
-    reactor->StartCall();
     reactor->StartRead(&reactor->told_);
     reactor->write();
+    reactor->StartCall();  // last: once it has begun, it may end, and with it the reactor
   }
 
   void OnWriteDone(bool ok) override {
@@ -56,8 +56,10 @@ class Reactor final : public grpc::ClientBidiReactor<Ask, Told> {
     }
     alarm_.Cancel();
     work_.lines[index_] = outcome_.line(index_, status);
-    next(work_, index_ + work_.concurrency);
-    delete this;
+    Work& work = work_;
+    const size_t following = index_ + work.concurrency;
+    delete this;  // before `work` may end
+    next(work, following);
   }
 
  private:
