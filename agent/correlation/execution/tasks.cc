@@ -9,7 +9,9 @@
 //                        └─ callback add_reader ── the callback that reads
 //      The first two are made one right after the other, as the first and second child (Lib/asyncio/selector_events.py,
 //      _SelectorSocketTransport). The task serves the one request of the connection that is under way. Which child it is, is learned from
-//      the first answer in the process.
+//      the first answer in the process. It may work on after an answer, when the reader has read the next request for it: it is trusted
+//      with more than the first request once such a task was seen to ask for something before its first answer, or to do nothing after
+//      several; never again once one has asked after its answer.
 //   3. uvloop reads in no context, and then runs the protocol's callback at once in the server's: the first copy on that thread after a
 //      request is the request's task, once that has been so several times without an exception: each time a copy, and no copy of that
 //      context but then.
@@ -27,6 +29,8 @@ namespace {
 
 constexpr uint32_t kCallbacksMin = 3;
 constexpr uint32_t kVotesMin = 2;
+constexpr uint32_t kIdleMin = 8;
+constexpr uint64_t kIdleNs = 100'000'000;
 constexpr uint32_t kChildrenMax = 8;  // of connection_made, that may be the connection's task
 
 uint64_t context_of(const Caller& caller) { return caller.execution[0]; }
@@ -56,6 +60,36 @@ Tasks::Finding Tasks::find_in(uint64_t connection) const {
   return {.known = true, .request = one ? std::optional(found->second.open.front()) : std::nullopt};
 }
 
+// Where tasks work on after their answers, one may still be at that when another has read the next request for it. Only of a connection's
+// first request this cannot be; until it is known whether they do, the others are nobody's.
+Tasks::Finding Tasks::find_served(const Context& context, uint64_t connection) const {
+  const Finding nobody{.known = true, .request = std::nullopt};
+  if (context.reads) return find_in(connection);
+  if (works_after_answers_) return nobody;
+  const auto served = connections_.find(connection);
+  const bool may_be_late = served != connections_.end() && served->second.accepted && served->second.done_ns != 0;
+  return may_be_late && !works_before_answers_ && idle_ < kIdleMin ? nobody : find_in(connection);
+}
+
+// 0: none, as far as is known.
+uint64_t Tasks::served_by(const Context& context) const {
+  if (context.owner == Owner::kConnection) return context.reads ? 0 : context.connection;
+  const Accept* const accept = context.owner == Owner::kUnknown ? accept_of(context) : nullptr;
+  return accept != nullptr ? accept->connection : 0;
+}
+
+// The context sends.
+void Tasks::learn_when_it_works(const Context& context) {
+  const uint64_t own = served_by(context);
+  const auto served = connections_.find(own != 0 ? own : context.served);
+  if (served == connections_.end()) return;
+  const Connection& connection = served->second;
+  if (connection.done_ns == 0)
+    works_before_answers_ |= connection.accepted && !connection.open.empty();
+  else
+    works_after_answers_ |= own != 0 ? connection.open.empty() : context.made_late;
+}
+
 // Is it the task that serves an accepted connection?
 const Tasks::Accept* Tasks::accept_of(const Context& context) const {
   if (accept_misleads_ || context.nth >= kChildrenMax || context.parent_nth != 0) return nullptr;
@@ -70,9 +104,9 @@ Tasks::Finding Tasks::find(const Context& context) const {
   switch (context.owner) {
     case Owner::kUnknown: {
       const Accept* const accept = accept_of(context);
-      return accept != nullptr ? find_in(accept->connection) : Finding{};
+      return accept != nullptr ? find_served(context, accept->connection) : Finding{};
     }
-    case Owner::kConnection: return find_in(context.connection);
+    case Owner::kConnection: return find_served(context, context.connection);
     case Owner::kRequest: {
       const auto found = connections_.find(context.request.connection);
       if (found != connections_.end() && std::ranges::find(found->second.open, context.request) != found->second.open.end())
@@ -104,7 +138,10 @@ void Tasks::received(const RequestKey& request, const Caller& caller) {
     if (connections_.size() >= settings_.connects_max) return settings_.full->add();
   }
   Connection& connection = connections_[request.connection];
-  if (!connection.open.empty()) connection.pipelined = request;
+  if (!connection.open.empty())
+    connection.pipelined = request;
+  else if (connection.accepted && connection.done_ns != 0 && caller.time_ns >= connection.done_ns + kIdleNs)
+    idle_++;
   connection.open.push_back(request);
   connection.copies = copies_;
   if (caller.blocking) return;
@@ -121,6 +158,7 @@ void Tasks::received(const RequestKey& request, const Caller& caller) {
   }
   context.owner = Owner::kConnection;
   context.connection = request.connection;
+  context.reads = true;
   if (context.nth != 0 || context.parent_nth != 1) return;
   if (accepts_.size() >= settings_.connects_max) {
     settings_.full->add(accepts_.size());
@@ -133,7 +171,10 @@ void Tasks::received(const RequestKey& request, const Caller& caller) {
 
 void Tasks::done(const RequestKey& request, uint64_t time_ns) {
   threads_.done(request, time_ns);
-  if (const auto found = connections_.find(request.connection); found != connections_.end()) std::erase(found->second.open, request);
+  const auto found = connections_.find(request.connection);
+  if (found == connections_.end()) return;
+  std::erase(found->second.open, request);
+  found->second.done_ns = time_ns;
 }
 
 void Tasks::noted(uint32_t what, const Caller& caller) {
@@ -158,6 +199,10 @@ void Tasks::inherit(uint64_t address, const Context& parent, Context& child) {
   child.parent_born = parent.born;
   if (parent.born != 0) child.nth = parent.children;
   child.parent_nth = parent.nth;
+  const uint64_t own = served_by(parent);
+  child.served = own != 0 ? own : parent.served;
+  if (const auto served = connections_.find(child.served); served != connections_.end())
+    child.made_late = own != 0 ? served->second.open.empty() && served->second.done_ns != 0 : parent.made_late;
   const Finding finding = find(parent);
   if (!finding.known) return;
   child.owner = finding.request ? Owner::kRequest : Owner::kNobody;
@@ -245,6 +290,7 @@ std::optional<Cause> Tasks::sent(const RequestKey& request, const Caller& caller
   if (context_of(caller) == 0 || threads_.serves(caller.thread_id)) return threads_.sent(request, caller);
   if (caller.execution[2] > copies_) return std::nullopt;  // a note is lost, or still to come: who knows whose address this is
   const auto context = contexts_.find(context_of(caller));
+  if (context != contexts_.end()) learn_when_it_works(context->second);
   const Finding finding = context != contexts_.end() ? find(context->second) : Finding{};
   if (finding.request) return Cause{.request = *finding.request, .evidence = Evidence::kExecution};
   // What is nobody's is no sign of anything but of how much the process does by itself.

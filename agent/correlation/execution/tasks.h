@@ -44,6 +44,9 @@ class Tasks final : public Execution {
     uint64_t id = 0;          // in this object, never used again
     uint64_t born = 0;        // number of the copy that made it; 0: before there were notes
     uint32_t children = 0;
+    bool reads = false;           // requests are read in it
+    uint64_t served = 0;          // connection whose task has made it, or made what has …
+    bool made_late = false;       // … when all of its requests were answered
     bool runs_callbacks = false;  // right after a request was read in no context, it was copied
     // how it was made: the pattern of asyncio's accept (tasks.cc)
     uint64_t parent = 0;  // address
@@ -60,6 +63,7 @@ class Tasks final : public Execution {
     uint64_t copies = 0;                  // noted when the latest was read
     uint64_t candidate_id = 0;            // context that seems to serve it …
     uint32_t votes = 0;                   // … by so many answers in a row
+    uint64_t done_ns = 0;                 // its latest answer; 0: none yet
     bool accepted = false;                // its accept was seen: it is known which context serves it
   };
   struct Accept {
@@ -83,6 +87,9 @@ class Tasks final : public Execution {
   Finding find(const Context& context) const;
   Finding find_in(uint64_t connection) const;
   const Accept* accept_of(const Context& context) const;
+  uint64_t served_by(const Context& context) const;
+  Finding find_served(const Context& context, uint64_t connection) const;
+  void learn_when_it_works(const Context& context);
   void inherit(uint64_t address, const Context& parent, Context& child);
   void copied_in_turn(Context* parent, Context& child, Turn& turn);
   void vote(const RequestKey& request, Context& context, Connection& connection);
@@ -100,6 +107,11 @@ class Tasks final : public Execution {
   uint32_t serving_children_ = 0;  // bit n: the n-th child of connection_made has answered; 0: none yet
   bool accept_misleads_ = false;   // a response came from elsewhere than that pattern says
   bool callbacks_mislead_ = false;
+  // A task that serves a connection, or what it has made, has asked for something: when all of its requests were answered; before the
+  // first of them was.
+  bool works_after_answers_ = false;
+  bool works_before_answers_ = false;
+  uint32_t idle_ = 0;  // so many times such a task has done nothing for a while after its answer
 };
 
 }  // namespace clew::correlation

@@ -99,6 +99,82 @@ TEST_F(TasksTest, AfterTheAnswerNothingIsDoneForIt) {
   EXPECT_EQ(cause(in(copy(reader))), key(1, 100));
 }
 
+TEST_F(TasksTest, WhereTheTaskOfAConnectionWorksOnAfterItsAnswerTheNextRequestMayNotBeWhatItWorksFor) {
+  const auto [made, reader] = accept();
+  const uint64_t task = copy(made);
+  tasks_.received(key(1), in(reader));
+  EXPECT_EQ(cause(in(task)), key(1));
+  tasks_.responding(key(1), in(task));
+  tasks_.done(key(1), 5);
+  EXPECT_EQ(cause(in(task)), std::nullopt);
+  tasks_.received(key(1, 100), in(reader));
+  EXPECT_EQ(cause(in(task)), std::nullopt) << "it may still be at what it began";
+  EXPECT_EQ(cause(in(copy(task))), std::nullopt);
+  const auto other = accept();
+  const uint64_t other_task = copy(other.made);
+  tasks_.received(key(2), in(other.reader));
+  EXPECT_EQ(cause(in(other_task)), std::nullopt) << "so do others of the program";
+  EXPECT_EQ(cause(in(copy(other.reader))), key(2)) << "but not what is made for a request";
+}
+
+TEST_F(TasksTest, WhereNoTaskWorksBeforeItsFirstAnswerTheyMayAllWorkAfterThem) {
+  const auto [made, reader] = accept();
+  const uint64_t task = copy(made);
+  uint64_t now_ns = 1;
+  const auto answer_after = [&](uint64_t idle_ns) {
+    Caller caller = in(reader);
+    caller.time_ns = now_ns += idle_ns;
+    tasks_.received(key(1, now_ns), caller);
+    const auto found = cause(in(task));
+    EXPECT_TRUE(!found || found == key(1, now_ns));
+    tasks_.responding(key(1, now_ns), in(task));
+    tasks_.done(key(1, now_ns), now_ns);
+    return found.has_value();
+  };
+  tasks_.received(key(1), in(reader));
+  tasks_.responding(key(1), in(task));
+  tasks_.done(key(1), now_ns);
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(answer_after(1'000'000));
+  for (int i = 0; i < 7; ++i) EXPECT_FALSE(answer_after(100'000'000));
+  EXPECT_TRUE(answer_after(100'000'000)) << "it has been idle behind so many answers";
+  EXPECT_TRUE(answer_after(1'000'000));
+}
+
+TEST_F(TasksTest, WhatTheTaskOfAConnectionMakesShowsWhenThatWorks) {
+  const auto [made, reader] = accept();
+  const uint64_t task = copy(made);
+  tasks_.received(key(1), in(reader));
+  EXPECT_EQ(cause(in(copy(copy(task)))), key(1)) << "before its answer";
+  tasks_.responding(key(1), in(task));
+  tasks_.done(key(1), 5);
+  tasks_.received(key(1, 100), in(reader));
+  const uint64_t handler = copy(task);
+  EXPECT_EQ(cause(in(handler)), key(1, 100));
+  tasks_.responding(key(1, 100), in(task));
+  tasks_.done(key(1, 100), 5);
+  const uint64_t background = copy(handler);
+  EXPECT_EQ(cause(in(background)), std::nullopt);
+  tasks_.received(key(1, 200), in(reader));
+  EXPECT_EQ(cause(in(copy(task))), key(1, 200)) << "what goes on in the background does not hold it up";
+  tasks_.responding(key(1, 200), in(task));
+  tasks_.done(key(1, 200), 5);
+  const uint64_t late = copy(task);
+  EXPECT_EQ(cause(in(copy(late))), std::nullopt);
+  tasks_.received(key(1, 300), in(reader));
+  EXPECT_EQ(cause(in(copy(task))), std::nullopt) << "it does work after its answers";
+}
+
+TEST_F(TasksTest, ATaskThatReadsForItselfHasDoneWithTheRequestBefore) {
+  const uint64_t task = copy(kLoop);
+  for (uint64_t position : {0, 100, 200}) {
+    tasks_.received(key(1, position), in(task));
+    EXPECT_EQ(cause(in(task)), key(1, position));
+    tasks_.responding(key(1, position), in(task));
+    tasks_.done(key(1, position), 5);
+    EXPECT_EQ(cause(in(task)), std::nullopt);
+  }
+}
+
 TEST_F(TasksTest, TheTaskOfAConnectionServesItsFirstRequestAndTheNext) {
   const auto [made, reader] = accept();
   const uint64_t task = copy(made);
@@ -112,7 +188,6 @@ TEST_F(TasksTest, TheTaskOfAConnectionServesItsFirstRequestAndTheNext) {
   EXPECT_EQ(cause(in(child)), key(1));
   tasks_.responding(key(1), in(task));
   tasks_.done(key(1), 5);
-  EXPECT_EQ(cause(in(task)), std::nullopt);
   tasks_.received(key(1, 50), in(reader));
   EXPECT_EQ(cause(in(task)), key(1, 50));
   EXPECT_EQ(cause(in(child)), std::nullopt) << "left over from the request before";
