@@ -103,6 +103,17 @@ TEST_F(AnswersFirst, OfARequestThatIsNeverToldOfGoOnWithTheNextOne) {
   EXPECT_EQ(losses(), "stream.hole 1");
 }
 
+TEST_F(AnswersFirst, OfARequestFromBeforeTheSourceLookedAreNotKept) {
+  Played c = join();
+  const size_t before = connections().memory_bytes();
+  for (int i = 0; i < 1000; ++i) c.server(response(200, 3000), 3000);
+  EXPECT_LE(connections().memory_bytes(), before + 4096);
+  c.client(request("/a"));
+  c.server(response(404));
+  EXPECT_EQ(spans(), Texts{"server GET /a 404"});
+  EXPECT_EQ(losses(), "");
+}
+
 TEST_F(AnswersFirst, AreBounded) {
   Played c = begin();
   const std::string asked = get_frame(1, "/one");

@@ -58,7 +58,9 @@ void Connections::take(Entry& entry, const capture::Bytes& bytes) {
 bool Connections::put_aside(Entry& entry, const capture::Bytes& bytes) {
   Entry::Half& half = entry.half(bytes.direction);
   if (entry.parser == nullptr || bytes.direction == entry.client_direction) return false;
-  if (half.later.empty() && !(half.awaits_peer && !bytes.bytes.empty() && half.stream.lies_behind(bytes.position))) return false;
+  const bool begins =
+      half.awaits_peer && loses_by_holes(entry, bytes.direction) && !bytes.bytes.empty() && half.stream.lies_behind(bytes.position);
+  if (half.later.empty() && !begins) return false;
   if (half.later_bytes + bytes.bytes.size() > stream::Stream::kBufferMax) {
     counters_.lost("stream", "buffer_full").add();
     half.start_anew();
@@ -68,6 +70,12 @@ bool Connections::put_aside(Entry& entry, const capture::Bytes& bytes) {
   }
   half.put_aside(bytes);
   return true;
+}
+
+// In the middle, where no message has begun yet, what is missing belongs to nobody. But with several requests under way nobody knows which
+// of them the next response answers.
+bool Connections::loses_by_holes(const Entry& entry, Direction direction) {
+  return entry.half(direction).aligned || entry.info.from_start || entry.exchanges.size() > 1 || is_multiplexed(entry);
 }
 
 // Where the other direction has moved. True: this one has, too.
@@ -103,10 +111,9 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
       const uint64_t missing = bytes.position > stream.position() ? bytes.position - stream.position() : 0;
       // Behind a request for another protocol, whose answer is not known yet: these bytes may be that one's, and no message is lost.
       const bool may_be_foreign = half.awaits_peer && bytes.direction == entry.client_direction;
-      // With several requests under way nobody knows which of them the next response answers.
       if (may_be_foreign)
         counters_.get("clew_stream_hole_bytes_total").add(missing);
-      else if (half.aligned || entry.info.from_start || entry.exchanges.size() > 1 || is_multiplexed(entry))
+      else if (loses_by_holes(entry, bytes.direction))
         on_hole(entry, bytes.direction, missing);
       else if (entry.parser != nullptr)
         entry.parser->restart(entry.sender(bytes.direction));

@@ -87,6 +87,7 @@ class Connections final : public capture::Sink {
   Entry* find(const capture::Bytes& bytes);
   void take(Entry& entry, const capture::Bytes& bytes);
   bool put_aside(Entry& entry, const capture::Bytes& bytes);
+  static bool loses_by_holes(const Entry& entry, Direction direction);
   bool go_on(Entry& entry, Direction direction);
   void feed(Entry& entry, const capture::Bytes& bytes);
   void pump(Entry& entry, Direction direction);
