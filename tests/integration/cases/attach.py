@@ -178,7 +178,7 @@ def killed_at(ctx, start, **more):
     server, before = start(ctx), pinned()
     load = {**server.load, "concurrency": 64, **more}
     if SLOW > 1:  # one emulated CPU, which clew shares with all of them while it starts
-        load["concurrency"] = min(load["concurrency"], 8)
+        load["concurrency"] = min(load["concurrency"], 2)
     background = Background(ctx, server.port, **load)
     time.sleep(seconds(0.4))
     clew = Clew(ctx, *server.select).ready()

@@ -129,10 +129,17 @@ def namespaces(ctx):
     check(len(outside) == 30 and not outside & inside, f"30 children served, process ids {sorted(outside)}, {sorted(inside)} in their namespace")
 
 
+def command_line(pid):
+    try:
+        return open(f"/proc/{pid}/cmdline").read()
+    except OSError:
+        return ""  # it has ended
+
+
 def wait_for_child(process):
     end = time.monotonic() + seconds(10)
     while time.monotonic() < end:
-        below = [p for p in descendants(process.pid) - {process.pid} if "lifecycle" in open(f"/proc/{p}/cmdline").read()]
+        below = [p for p in descendants(process.pid) - {process.pid} if "lifecycle" in command_line(p)]
         if below:
             return min(below)
         time.sleep(0.02)
