@@ -54,13 +54,21 @@ void Connections::take(Entry& entry, const capture::Bytes& bytes) {
     correlator_.interrupted(caller_of(entry, bytes.direction));
 }
 
+// Do these bytes come apart from those that the parser waits with? The client has said more meanwhile, or they lie behind a body, of the
+// response to a request that is still to be told of.
+bool Connections::is_another(const Entry& entry, const capture::Bytes& bytes) {
+  const Entry::Half& half = entry.half(bytes.direction);
+  constexpr uint64_t kUnknown = capture::Bytes::kNoPosition;
+  if (!is_multiplexed(entry) && half.held_at != kUnknown && bytes.other_position != kUnknown && half.held_at != bytes.other_position)
+    return true;
+  return half.stream.lies_behind(bytes.position) && loses_by_holes(entry, bytes.direction);
+}
+
 // A response may be told of before its request: the thread that has sent that one was slower to say so. Is what goes on behind it to wait?
 bool Connections::put_aside(Entry& entry, const capture::Bytes& bytes) {
   Entry::Half& half = entry.half(bytes.direction);
   if (entry.parser == nullptr || bytes.direction == entry.client_direction) return false;
-  const bool begins =
-      half.awaits_peer && loses_by_holes(entry, bytes.direction) && !bytes.bytes.empty() && half.stream.lies_behind(bytes.position);
-  if (half.later.empty() && !begins) return false;
+  if (half.later.empty() && !(half.awaits_peer && !bytes.bytes.empty() && is_another(entry, bytes))) return false;
   if (half.later_bytes + bytes.bytes.size() > stream::Stream::kBufferMax) {
     counters_.lost("stream", "buffer_full").add();
     half.start_anew();

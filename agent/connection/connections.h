@@ -86,6 +86,7 @@ class Connections final : public capture::Sink {
   bool is_over(uint64_t id) const { return std::ranges::find(ended_, id) != ended_.end(); }
   Entry* find(const capture::Bytes& bytes);
   void take(Entry& entry, const capture::Bytes& bytes);
+  static bool is_another(const Entry& entry, const capture::Bytes& bytes);
   bool put_aside(Entry& entry, const capture::Bytes& bytes);
   static bool loses_by_holes(const Entry& entry, Direction direction);
   bool go_on(Entry& entry, Direction direction);

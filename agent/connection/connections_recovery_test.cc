@@ -338,5 +338,21 @@ TEST_F(ConnectionsTest, WhatIsReadOfAConnectionThatWasResetIsCountedAndBeginsNoO
   EXPECT_EQ(spans(), (Texts{"server GET /a ~connection_closed !connection_reset"}));
 }
 
+TEST_F(ConnectionsTest, WithTheResponseToAnEarlierRequestGoesNoLaterOne) {
+  for (const uint64_t hidden : {0, 300}) {  // of the bytes between them, which are a body then
+    Played c = join();
+    c.server(response(201, hidden), hidden);
+    const std::string asked = request("/a");
+    const capture::Bytes late = c.make(Sender::kClient, asked);
+    c.server(response(404));
+    deliver(late);
+    c.client(request("/b"));
+    c.server(response(200));
+    c.end(Kind::kClosed);
+    EXPECT_EQ(spans(), (Texts{"server GET /a 404", "server GET /b 200"})) << hidden;
+  }
+  EXPECT_EQ(losses(), "");
+}
+
 }  // namespace
 }  // namespace clew::connection

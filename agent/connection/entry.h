@@ -24,6 +24,12 @@ using exchange::Exchange;
 using protocols::Sender;
 using protocols::Step;
 
+/// Was the request at `position` sent or read after `response_at`, the point that its direction had reached when a response passed?
+/// Compared by 32 bits, as the kernel counts.
+inline bool is_later(uint64_t position, uint64_t response_at) {
+  return static_cast<int32_t>(static_cast<uint32_t>(position) - static_cast<uint32_t>(response_at)) >= 0;
+}
+
 inline correlation::RequestKey key_of(const exchange::Place& place, const exchange::Exchange& exchange) {
   return {.connection = place.connection, .position = exchange.position, .stream_id = exchange.stream_id};
 }
@@ -65,10 +71,16 @@ struct Connections::Entry {
     }
     /// Goes on behind all that has come.
     void start_anew() {
+      start_anew([](const capture::Bytes&) { return true; });
+    }
+    /// The same, but of what was put aside behind the first calls that `are_over` only.
+    template <class Predicate>
+    void start_anew(Predicate are_over) {
       uint64_t end = stream.known_end();
-      for (const Later& each : later) end = std::max({end, each.call.position + each.bytes.size(), each.call.advanced_to});
-      later.clear();
-      later_bytes = 0;
+      while (!later.empty() && are_over(later.front().call)) {
+        const Later each = take_later();
+        end = std::max({end, each.call.position + each.bytes.size(), each.call.advanced_to});
+      }
       awaits_peer = false;
       stream.restart_at(end);
     }

@@ -12,12 +12,6 @@ namespace {
 // Only for sources that do not say where the other direction stood.
 constexpr uint64_t kEarlierResponseNs = 1'000;
 
-// Was the request at `position` sent or read after `response_at`, the point that its direction had reached when a response passed?
-// Compared by 32 bits, as the kernel counts.
-bool is_later(uint64_t position, uint64_t response_at) {
-  return static_cast<int32_t>(static_cast<uint32_t>(position) - static_cast<uint32_t>(response_at)) >= 0;
-}
-
 }  // namespace
 
 void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_t position, uint64_t first_byte_ns,
@@ -47,7 +41,9 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
                                      ? is_later(position, answers.held_at)
                                      : entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns;
     if (answers_earlier) {
-      answers.start_anew();
+      answers.start_anew([position](const capture::Bytes& call) {  // what was moved when this request was there may be its own
+        return call.other_position == capture::Bytes::kNoPosition || is_later(position, call.other_position);
+      });
       entry.parser->restart(Sender::kServer);
       answers.aligned = false;
       counters_.get("clew_responses_without_request_total").add();
