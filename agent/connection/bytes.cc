@@ -157,6 +157,7 @@ void Connections::on_hole(Entry& entry, Direction direction, uint64_t lost_bytes
   entry.mid_stream = true;
   entry.info.from_start = false;
   entry.interim_open = false;
+  entry.rejects_one = false;
   if (is_multiplexed(entry)) {  // what is known of the other direction goes on
     entry.parser->resync(entry.sender(direction), {});
     // Of the other one nothing has come yet: its beginning may be missing, too.
@@ -302,6 +303,8 @@ void Connections::on_invalid(Entry& entry, Direction direction, std::string_view
     open->incomplete |= exchange::kBytesLost;
     (direction == entry.client_direction ? open->request : open->response).complete = true;
     if (open->response.last_byte_ns == 0) open->response.last_byte_ns = half.stream.time_latest();
+  } else if (direction == entry.client_direction) {
+    entry.rejects_one = true;
   }
   entry.mid_stream = true;  // an invalid request is answered, too
   if (direction == entry.client_direction) return;

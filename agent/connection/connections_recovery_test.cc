@@ -312,7 +312,9 @@ TEST_F(ConnectionsTest, ABadChunkSizeEndsTheMessageAndTheNextIsFoundBehindIt) {
 TEST_F(ConnectionsTest, AConnectionOfInvalidHeadsIsGivenUp) {
   Played c = open();
   for (int i = 0; i < 15; ++i) {
-    c.client(kBadRequest + request("/a"));
+    c.client(kBadRequest);
+    c.server(response(400));
+    c.client(request("/a"));
     c.server(response(200));
     ASSERT_EQ(spans(), Texts{"server GET /a 200"});
   }
@@ -352,6 +354,16 @@ TEST_F(ConnectionsTest, WithTheResponseToAnEarlierRequestGoesNoLaterOne) {
     EXPECT_EQ(spans(), (Texts{"server GET /a 404", "server GET /b 200"})) << hidden;
   }
   EXPECT_EQ(losses(), "");
+}
+
+TEST_F(ConnectionsTest, TheAnswerToAnInvalidRequestIsNotThatOfTheNextInTheSameCall) {
+  Played c = open();
+  c.client(kBadRequest + request("/a"));
+  c.server(response(400));
+  c.server(response(200));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(losses(), "connection.given_up 1, parser_http.bad_content_length 1");
 }
 
 }  // namespace

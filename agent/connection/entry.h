@@ -98,6 +98,7 @@ struct Connections::Entry {
   bool confirmed = false;     // seen from its start, or a response was seen: it does speak this protocol
   bool opaque = false;        // nothing more to parse
   bool interim_open = false;  // the response under way is a 1xx
+  bool rejects_one = false;   // an invalid request was not followed by another yet: it may be answered, too
   bool waiting = false;       // in Connections::waiting_
   uint8_t invalid_count = 0;
   size_t memory_bytes = 0;  // as counted in Connections::memory_bytes_

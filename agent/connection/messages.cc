@@ -49,11 +49,14 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
       counters_.get("clew_responses_without_request_total").add();
     }
     answers.held_at = capture::Bytes::kNoPosition;
+  } else if (entry.rejects_one) {  // which of the two does the next response answer?
+    return give_up(entry);
   } else if (!answers.aligned && entry.exchanges.empty()) {
     // Its answer begins with the next byte there, whatever came before it and may have no end of line.
     entry.parser->restart(Sender::kServer);
   }
   entry.mid_stream = false;
+  entry.rejects_one = false;
   const bool has_long_heads = entry.exchanges.head_bytes() >= exchange::ExchangeTable::kHeadBytesMax;
   if (has_long_heads ||
       entry.exchanges.size() >= (is_multiplexed(entry) ? exchange::ExchangeTable::kStreamsMax : exchange::ExchangeTable::kMax)) {
