@@ -7,6 +7,20 @@
 #include "agent/connection/entry.h"
 
 namespace clew::connection {
+namespace {
+
+// Do both tell of one beginning? Without numbers of its first bytes (a Unix socket or a TLS session that was open already, MPTCP) those of
+// two calls that were under way together do.
+bool are_same(const capture::Connection& known, const capture::Connection& told) {
+  constexpr uint64_t kAtOnceNs = 10'000'000;
+  if (known.has_base != told.has_base) return false;
+  if (known.has_base) return known.base == told.base;
+  const uint64_t apart_ns = std::max(known.time_ns, told.time_ns) - std::min(known.time_ns, told.time_ns);
+  return known.time_ns != 0 && apart_ns <= kAtOnceNs && known.local.family == told.local.family;
+}
+
+}  // namespace
+
 Connections::Connections(const protocols::ProtocolList& protocols, const exchange::SpanBuilder& builder, ResourceOf resource_of,
                          correlation::Correlator& correlator, Propagators propagators, base::Counters& counters, Limits limits)
     : protocols_(protocols),
@@ -24,7 +38,7 @@ Connections::~Connections() = default;
 void Connections::connection(const capture::Connection& connection) {
   if (const auto it = by_id_.find(connection.id); it != by_id_.end()) {
     capture::Connection& known = it->second->info;
-    if (connection.has_base && known.has_base && known.base == connection.base) {  // two threads of it announced it at once
+    if (are_same(known, connection)) {  // two threads of it announced it at once
       if (known.role == capture::Role::kUnknown) known.role = connection.role;
       return;
     }

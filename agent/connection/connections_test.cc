@@ -525,5 +525,17 @@ TEST_F(ConnectionsTest, AResponseThatWaitsForItsRequestIsKeptWithinBounds) {
   EXPECT_EQ(spans(), Texts{"server GET /b 201"});
 }
 
+TEST_F(ConnectionsTest, AConnectionThatTwoThreadsAnnounceAtOnceIsOne) {
+  capture::Connection info = describe(1, Role::kServer, false);  // as a Unix socket that was open already: nothing else names it
+  info.time_ns = now_ns_;
+  Played c = open(info);
+  c.client(request("/a"));
+  info.time_ns += 20 * kMicrosecond;
+  connections().connection(info);
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /a 200"});
+  EXPECT_EQ(losses(), "");
+}
+
 }  // namespace
 }  // namespace clew::connection
