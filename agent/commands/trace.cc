@@ -113,7 +113,7 @@ class Trace {
   std::optional<int> child_status_;
   bool we_ended_child_ = false;
   steady_clock::time_point started_;
-  uint64_t next_tick_ns_ = 0;
+  uint64_t next_tick_ns_ = 0;  // CLOCK_MONOTONIC
   std::mutex shared_mutex_;
   std::vector<uint32_t> shared_processes_;
   std::unique_ptr<telemetry::StatusServer> status_;  // last: its thread looks at all of the above
@@ -280,9 +280,11 @@ void Trace::on_event(std::span<const std::byte> event) {
 }
 
 void Trace::tick() {
+  // By the clock that nobody sets: once that of the day was set back it would be long until the next one.
+  const uint64_t running = now_ns(CLOCK_MONOTONIC);
+  if (running < next_tick_ns_) return;
+  next_tick_ns_ = running + kTickNs;
   const uint64_t now = now_ns(CLOCK_REALTIME);
-  if (now < next_tick_ns_) return;
-  next_tick_ns_ = now + kTickNs;
   const uint64_t offset = clock_offset();
   decoder_->set_clock_offset(offset);
   for (const auto& recording : recordings_) {

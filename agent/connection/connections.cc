@@ -142,6 +142,7 @@ void Connections::count_cut_heads(const Entry& entry) {
 void Connections::end(const capture::End& end) {
   const auto it = by_id_.find(end.connection);
   if (it == by_id_.end()) return;
+  latest_ns_ = std::max(latest_ns_, end.time_ns);
   Entry& entry = *it->second;
   if (end.kind == capture::End::Kind::kDirection) {
     finish_direction(entry, end.direction);
@@ -194,6 +195,7 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
 }
 
 void Connections::tick(uint64_t now_ns) {
+  if (is_ahead(latest_ns_, now_ns)) latest_ns_ = now_ns;
   release(now_ns);
   for (size_t i = 0; i < waiting_.size();) {
     const auto it = by_id_.find(waiting_[i]);
@@ -202,7 +204,7 @@ void Connections::tick(uint64_t now_ns) {
       Entry& entry = *it->second;
       entry.exchanges.for_each([&](Exchange& exchange) {
         if (!exchange.response.complete || exchange.delivered) return;
-        if (exchange.response.last_byte_ns + limits_.early_response_wait_ns <= now_ns) {
+        if (exchange.response.last_byte_ns + limits_.early_response_wait_ns <= now_ns || is_ahead(exchange.response.last_byte_ns, now_ns)) {
           exchange.request.body_bytes = body_so_far(entry, Sender::kClient, exchange);
           deliver(entry, exchange, exchange.response.last_byte_ns);
         } else {

@@ -80,9 +80,12 @@ class Connections final : public capture::Sink {
  private:
   static constexpr size_t kSpansReservedMax = 1024;
   static constexpr size_t kEndedMax = 1024;
+  static constexpr uint64_t kClockSetBackNs = 1'000'000'000;  // by less it is only late
   struct Entry;
   using Direction = capture::Direction;
 
+  /// A time that is still to come: the machine's clock was set back since. What waits from then on would wait for as long.
+  static bool is_ahead(uint64_t time_ns, uint64_t now_ns) { return time_ns > now_ns && time_ns - now_ns > kClockSetBackNs; }
   bool is_over(uint64_t id) const { return std::ranges::find(ended_, id) != ended_.end(); }
   Entry* find(const capture::Bytes& bytes);
   void take(Entry& entry, const capture::Bytes& bytes);

@@ -537,5 +537,25 @@ TEST_F(ConnectionsTest, AConnectionThatTwoThreadsAnnounceAtOnceIsOne) {
   EXPECT_EQ(losses(), "");
 }
 
+TEST_F(ConnectionsTest, WhereTheClockIsSetBackNoSpanWaitsUntilItHasCaughtUp) {
+  constexpr uint64_t kHour = 3600 * 1000 * kMillisecond;
+  capture::Connection info = describe(1, Role::kServer);
+  info.has_base = true;
+  info.base = {7, 8};
+  Played server = open(info);
+  connections().connecting({.connection = 2, .process_id = 77, .thread_id = 77, .time_ns = now_ns_});
+  server.client(request("/before"));
+  server.server(response(200));
+  EXPECT_EQ(spans(), Texts{});
+  now_ns_ -= kHour;
+  server.client(request("/after"));
+  server.server(response(200));
+  connections().tick(now_ns_ + limits_.late_join_wait_ns);
+  EXPECT_EQ(spans(), (Texts{"server GET /before 200", "server GET /after 200"}));
+  server.client(request("/again"));
+  server.server(response(200));
+  EXPECT_EQ(spans(), Texts{}) << "it waits for its client as before";
+}
+
 }  // namespace
 }  // namespace clew::connection

@@ -172,8 +172,9 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
 }
 
 void Connections::release(uint64_t now_ns) {
-  for (; !held_.empty() && held_.front().span.end_unix_ns + limits_.late_join_wait_ns <= now_ns; held_.pop_front()) {
+  for (; !held_.empty(); held_.pop_front()) {
     Held& held = held_.front();
+    if (held.span.end_unix_ns + limits_.late_join_wait_ns > now_ns && !is_ahead(held.span.end_unix_ns, now_ns)) return;
     held_bytes_ -= held.bytes;
     correlation::Context context = correlator_.context_of(held.key, exporter::SpanKind::kServer);
     if (context.evidence != correlation::Evidence::kNone) exchange::SpanBuilder::join(held.span, std::move(context));
