@@ -557,5 +557,16 @@ TEST_F(ConnectionsTest, WhereTheClockIsSetBackNoSpanWaitsUntilItHasCaughtUp) {
   EXPECT_EQ(spans(), Texts{}) << "it waits for its client as before";
 }
 
+TEST_F(ConnectionsTest, ABodyOfWhichNothingHasComeHasNoBytesOfTheOneBefore) {
+  const std::string chunked = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+  Played c = open();
+  c.client(post("/a", 70), 70);
+  c.server(response(200, 100), 100);
+  c.client(request("/b", "Transfer-Encoding: chunked\r\n", "POST"));
+  c.server(chunked);
+  c.end(Kind::kReset);
+  EXPECT_EQ(spans(), (Texts{"server POST /a 200 in=70 out=100", "server POST /b 200 ~connection_closed !connection_reset"}));
+}
+
 }  // namespace
 }  // namespace clew::connection

@@ -207,7 +207,8 @@ Step Http1Parser::take_head(Sender sender, Direction& d, const Framing& framing,
 uint64_t Http1Parser::body_bytes(Sender sender, uint64_t stream_id, uint64_t skipped) const {
   if (successor_ != nullptr) return successor_->body_bytes(sender, stream_id, skipped);
   const Direction& d = directions_[static_cast<size_t>(sender)];
-  return d.chunk_bytes == 0 ? skipped : d.body_bytes - d.chunk_bytes + std::min(skipped, d.chunk_bytes);
+  const bool has_chunks = d.state == State::kChunkLine || d.state == State::kTrailer;  // before the first, `skipped` is an earlier body's
+  return has_chunks ? d.body_bytes - d.chunk_bytes + std::min(skipped, d.chunk_bytes) : skipped;
 }
 
 /// RFC 9112 §6.3.
