@@ -138,7 +138,7 @@ Step Http1Parser::parse_start(Sender sender, Direction& d, std::string_view byte
     }
     const std::string_view rest = bytes.substr(consumed);
     if (rest.empty() || rest == "\r") return step(Step::Kind::kNeedMore, consumed);
-    if (d.hunting && consumed > 0) return skip(consumed, 0);
+    if (consumed > 0) return skip(consumed, 0);  // a message begins with its first byte, however the bytes before it were cut
     HeadScan scan = scan_head(sender, rest, d.hunting, d.progress);
     if (scan.has_start_line && answers_nothing(sender, d)) return await_request(d);
     const bool bad = scan.status == HeadScan::Status::kInvalid;

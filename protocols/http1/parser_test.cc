@@ -244,5 +244,17 @@ TEST(Http1Parser, ManyPipelinedRequestsKeepTheirOrder) {
   }
 }
 
+TEST(Http1Parser, AMessageBeginsBehindEmptyLinesHoweverTheyAreCut) {
+  const std::string head = "GET / HTTP/1.1\r\n\r\n";
+  Http1Parser apart(true), at_once(true);
+  const Step lines = apart.parse(Sender::kClient, "\r\n\r\n");
+  EXPECT_EQ(lines.consumed, 4U);
+  EXPECT_EQ(apart.parse(Sender::kClient, head).consumed, head.size());
+  const Step passed = at_once.parse(Sender::kClient, "\r\n\r\n" + head);
+  EXPECT_EQ(passed.kind, Kind::kSkip);
+  EXPECT_EQ(passed.consumed, 4U);
+  EXPECT_EQ(at_once.parse(Sender::kClient, head).consumed, head.size());
+}
+
 }  // namespace
 }  // namespace clew::protocols::http1
