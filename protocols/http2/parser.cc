@@ -138,6 +138,7 @@ Step Http2Parser::parse_frame(Sender sender, Direction& d, std::string_view byte
       if ((read_u32(bytes.substr(kFrameHeaderLength)) & 0x7fffffffU) == 0) {
         Step s = invalid(d, "bad_window_increment", length, true);
         s.stream_id = frame.stream_id;
+        d.is_aligned = frame.stream_id == 0;  // else nothing is resynced: a hole that comes later would be taken for this
         return s;
       }
       break;

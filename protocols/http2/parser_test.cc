@@ -117,5 +117,13 @@ TEST(Http2, ClassifiesByTheRoleThatAHeaderBlockShows) {
   EXPECT_EQ(http2.classify(Sender::kClient, std::string(12, '\0')), Claim::kNo);
 }
 
+TEST(Http2Parser, WhatIsWrongWithOneStreamSaysNothingOfAHoleThatComesLater) {
+  Player player = begun();
+  player(Sender::kClient, get_frame(1));
+  EXPECT_EQ(player(Sender::kClient, frame(FrameType::kWindowUpdate, 0, 1, std::string(4, '\0'))), "bad_window_increment ");
+  player.parser.resync(Sender::kClient, {});
+  EXPECT_TRUE(player.parser.is_hunting(Sender::kClient));
+}
+
 }  // namespace
 }  // namespace clew::protocols::http2
