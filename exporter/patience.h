@@ -31,8 +31,9 @@ class Patience {
   /// Sleeps, never past the deadline; with `wake_when_stopping` it ends at once when stopping has begun. False: patience is over.
   bool sleep(Clock::duration duration, bool wake_when_stopping) const {
     std::unique_lock lock(mutex_);
-    const Clock::time_point until = std::min(Clock::now() + duration, deadline_);
-    changed_.wait_until(lock, until, [&] { return wake_when_stopping && deadline_ != Clock::time_point::max(); });
+    const Clock::time_point until = Clock::now() + duration;
+    while (Clock::now() < std::min(until, deadline_) && !(wake_when_stopping && deadline_ != Clock::time_point::max()))
+      changed_.wait_until(lock, std::min(until, deadline_));  // which may come nearer meanwhile
     return Clock::now() < deadline_;
   }
 
