@@ -99,8 +99,10 @@ class RecordedRun final : public replay::RecordingSink, public capture::ProcessS
     end();
   }
   void process(const capture::ProcessChange& change) override {  // what others led to is recorded
-    if (change.kind == capture::ProcessChange::Kind::kRuntime && pipeline_)
-      pipeline_->connections().runtime_changed(change.process_id, change.time_ns);
+    using Kind = capture::ProcessChange::Kind;
+    if (!pipeline_) return;
+    if (change.kind == Kind::kRuntime) pipeline_->connections().runtime_changed(change.process_id, change.time_ns);
+    if (change.kind == Kind::kExec || change.kind == Kind::kExit) pipeline_->connections().new_program(change.process_id);
   }
   /// Also after damage: what was under way is over.
   void end() {
