@@ -239,8 +239,8 @@ base::Result<void> LiveProcesses::select_command(uint32_t process_id, const std:
   return done;
 }
 
-// After an exec, a listen or a move: is it (still) wanted?
-void LiveProcesses::decide(uint32_t process_id, bool already_selected) {
+// After an exec, a listen or a move: is it (still) wanted? If not, nothing is left in it.
+bool LiveProcesses::decide(uint32_t process_id, bool already_selected) {
   const discovery::Verdict verdict = table_.decide(selection_, process_id);
   const bool in_tree = already_selected && source_->selected_by_tree(process_id);
   if (verdict.outcome == discovery::Verdict::Outcome::kExcluded || (already_selected && !in_tree && !verdict.selected())) {
@@ -248,14 +248,15 @@ void LiveProcesses::decide(uint32_t process_id, bool already_selected) {
       tls_.forget(process_id);
       source_->deselect(process_id);
     }
-    loaded_.erase(process_id);
+    forget_runtime(process_id);
     selected_.erase(process_id);
-    return;
+    return false;
   }
-  if (!verdict.selected() || already_selected) return;
+  if (!verdict.selected() || already_selected) return already_selected;
   select(process_id, SelectedBy::kRule);
   if (const auto looked = source_->look_at_open_sockets(process_id); !looked) messages_.warn(looked.error().message);
   messages_.info(fmt::format("process {}: {}", process_id, verdict.reason));
+  return true;
 }
 
 void LiveProcesses::process(const ProcessChange& change) {
@@ -273,30 +274,30 @@ void LiveProcesses::process(const ProcessChange& change) {
           change.selected && parent != read_.end() && (!parent->second.layout.probes.empty() || parent->second.paused))
         looks_[id] = {.ticks = 1};  // it inherits what is read by the kernel alone
       break;
-    case ProcessChange::Kind::kExec:
+    case ProcessChange::Kind::kExec: {
       forget_runtime(id);
       table_.on_exec(id, change.time_ns);
       if (source_ != nullptr && change.selected && source_->injection().attached()) {  // first of all: it may connect at once …
         table_.resource_of(id, change.comm, change.time_ns);
         set_rule(id, true);
       }
-      if (change.selected) tls_.begin(id);  // … and is loading its libraries
-      if (change.selected && selected_.insert(id).second &&
-          source_ != nullptr) {  // by the file that it executes: it may have sockets already
+      const bool goes_on = (source_ == nullptr || decide(id, change.selected)) && change.selected;
+      if (goes_on) tls_.begin(id);                                         // … and is loading its libraries
+      if (goes_on && selected_.insert(id).second && source_ != nullptr) {  // by the file that it executes: it may have sockets already
         if (const auto looked = source_->look_at_open_sockets(id); !looked) messages_.warn(looked.error().message);
       }
-      if (source_ != nullptr) decide(id, change.selected);
       if (change.selected || selected_.contains(id)) {
         table_.resource_of(id, change.comm, change.time_ns);  // while it lives: it may be gone when its first span is
-        if (source_ != nullptr && change.selected) read_runtime(id);
+        if (source_ != nullptr && goes_on) read_runtime(id);
         if (new_program_) new_program_(id);
       }
       break;
+    }
     case ProcessChange::Kind::kListen:
       table_.on_listen(id, change.port, change.time_ns);
       selected_.insert(id);
       if (source_ != nullptr) {
-        decide(id, true);
+        if (!decide(id, true)) break;  // the kernel has gone by the port alone
         set_rule(id);
       }
       if (source_ != nullptr && !read_.contains(id)) read_runtime(id);  // chosen by the kernel, or not started when it was looked at

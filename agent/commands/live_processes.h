@@ -79,7 +79,7 @@ class LiveProcesses final : public capture::ProcessSink {
     } soon;                                   // the next look at an interpreter that has just begun
   };
 
-  void decide(uint32_t process_id, bool already_selected);
+  bool decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
   void set_rule(uint32_t process_id, bool just_begun = false);
   void look_at_loaded(uint32_t process_id, Loaded& loaded);
