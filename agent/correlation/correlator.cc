@@ -213,6 +213,13 @@ void Correlator::request_carried(const RequestKey& key, const RemoteContext& giv
   node->context.parent_span_id = {};
   node->context.candidates.clear();
   adopt(*node, given);
+  const auto received = node->has_wire ? received_.find(node->wire) : received_.end();
+  if (received == received_.end() || received->second->context.evidence != Evidence::kConnection) return;
+  Context& server = received->second->context;  // the server was faster: it hangs below an id that no span has any more
+  server.evidence = Evidence::kNone;
+  server.parent_span_id = {};
+  server.flags &= ~(exporter::kFlagHasIsRemote | exporter::kFlagIsRemote);
+  join(*received->second, *node);
 }
 
 void Correlator::response_sent(const RequestKey& key, const Caller& caller) {

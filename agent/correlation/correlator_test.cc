@@ -466,5 +466,25 @@ TEST_F(CorrelatorTest, WhereTheKernelKnewLessThereIsNoParent) {
   EXPECT_EQ(refused("injected_otherwise"), 1U);
 }
 
+TEST_F(CorrelatorTest, WhoHasReadARequestBeforeItWasKnownWhatGoesBesideItHangsBelowThat) {
+  const RemoteContext given = header();
+  received(kReceivedBack, thread(7), kWire);
+  sent(kBack, thread(5, false), kWire);
+  correlator_.request_carried(kBack, given);
+  EXPECT_EQ(client(kBack).span_id, given.span_id);
+  expect_child(server(kReceivedBack), client(kBack), Evidence::kConnection);
+}
+
+TEST_F(CorrelatorTest, IfItHasHandedItsTraceOnItHasNoParentThatNobodyIs) {
+  const RemoteContext given = header();
+  received(kReceivedBack, thread(7), kWire);
+  sent(kBack, thread(5, false), kWire);
+  sent(kOtherBack, thread(7, false));
+  correlator_.request_carried(kBack, given);
+  expect_root(server(kReceivedBack));
+  expect_child(client(kOtherBack), server(kReceivedBack), Evidence::kExecution);
+  EXPECT_EQ(refused("late"), 1U);
+}
+
 }  // namespace
 }  // namespace clew::correlation
