@@ -15,15 +15,17 @@ constexpr std::optional<uint64_t> timeout_ns(std::string_view text) {
     if (c < '0' || c > '9') return std::nullopt;
     value = value * 10 + static_cast<uint64_t>(c - '0');
   }
+  uint64_t unit = 0;
   switch (text.back()) {
-    case 'H': return value * 3'600'000'000'000;
-    case 'M': return value * 60'000'000'000;
-    case 'S': return value * 1'000'000'000;
-    case 'm': return value * 1'000'000;
-    case 'u': return value * 1'000;
-    case 'n': return value;
+    case 'H': unit = 3'600'000'000'000; break;
+    case 'M': unit = 60'000'000'000; break;
+    case 'S': unit = 1'000'000'000; break;
+    case 'm': unit = 1'000'000; break;
+    case 'u': unit = 1'000; break;
+    case 'n': unit = 1; break;
     default: return std::nullopt;
   }
+  return value > UINT64_MAX / unit ? UINT64_MAX : value * unit;  // hours may be more than fit
 }
 
 }  // namespace clew::protocols::grpc
