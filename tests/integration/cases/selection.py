@@ -213,6 +213,29 @@ def not_port(ctx):
     selects(ctx, ["--exe", f"{folder}/web-*", "--not-port", other], [(one, port)], [(two, other)])
 
 
+@case("select/nothing-is-put-into-what-is-left-out")
+def left_out(ctx):
+    """Neither into one that listens on a wanted port and is left out, nor into what a chosen one executes and no rule matches."""
+    port, other = free_port(), free_port()
+    clew = Clew(ctx, "--port", port, "--port", other, "--not-exe", f"{ctx.work}/**", "-vv").ready()
+    python = ctx.dir("exe") / "left-out"
+    shutil.copy(os.path.realpath(PYTHON[0]), python)
+    code = "import ssl, sys, time, socket, subprocess\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(0.5)\n"
+    starts = "p = subprocess.Popen([sys.executable, '-c', 'import ssl, time; time.sleep(30)'])\nprint('child', p.pid, flush=True)\n"
+    excluded = Process(ctx, "left-out", [python, "-c", code + "time.sleep(30)", port])
+    chosen = Process(ctx, "chosen", [*PYTHON, "-c", code + starts + "time.sleep(30)", other])
+    excluded.wait_port(port)
+    chosen.wait_text("child ")
+    clew.wait_said(f"process {chosen.pid}: ")
+    time.sleep(1)
+    executed = [p for p in chosen.tree() if p != chosen.pid]
+    clew.stop()
+    check(executed, "the chosen one has executed nothing")
+    for pid, what in [(excluded.pid, ""), *((pid, "cpython") for pid in executed)]:  # which has its parent's TLS until it executes
+        said = [line for line in clew.lines if f"process {pid}: {what}" in line]
+        check(not said, f"{pid} was looked into: {said[:2]}")
+
+
 @case("select/exclusion-beats-pid")
 def exclusion_wins(ctx):
     a = python_http.start(ctx)
