@@ -2,15 +2,19 @@
 """--record and `clew replay`: the same spans again, without rights; a damaged file is told apart from a whole one."""
 import dataclasses
 import shutil
+import socket
+import time
 
 from harness import env, spans, truth
 from harness.case import case, check, need
-from harness.env import tool
+from harness.env import PYTHON, SUITE, tool
 from harness.load import load
-from harness.process import run
-from harness.spans import SERVER
+from harness.process import Process, free_port, run
+from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from servers import nginx, node, python_http
+
+APPS = SUITE / "servers" / "apps"
 
 
 def recorded(ctx, start, requests: int, **options):
@@ -50,6 +54,35 @@ for name, start in (("nginx", nginx.start), ("python", python_http.start), ("nod
         file, live, _ = recorded(ctx, start, ctx.count(300, 10_000, 30), concurrency=8)
         again, _ = replay(ctx, file)
         same(live, again)
+
+
+def ask(port, path):
+    """The server waits for the request, and not the request for the server."""
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        time.sleep(0.2)
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        check(s.recv(4096).startswith(b"HTTP/1.1 200"), f"{path} was not answered")
+
+
+@case("record/another-program-in-the-same-process")
+def another_program(ctx):
+    """What was known of the threads of the first program says nothing of the second's, in a replay neither."""
+    below, port, file = python_http.start(ctx), free_port(), ctx.work / "events.clew"
+    process = Process(ctx, "two-programs", [*PYTHON, APPS / "two_programs.py", port, below.port])
+    process.wait_port(port)
+    c = Clew(ctx, "--pid", process.pid, "--record", file).ready()
+    for n in range(3):
+        ask(port, f"/first/{n}")
+    time.sleep(0.5)
+    process.wait_port(port)
+    for n in range(3):
+        ask(port, f"/second/{n}")
+    c.wait_spans(9)
+    live = c.stop().spans
+    evidence = [s.attributes.get("clew.parent.evidence") for s in live if s.kind == CLIENT]
+    check(evidence == ["execution"] * 3, f"the second program's requests have their parents by {evidence}")
+    again, _ = replay(ctx, file)
+    same(live, again)
 
 
 @case("record/replay-needs-no-rights", matrix=True)
