@@ -6,7 +6,7 @@
 
 namespace clew::exporter {
 
-/// What an answer means; apart from libcurl, for tests. `reached`: there was an answer at all.
+/// What an answer means; apart from libcurl, for tests.
 OtlpReply judge_http_answer(long status, std::string_view content_type, std::string_view retry_after, std::string_view body);
 
 }  // namespace clew::exporter

@@ -135,9 +135,9 @@ void explain_injection(uint32_t process_id, const std::vector<telemetry::Answer>
            std::ranges::any_of(clew.status->counters, [](const auto& counter) { return counter.name == "clew_injected_total"; });
   };
   if (std::ranges::any_of(clews, injects))
-    line("injection", "a traceparent in HTTP/1 requests over TCP that it sends as a client; what is left alone, and why: clew status");
+    line("injection", "a traceparent in requests over TCP that it sends as a client; what is left alone, and why: clew status");
   else
-    line("injection", "none: clew trace --inject puts a traceparent into its HTTP/1 requests");
+    line("injection", "none: clew trace --inject puts a traceparent into its requests");
 }
 
 void explain_process(const discovery::ProcFs& proc, const ProcessInfo& process, const std::vector<telemetry::Answer>& clews) {
@@ -156,8 +156,8 @@ void explain_process(const discovery::ProcFs& proc, const ProcessInfo& process, 
   explain_injection(process.process_id, clews);
   if (explain_tracing(process.process_id, clews))
     line("spans",
-         "every HTTP/1.0 and HTTP/1.1 exchange over TCP and Unix sockets, in plain text or by a TLS library that is named above; see: clew "
-         "status");
+         "every exchange of HTTP/1 and HTTP/2 (gRPC too) over TCP and Unix sockets, in plain text or by a TLS library that is named above; "
+         "see: clew status");
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ namespace clew::protocols::http1 {
 /// * A 101 response that grants an upgrade to HTTP/2 is an interim one: the request is stream 1 from then on, with the id 0.
 /// * Behind a request that asks to leave HTTP (CONNECT, Upgrade) the client's bytes give kAwaitPeer until its response is known.
 /// * kSkip over a chunk includes its CRLF.
+/// * Empty lines before a message give kNeedMore or kSkip of 0: the message begins behind them.
 /// * After resync(), and from the beginning if the connection was joined in the middle, bytes are dropped (kNeedMore, or kSkip of 0)
 ///   until a head is found that leaves no doubt.
 class Http1Parser final : public Parser {
