@@ -129,5 +129,33 @@ TEST_F(AnswersFirst, AreBounded) {
   EXPECT_EQ(losses().substr(0, 19), "stream.buffer_full ");
 }
 
+TEST_F(AnswersFirst, WhoseBodyEndsWithTheConnectionAreWholeIfThatHasEnded) {
+  Played c = open(describe(1, Role::kClient));
+  c.client(request("/before"));
+  c.server(response(200));
+  const std::string asked = request("/one");
+  const capture::Bytes late = c.make(Sender::kClient, asked);
+  c.server("HTTP/1.1 200 X\r\n\r\n", 3000);
+  c.advance(Sender::kServer, 500);
+  c.end_of(Sender::kServer);
+  deliver(late);
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), (Texts{"client GET http://h/before 200", "client GET http://h/one 200 out=3500"}));
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(AnswersFirst, OfARequestThatIsTheLastOneAreGivenToItThoughTheServerHasClosed) {
+  Played c = open(describe(1, Role::kClient));
+  const std::string asked = request("/one");
+  const capture::Bytes late = c.make(Sender::kClient, asked);
+  c.server(response(200, 2000), 2000);
+  c.end_of(Sender::kServer);
+  deliver(late);
+  EXPECT_EQ(spans(), Texts{"client GET http://h/one 200 out=2000"});
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(losses(), "");
+}
+
 }  // namespace
 }  // namespace clew::connection

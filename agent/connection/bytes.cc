@@ -99,6 +99,10 @@ bool Connections::go_on(Entry& entry, Direction direction) {
     next.call.bytes = next.bytes;
     take(entry, next.call);
   }
+  if (half.ends_later && !half.awaits_peer && !entry.opaque) {
+    half.ends_later = false;
+    if (entry.parser->finish(entry.sender(direction))) end_at_close(entry, direction);
+  }
   return half.stream.position() != before;
 }
 

@@ -123,6 +123,10 @@ void Connections::end_at_close(Entry& entry, Direction direction) {
 void Connections::finish_direction(Entry& entry, Direction direction) {
   Entry::Half& half = entry.half(direction);
   if (std::exchange(half.ended, true) || entry.parser == nullptr || entry.opaque) return;
+  if (direction != entry.client_direction && (half.awaits_peer || !half.later.empty())) {
+    half.ends_later = true;
+    return;
+  }
   if (entry.parser->finish(entry.sender(direction)))
     end_at_close(entry, direction);
   else if (direction == entry.client_direction && !half.stream.available().empty())

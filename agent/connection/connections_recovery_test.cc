@@ -366,5 +366,19 @@ TEST_F(ConnectionsTest, TheAnswerToAnInvalidRequestIsNotThatOfTheNextInTheSameCa
   EXPECT_EQ(losses(), "connection.given_up 1, parser_http.bad_content_length 1");
 }
 
+TEST_F(ConnectionsTest, BehindAHoleAResponseThatWaitsIsNotTakenForTheOneBefore) {
+  Played c = join();
+  c.server(response(201));
+  c.lose(Sender::kServer, 40);
+  const std::string asked = request("/a");
+  const capture::Bytes late = c.make(Sender::kClient, asked);
+  c.server(response(404));
+  deliver(late);
+  c.client(request("/b"));
+  c.server(response(200));
+  c.end(Kind::kClosed);
+  EXPECT_EQ(spans(), (Texts{"server GET /a 404", "server GET /b 200"}));
+}
+
 }  // namespace
 }  // namespace clew::connection

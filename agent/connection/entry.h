@@ -41,6 +41,7 @@ struct Connections::Entry {
     bool started = false;      // its stream stands at a known position
     bool aligned = false;      // a message has begun here; before that, what is missing belongs to nobody
     bool ended = false;
+    bool ends_later = false;                                // once what awaits the peer is read
     uint64_t begins_at = 0;                                 // of the first byte of its protocol: behind a proxy's header
     uint64_t other_position = capture::Bytes::kNoPosition;  // of the latest bytes
     uint64_t message_at = capture::Bytes::kNoPosition;      // where the source says that a message begins
