@@ -70,9 +70,14 @@ bool Connections::put_aside(Entry& entry, const capture::Bytes& bytes) {
   if (entry.parser == nullptr || bytes.direction == entry.client_direction) return false;
   if (half.later.empty() && !(half.awaits_peer && !bytes.bytes.empty() && is_another(entry, bytes))) return false;
   if (half.later_bytes + bytes.bytes.size() > stream::Stream::kBufferMax) {
-    counters_.lost("stream", "buffer_full").add();
+    const bool loses = loses_by_holes(entry, bytes.direction);
     half.start_anew();
-    on_hole(entry, bytes.direction, bytes.bytes.size());
+    if (loses) {
+      counters_.lost("stream", "buffer_full").add();
+      on_hole(entry, bytes.direction, bytes.bytes.size());
+    } else {
+      entry.parser->restart(entry.sender(bytes.direction));
+    }
     half.stream.restart_at(std::max(bytes.position + bytes.bytes.size(), bytes.advanced_to));
     return true;
   }
