@@ -41,5 +41,11 @@ inline std::string get_frame(uint32_t stream, std::string_view path = "/") {
 }
 inline std::string ok_frame(uint32_t stream) { return frame(FrameType::kHeaders, kEndHeaders | kEndStream, stream, "\x88"); }
 inline std::string reset_frame(uint32_t stream) { return frame(FrameType::kRstStream, 0, stream, "\0\0\0\x08"s); }  // CANCEL
+/// The server will not touch any stream behind `last`.
+inline std::string goaway_frame(uint32_t last) {
+  std::string payload;
+  for (int shift = 24; shift >= 0; shift -= 8) payload.push_back(static_cast<char>(last >> shift));
+  return frame(FrameType::kGoaway, 0, 0, payload + "\0\0\0\0"s);
+}
 
 }  // namespace clew::protocols::http2

@@ -190,8 +190,8 @@ void Http2Parser::take_settings(Sender sender, std::string_view payload) {
 void Http2Parser::take_goaway(Sender sender, std::string_view payload) {
   if (sender != Sender::kServer || payload.size() < 4) return;
   const uint32_t last = read_u32(payload) & 0x7fffffffU;
-  if (last >= std::min(goaway_, latest_request_) || ++goaways_ > kGoawaysMax) return;
-  goaway_ = last;
+  goaway_ = std::min(goaway_, last);
+  if (last > goaway_ || last >= latest_request_ || ++goaways_ > kGoawaysMax) return;
   streams_.for_each([&](const auto& entry) {
     if (entry.first > last && !entry.second.is_answered) refused_.push_back(entry.first);
   });
@@ -378,6 +378,7 @@ Step Http2Parser::take_request(Direction& d, uint32_t id, const Block& block) {
   s.is_partial = parts.is_partial;
   s.context_fields = fields_.context_fields();
   s.is_whole = block.ends_stream;
+  if (id > goaway_) refused_.insert(refused_.begin(), id);  // sent before the client has read that
   return s;
 }
 

@@ -96,6 +96,23 @@ TEST(Http2Parser, AResponseThatIsToldOfFirstWaitsForItsRequest) {
   EXPECT_EQ(player(Sender::kServer, ""), "head1 ");
 }
 
+TEST(Http2Parser, WhatIsAskedForBehindAGoawayIsRefused) {
+  Player player = begun();
+  player(Sender::kClient, get_frame(1));
+  EXPECT_EQ(player(Sender::kServer, goaway_frame(1)), "");
+  EXPECT_EQ(player(Sender::kClient, get_frame(3) + get_frame(5)), "head3 abort3 head5 abort5 ");
+  EXPECT_EQ(player(Sender::kServer, ok_frame(1)), "head1 ");
+}
+
+TEST(Http2Parser, AGoawayThatSaysMoreThanAnEarlierOneChangesNothing) {
+  Player player = begun();
+  EXPECT_EQ(player(Sender::kServer, goaway_frame(INT32_MAX)), "");
+  EXPECT_EQ(player(Sender::kClient, get_frame(1) + get_frame(3)), "head1 head3 ");
+  EXPECT_EQ(player(Sender::kServer, goaway_frame(1)), "abort3 ");
+  EXPECT_EQ(player(Sender::kServer, goaway_frame(5)), "");
+  EXPECT_EQ(player(Sender::kClient, get_frame(5)), "head5 abort5 ");
+}
+
 TEST(Http2Parser, AFrameThatIsNoneIsPassedOverAndWhatFollowsIsFound) {
   Player player = begun();
   player(Sender::kClient, get_frame(1));
