@@ -31,6 +31,24 @@ constexpr Rpc rpc_of_content_type(std::string_view type) {
   return ends(type) ? Rpc::kGrpcWeb : Rpc::kNone;
 }
 
+/// A call of Connect by GET: a message and its encoding in the query. The version may be missing, but then there is no telling.
+constexpr bool is_connect_get(std::string_view target) {
+  const size_t question = target.find('?');
+  if (question == std::string_view::npos) return false;
+  bool has_version = false;
+  bool has_encoding = false;
+  bool has_message = false;
+  for (std::string_view rest = target.substr(question); !rest.empty();) {
+    rest.remove_prefix(1);
+    const std::string_view parameter = rest.substr(0, rest.find('&'));
+    has_version = has_version || parameter == "connect=v1";
+    has_encoding = has_encoding || parameter.starts_with("encoding=");
+    has_message = has_message || parameter.starts_with("message=");
+    rest.remove_prefix(parameter.size());
+  }
+  return has_version && has_encoding && has_message;
+}
+
 /// grpc-status: −1 where the head has none, −2 where it is no number that gRPC knows.
 constexpr int8_t kNoRpcStatus = -1;
 constexpr int8_t kOddRpcStatus = -2;

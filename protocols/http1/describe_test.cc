@@ -192,5 +192,12 @@ TEST(Http1Describe, KnownMethodsComeFromTheEnvironment) {
   EXPECT_EQ(method_of("GET, BREW"), "BREW");
 }
 
+TEST_F(DescribeTest, ACallOfConnectByGetIsKnownByItsQuery) {
+  const Description d = describe("GET /shop.Cart/Get?connect=v1&encoding=json&message=%7B%7D HTTP/1.1\r\nHost: shop", "HTTP/1.1 200 OK");
+  EXPECT_EQ(d.name, "shop.Cart/Get");
+  EXPECT_EQ(get(d, "rpc.system.name"), "connectrpc");
+  EXPECT_EQ(describe("GET /page?connect=v1 HTTP/1.1\r\nHost: shop", "HTTP/1.1 200 OK").name, "GET");
+}
+
 }  // namespace
 }  // namespace clew::protocols::http1

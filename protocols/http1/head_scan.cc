@@ -198,6 +198,7 @@ HeadScan scan_head(Sender sender, std::string_view bytes, bool strict, HeadProgr
       scan.has_start_line = true;
       scan.fields[static_cast<size_t>(Field::kMethod)] = scan.start_line.method;
       scan.fields[static_cast<size_t>(Field::kTarget)] = scan.start_line.target;
+      if (scan.start_line.method == "GET" && http::is_connect_get(scan.start_line.target)) scan.rpc = http::Rpc::kConnect;
       scan_fields(lf + 1, bytes, strict, scan);
     } else {
       invalid(scan, "bad_start_line");

@@ -157,11 +157,13 @@ http::HeadParts BlockFields::parts() const {
   http::HeadParts parts{.status = status_, .version = http::kHttp2, .rpc = rpc_, .rpc_status = rpc_status_};
   for (size_t i = 0; i < kept_.size(); ++i) parts.fields[i] = text(kept_[i]);
   if (std::string_view& host = parts.fields[static_cast<size_t>(Field::kHost)]; host.empty()) host = text(host_);
-  if (parts.rpc == http::Rpc::kNone && is_connect_) parts.rpc = http::Rpc::kConnect;
   // What is unknown may be one of those that matter, unless they are all there: a content type tells calls from other requests.
   constexpr uint8_t kAll = kMethodSeen | kPathSeen | kSchemeSeen | kAuthoritySeen;
   const std::string_view method = parts.fields[static_cast<size_t>(Field::kMethod)];
-  const bool has_body = method != "GET" && method != "HEAD";
+  const bool is_get = method == "GET";
+  const bool has_body = !is_get && method != "HEAD";
+  if (parts.rpc == http::Rpc::kNone && (is_connect_ || (is_get && http::is_connect_get(parts.fields[static_cast<size_t>(Field::kTarget)]))))
+    parts.rpc = http::Rpc::kConnect;
   const bool is_whole = has_status() || ((seen_ & kAll) == kAll && (has_content_type_ || !has_body));
   parts.is_partial = has_unknown_ && !is_whole;
   return parts;
