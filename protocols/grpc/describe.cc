@@ -110,6 +110,14 @@ Rpc rpc_of(const Head* request, const Head* response) {
 Description describe(const ExchangeFacts& facts, Rpc rpc) {
   const MessageHead* const request = as_message(facts.request);
   Description out;
+void add_timeout(const MessageHead* request, Description& out) {
+  const std::string_view timeout = request != nullptr ? (*request)[Field::kTimeout] : std::string_view();
+  if (is_connect_timeout(timeout))
+    out.attributes.add("rpc.request.metadata.connect-timeout-ms", std::vector<std::string_view>{timeout});
+  else if (!timeout.empty())
+    out.attributes.add("rpc.request.metadata.grpc-timeout", std::vector<std::string_view>{timeout});
+}
+
   const std::string_view method = method_of(request);
   const std::string_view system = is_connect(rpc) ? "connectrpc" : "grpc";
   out.attributes.reserve(kAttributesMax, 96 + method.size() + facts.client_address.size() + facts.server_address.size());
@@ -122,8 +130,7 @@ Description describe(const ExchangeFacts& facts, Rpc rpc) {
     out.attributes.add("rpc.method_original", http::parse_target((*request)[Field::kTarget], false).path);
   }
   add_server(request, facts, out);
-  if (request != nullptr && !(*request)[Field::kTimeout].empty())
-    out.attributes.add("rpc.request.metadata.grpc-timeout", std::vector<std::string_view>{(*request)[Field::kTimeout]});
+  add_timeout(request, out);
   add_outcome(facts, rpc, out);
   if (request != nullptr) out.attributes.add("http.request.body.size", facts.request_body_bytes);
   if (facts.response != nullptr) out.attributes.add("http.response.body.size", facts.response_body_bytes);

@@ -119,6 +119,19 @@ TEST_F(DescribeCall, AConnectionThatEndsIsUnavailableToTheClientOnly) {
   EXPECT_EQ(get(described(), "error.type"), "connection_reset");
 }
 
+TEST_F(DescribeCall, ConnectSaysItsTimeoutInMilliseconds) {
+  request_.rpc = Rpc::kConnect;
+  request_.fields[static_cast<size_t>(Field::kTimeout)] = "100";
+  facts_.response_complete = false;
+  facts_.reset = "CANCEL";
+  facts_.reset_by_client = true;
+  facts_.duration_ns = 100'000'000;
+  EXPECT_EQ(status(), "deadline_exceeded");
+  const Description d = described();
+  EXPECT_LT(d.attributes.find("rpc.request.metadata.connect-timeout-ms"), d.attributes.size());
+  EXPECT_EQ(d.attributes.find("rpc.request.metadata.grpc-timeout"), d.attributes.size());
+}
+
 TEST_F(DescribeCall, ConnectHasItsCodesInTheHttpStatusIfItLeavesNoDoubt) {
   request_.rpc = Rpc::kConnect;
   response_.rpc = Rpc::kNone;

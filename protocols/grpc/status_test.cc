@@ -25,7 +25,8 @@ TEST(GrpcTimeout, DigitsAndAUnit) {
   EXPECT_EQ(timeout_ns("5124095H"), 5'124'095ULL * 3'600'000'000'000);
   for (const char* text : {"5124096H", "99999999H"}) EXPECT_EQ(timeout_ns(text), UINT64_MAX) << text;  // and not 25 minutes
   EXPECT_EQ(timeout_ns("5S"), 5'000'000'000U);
-  for (const char* text : {"", "m", "5", "5s", "-5S", "123456789S"}) EXPECT_EQ(timeout_ns(text), std::nullopt) << text;
+  EXPECT_EQ(timeout_ns("250"), 250'000'000U) << "Connect has milliseconds";
+  for (const char* text : {"", "m", "5s", "-5S", "123456789S", "12345678901"}) EXPECT_EQ(timeout_ns(text), std::nullopt) << text;
 }
 
 TEST(Rpc, ByContentType) {

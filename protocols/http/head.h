@@ -20,7 +20,7 @@ enum class Field : uint8_t {
   kHost,
   kScheme,  // HTTP/2 only
   kUserAgent,
-  kTimeout,  // of a call: grpc-timeout
+  kTimeout,  // of a call: grpc-timeout, connect-timeout-ms
   kForwarded,
   kXForwardedFor,
   kXForwardedHost,

@@ -36,6 +36,7 @@ constexpr std::array kOwnFields = {
     KnownField{"x-forwarded-host", Use::kKeep, Field::kXForwardedHost},
     KnownField{"x-forwarded-proto", Use::kKeep, Field::kXForwardedProto},
     KnownField{"grpc-timeout", Use::kKeep, Field::kTimeout},
+    KnownField{"connect-timeout-ms", Use::kKeep, Field::kTimeout},
     KnownField{"content-type", Use::kContentType},
     KnownField{"connect-protocol-version", Use::kConnect},
     KnownField{"grpc-status", Use::kRpcStatus},

@@ -24,6 +24,7 @@ constexpr std::array kOwnFields = {
     KnownField{"host", Use::kHost},
     KnownField{"user-agent", Use::kKeep, Field::kUserAgent},
     KnownField{"grpc-timeout", Use::kKeep, Field::kTimeout},
+    KnownField{"connect-timeout-ms", Use::kKeep, Field::kTimeout},
     KnownField{"forwarded", Use::kKeep, Field::kForwarded},
     KnownField{"x-forwarded-for", Use::kKeep, Field::kXForwardedFor},
     KnownField{"x-forwarded-host", Use::kKeep, Field::kXForwardedHost},
