@@ -52,6 +52,7 @@ struct ExchangeFacts {
   bool response_complete = false;
   /// Why the exchange ended without a complete response, as a value for error.type ("connection_reset", "timeout" …), or empty.
   std::string_view failure;
+  bool closed_by_client = false;  // with `failure`: the client has closed the connection, before its server has
   /// One end has given it up, by itself and not with the connection: the error code's name, a literal; else empty.
   std::string_view reset;
   bool reset_by_client = false;

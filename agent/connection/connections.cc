@@ -165,7 +165,8 @@ void Connections::end(const capture::End& end) {
     switch (end.kind) {
       case capture::End::Kind::kTracer: close(entry, exchange::kTracerStopped, {}, end.time_ns); break;
       case capture::End::Kind::kReset: close(entry, exchange::kConnectionClosed, "connection_reset", end.time_ns); break;
-      default: close(entry, exchange::kConnectionClosed, "connection_closed", end.time_ns); break;
+      // Seen at the client's end, its own close: its server's would have ended the answers before.
+      default: close(entry, exchange::kConnectionClosed, "connection_closed", end.time_ns, answers == Direction::kIngress); break;
     }
   }
   forget(end.connection);
@@ -173,7 +174,7 @@ void Connections::end(const capture::End& end) {
 }
 
 // Ends every exchange that is under way; they become spans that say why they are not whole. `time_ns`: when it ended, 0: some time ago.
-void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failure, uint64_t time_ns) {
+void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failure, uint64_t time_ns, bool by_client) {
   while (entry.exchanges.take_touched() != nullptr) continue;
   while (!entry.exchanges.empty()) {
     Exchange& exchange = entry.exchanges.front();
@@ -185,6 +186,7 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
       if (!exchange.response.complete) {
         exchange.incomplete |= incomplete;
         exchange.failure = failure;
+        exchange.closed_by_client = by_client;
         exchange.response.body_bytes = body_so_far(entry, Sender::kServer, exchange);
       }
       if (!exchange.request.complete && !exchange.response.complete)

@@ -112,7 +112,7 @@ class Connections final : public capture::Sink {
   void on_invalid(Entry& entry, Direction direction, std::string_view reason);
   void on_hole(Entry& entry, Direction direction, uint64_t lost_bytes);
   void give_up(Entry& entry);
-  void close(Entry& entry, uint8_t incomplete, std::string_view failure, uint64_t time_ns = 0);
+  void close(Entry& entry, uint8_t incomplete, std::string_view failure, uint64_t time_ns = 0, bool by_client = false);
   void count_cut_heads(const Entry& entry);
   void finish_direction(Entry& entry, Direction direction);
   void deliver_ready(Entry& entry);

@@ -347,6 +347,19 @@ TEST_F(ConnectionsTest, FinishEndsWhatIsOpenInOrderOfConnections) {
   EXPECT_EQ(connections().size(), 0U);
 }
 
+TEST_F(ConnectionsTest, ACallEndsByWhoHasClosedItsConnection) {
+  const auto error_of_call = [this](uint64_t id, auto ends) {
+    Played c = open(describe(id, Role::kClient));
+    c.client(request("/a.B/c", "Content-Type: application/grpc-web\r\n"));
+    ends(c);
+    const std::vector<exporter::Span> found = connections().take_spans();
+    return found.size() == 1 ? get(found[0], "error.type") : std::string("(not one span)");
+  };
+  EXPECT_EQ(error_of_call(1, [](Played& c) { c.end(Kind::kClosed); }), "CANCELLED");
+  EXPECT_EQ(error_of_call(2, [](Played& c) { c.end_of(Sender::kServer); }), "UNAVAILABLE");
+  EXPECT_EQ(error_of_call(3, [](Played& c) { c.end(Kind::kReset); }), "UNAVAILABLE");
+}
+
 TEST_F(ConnectionsTest, ABodyThatEndsWithTheConnectionIsWholeIfItsSenderCloses) {
   Played c = open();
   c.client(request("/a"));

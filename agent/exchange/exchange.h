@@ -40,6 +40,7 @@ struct Exchange {
   uint32_t process_id = 0;
   bool is_reset = false;  // one end has given it up: `failure` is the error code's name
   bool reset_by_client = false;
+  bool closed_by_client = false;  // with its connection
   bool aborted = false;    // both sides count as complete, but the response is not
   uint8_t incomplete = 0;  // of enum Incomplete
   capture::Bytes::Injected injected = capture::Bytes::Injected::kNothing;

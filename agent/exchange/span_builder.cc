@@ -72,6 +72,7 @@ void SpanBuilder::describe(const protocols::Protocol& protocol, const Place& pla
       .request_complete = exchange.request.complete,
       .response_complete = exchange.response.complete && !exchange.aborted,
       .failure = exchange.is_reset ? std::string_view() : exchange.failure,
+      .closed_by_client = exchange.closed_by_client,
       .reset = exchange.is_reset ? exchange.failure : std::string_view(),
       .reset_by_client = exchange.reset_by_client,
       .duration_ns = span.end_unix_ns - span.start_unix_ns,

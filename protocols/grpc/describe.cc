@@ -2,6 +2,7 @@
 // Attributes of RPC server and client spans.
 #include "protocols/grpc/describe.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -21,8 +22,9 @@ using http::Field;
 using http::MessageHead;
 using http::Rpc;
 
-/// The client gives up a little before its timer's time is seen here, at the most.
+/// The client gives up a little before its timer's time is seen here, at the most. gRPC's core rounds what it says up, by 1 % at the most.
 constexpr uint64_t kTimerSlackNs = 2'000'000;
+constexpr uint64_t kRounding = 100;
 
 bool is_connect(Rpc rpc) { return rpc == Rpc::kConnect || rpc == Rpc::kConnectStreams; }
 
@@ -38,13 +40,24 @@ std::string_view method_of(const MessageHead* request) {
 
 Status of_number(int8_t number) { return number >= 0 ? static_cast<Status>(number) : Status::kUnknown; }
 
+bool is_out_of_time(const MessageHead* request, const ExchangeFacts& facts) {
+  if (request == nullptr) return false;
+  const auto timeout = timeout_ns((*request)[Field::kTimeout]);
+  return timeout && facts.duration_ns + std::max(kTimerSlackNs, *timeout / kRounding) >= *timeout;
+}
+
 Status status_of_reset(const MessageHead* request, const ExchangeFacts& facts) {
-  if (!facts.reset_by_client) return of_reset(facts.reset);
-  if (request != nullptr) {
-    const auto timeout = timeout_ns((*request)[Field::kTimeout]);
-    if (timeout && facts.duration_ns + kTimerSlackNs >= *timeout) return Status::kDeadlineExceeded;
-  }
-  return Status::kCancelled;
+  const Status status = facts.reset_by_client ? Status::kCancelled : of_reset(facts.reset);
+  // A server cancels when its time is over, too; clients take it for that.
+  return status == Status::kCancelled && is_out_of_time(request, facts) ? Status::kDeadlineExceeded : status;
+}
+
+/// The connection has ended first. A client that does it gives its calls up: over HTTP/1 there is no other way.
+Status status_of_failure(const MessageHead* request, const ExchangeFacts& facts) {
+  if (facts.failure.empty()) return Status::kNone;
+  if (is_out_of_time(request, facts)) return Status::kDeadlineExceeded;
+  if (!facts.is_client_side) return Status::kNone;
+  return facts.closed_by_client ? Status::kCancelled : Status::kUnavailable;
 }
 
 /// kNone: it has none, or nobody knows it.
@@ -54,7 +67,7 @@ Status status_of(const ExchangeFacts& facts, Rpc rpc) {
   if (tail != nullptr && tail->rpc_status() != http::kNoRpcStatus) return of_number(tail->rpc_status());
   if (response != nullptr && response->rpc_status() != http::kNoRpcStatus) return of_number(response->rpc_status());
   if (!facts.reset.empty()) return status_of_reset(as_message(facts.request), facts);
-  if (!facts.response_complete) return facts.failure.empty() || !facts.is_client_side ? Status::kNone : Status::kUnavailable;
+  if (!facts.response_complete) return status_of_failure(as_message(facts.request), facts);
   const uint16_t http_status = response == nullptr ? 0 : response->status();
   if (rpc == Rpc::kConnect) return of_connect(http_status);
   if (http_status != 0 && http_status != 200) return of_http(http_status);
@@ -97,6 +110,14 @@ void add_server(const MessageHead* request, const ExchangeFacts& facts, Descript
   }
 }
 
+void add_timeout(const MessageHead* request, Description& out) {
+  const std::string_view timeout = request != nullptr ? (*request)[Field::kTimeout] : std::string_view();
+  if (is_connect_timeout(timeout))
+    out.attributes.add("rpc.request.metadata.connect-timeout-ms", std::vector<std::string_view>{timeout});
+  else if (!timeout.empty())
+    out.attributes.add("rpc.request.metadata.grpc-timeout", std::vector<std::string_view>{timeout});
+}
+
 constexpr size_t kAttributesMax = 14;  // with all that the agent adds
 
 }  // namespace
@@ -110,14 +131,6 @@ Rpc rpc_of(const Head* request, const Head* response) {
 Description describe(const ExchangeFacts& facts, Rpc rpc) {
   const MessageHead* const request = as_message(facts.request);
   Description out;
-void add_timeout(const MessageHead* request, Description& out) {
-  const std::string_view timeout = request != nullptr ? (*request)[Field::kTimeout] : std::string_view();
-  if (is_connect_timeout(timeout))
-    out.attributes.add("rpc.request.metadata.connect-timeout-ms", std::vector<std::string_view>{timeout});
-  else if (!timeout.empty())
-    out.attributes.add("rpc.request.metadata.grpc-timeout", std::vector<std::string_view>{timeout});
-}
-
   const std::string_view method = method_of(request);
   const std::string_view system = is_connect(rpc) ? "connectrpc" : "grpc";
   out.attributes.reserve(kAttributesMax, 96 + method.size() + facts.client_address.size() + facts.server_address.size());

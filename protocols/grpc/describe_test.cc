@@ -119,6 +119,42 @@ TEST_F(DescribeCall, AConnectionThatEndsIsUnavailableToTheClientOnly) {
   EXPECT_EQ(get(described(), "error.type"), "connection_reset");
 }
 
+TEST_F(DescribeCall, AServerThatCancelsWhenTimeIsOverHasExceededItToo) {
+  facts_.response_complete = false;
+  facts_.reset = "CANCEL";
+  request_.fields[static_cast<size_t>(Field::kTimeout)] = "100m";
+  facts_.duration_ns = 50'000'000;
+  EXPECT_EQ(status(), "CANCELLED");
+  facts_.duration_ns = 101'000'000;
+  EXPECT_EQ(status(), "DEADLINE_EXCEEDED");
+  facts_.reset = "REFUSED_STREAM";
+  EXPECT_EQ(status(), "UNAVAILABLE");
+}
+
+TEST_F(DescribeCall, ATimeoutMayHaveBeenRoundedUp) {  // 1501 ms, as gRPC's core says it
+  facts_.response_complete = false;
+  facts_.reset = "CANCEL";
+  facts_.reset_by_client = true;
+  request_.fields[static_cast<size_t>(Field::kTimeout)] = "1510m";
+  facts_.duration_ns = 1'501'000'000;
+  EXPECT_EQ(status(), "DEADLINE_EXCEEDED");
+  facts_.duration_ns = 1'480'000'000;
+  EXPECT_EQ(status(), "CANCELLED");
+}
+
+TEST_F(DescribeCall, AClientThatClosesItsConnectionGivesUp) {
+  facts_.response_complete = false;
+  facts_.failure = "connection_closed";
+  facts_.closed_by_client = true;
+  EXPECT_EQ(status(), "CANCELLED");
+  request_.fields[static_cast<size_t>(Field::kTimeout)] = "100m";
+  facts_.duration_ns = 100'000'000;
+  EXPECT_EQ(status(), "DEADLINE_EXCEEDED");
+  facts_.is_client_side = false;
+  facts_.closed_by_client = false;
+  EXPECT_EQ(status(), "DEADLINE_EXCEEDED");
+}
+
 TEST_F(DescribeCall, ConnectSaysItsTimeoutInMilliseconds) {
   request_.rpc = Rpc::kConnect;
   request_.fields[static_cast<size_t>(Field::kTimeout)] = "100";
