@@ -103,7 +103,10 @@ void add_server(const MessageHead* request, const ExchangeFacts& facts, Descript
   if (!named.host.empty()) {
     const bool is_https = request != nullptr && (*request)[Field::kScheme] == "https";
     out.attributes.add("server.address", named.host);
-    out.attributes.add("server.port", static_cast<int64_t>(named.port != 0 ? named.port : is_https ? 443 : 80));
+    if (named.port != 0)
+      out.attributes.add("server.port", static_cast<int64_t>(named.port));
+    else if (facts.server_port != 0)  // a Unix socket has none, whatever the authority that gRPC makes up for it
+      out.attributes.add("server.port", static_cast<int64_t>(is_https ? 443 : 80));
   } else if (!facts.server_address.empty()) {
     out.attributes.add("server.address", facts.server_address);
     if (facts.server_port != 0) out.attributes.add("server.port", static_cast<int64_t>(facts.server_port));

@@ -60,6 +60,17 @@ TEST_F(DescribeCall, IsNamedByItsMethod) {
   EXPECT_FALSE(d.is_error);
 }
 
+TEST_F(DescribeCall, AUnixSocketHasNoPort) {
+  tail(0);
+  request_.fields[static_cast<size_t>(Field::kHost)] = "localhost";
+  facts_.server_port = 50051;
+  EXPECT_LT(described().attributes.find("server.port"), described().attributes.size());
+  facts_.server_address = "/run/shop.sock";
+  facts_.server_port = 0;
+  EXPECT_EQ(get(described(), "server.address"), "localhost");
+  EXPECT_EQ(described().attributes.find("server.port"), described().attributes.size());
+}
+
 TEST_F(DescribeCall, WithoutAMethodItIsNamedByTheSystem) {
   tail(0);
   path("");
