@@ -40,7 +40,7 @@ constexpr std::array<std::string_view, 2> kFunctions = {"net/http.(*persistConn)
 // Where streams of HTTP/2 meet goroutines (bpf/execution/go_streams.bpf.c): the functions, under any of their names.
 struct Place {
   const char* program;
-  std::array<std::string_view, 3> functions;
+  std::array<std::string_view, 4> functions;
 };
 constexpr std::array<Place, 5> kPlaces = {{
     {"uprobe__go_http2_serves",
@@ -48,7 +48,8 @@ constexpr std::array<Place, 5> kPlaces = {{
       "golang.org/x/net/http2.(*serverConn).runHandler"}},
     {"uprobe__go_http2_asks",
      {"net/http.(*http2ClientConn).roundTrip", "net/http/internal/http2.(*ClientConn).roundTrip",
-      "golang.org/x/net/http2.(*ClientConn).roundTrip"}},
+      "golang.org/x/net/http2.(*ClientConn).roundTrip",
+      "golang.org/x/net/http2.(*ClientConn).internalRoundTrip"}},  // the latter since 2026
     {"uprobe__go_grpc_serves", {"google.golang.org/grpc.(*Server).handleStream"}},
     {"uprobe__go_grpc_asks", {"google.golang.org/grpc/internal/transport.(*controlBuffer).executeAndPut"}},
     {"uprobe__go_grpc_writes",

@@ -43,7 +43,7 @@ def stack(name, how="sequence", streams=False):
 TABLE = {
     **{f"{name}/{how}": (stack(name, how), "execution causal inferred", least) for name, least, hows in (
         ("grpc-go", 0.99, "sequence parallel"), ("grpc-js", 0.95, "sequence parallel"), ("go-h2c", 0.99, "sequence parallel"),
-        ("node-http2", 0.95, "sequence parallel"),
+        ("go-x-net", 0.99, "sequence parallel"), ("node-http2", 0.95, "sequence parallel"),
         # who sends does so for whoever waits, and nothing shows for whom: right while one request is under way, else none or links
         ("grpc-c++-sync", 0.0, "sequence"), ("grpcio", 0.0, "sequence"), ("grpcio-aio", 0.0, "sequence parallel"), ("tonic", 0.0, "sequence parallel"),
         # calls hop between threads of pools: the same

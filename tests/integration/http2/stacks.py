@@ -62,6 +62,7 @@ GRPC = {
 GRPC_CLIENTS = {name: stack for name, stack in GRPC.items() if name != "grpc-c++-queue"}
 PLAIN = {
     "go-h2c": Stack("go", (BUILT / "bin" / "h2c",), "h2c"),
+    "go-x-net": Stack("go", (BUILT / "bin" / "x_net",), "x_net"),
     "node-http2": Stack("node", (NODE, HERE / "plain" / "http2.js"), "grpc_js"),
 }
 ALL = {**GRPC, **PLAIN}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// net/http over HTTP/2 without TLS, as a server and as a client of the bed; ../README.md says what they do.
+// Go over HTTP/2 without TLS, as a server and as a client of the bed; ../README.md says what they do. With net_http.go it is by net/http,
+// with x_net.go by golang.org/x/net/http2.
 // usage: h2c serve PORT NEXT_PORT HOW | h2c call PORT CONCURRENCY < PLAN
 package main
 
@@ -24,12 +25,6 @@ var (
 	statusPart = regexp.MustCompile(`/s(\d{3})$`)
 	sizePart   = regexp.MustCompile(`/b(\d+)`)
 )
-
-func newClient() *http.Client {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Client{Transport: &http.Transport{Protocols: protocols, HTTP2: &http.HTTP2Config{StrictMaxConcurrentRequests: true}}}
-}
 
 // One of three calls for /h/ID.
 func onward(client *http.Client, next string, n int, from string) {
@@ -79,11 +74,7 @@ func serve(port, next, how string) {
 			w.Write(make([]byte, size))
 		}
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	server := http.Server{Addr: "127.0.0.1:" + port, Handler: http.HandlerFunc(handler), Protocols: protocols}
-	log.Fatal(server.ListenAndServe())
+	log.Fatal(listenAndServe("127.0.0.1:"+port, http.HandlerFunc(handler)))
 }
 
 // outcome is what the client saw of a request; status 0: it was given up.
