@@ -2,6 +2,7 @@
 #include "agent/correlation/correlator.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace clew::correlation {
@@ -97,7 +98,10 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
     return nullptr;
   }
   std::unique_ptr<Node>& owned = nodes_[key];
-  if (owned != nullptr) leave_wire(*owned);
+  if (owned != nullptr) {
+    leave_wire(*owned);
+    forget_brought(*owned);
+  }
   owned = std::make_unique<Node>(root(key, kind), caller.process_id, kind == exporter::SpanKind::kClient);
   latest_key_ = key;
   latest_ = owned.get();
@@ -151,11 +155,36 @@ void Correlator::join(Node& server, Node& client) {
   hang_below(server, client, Evidence::kConnection);
 }
 
+size_t Correlator::BroughtHash::operator()(const BroughtKey& key) const {
+  uint64_t words[3];
+  std::memcpy(words, key.trace_id.data(), 16);
+  std::memcpy(words + 2, key.span_id.data(), 8);
+  return KeyHash::mixed(words[0] ^ key.process_id, words[1], words[2]);
+}
+
+// The only request under way in the client's process that has brought the very context that the client's carries. Not its own other end.
+Correlator::Node* Correlator::bringer_of(const Node& client, const RemoteContext& header) const {
+  const auto found = brought_.find({client.process_id, header.trace_id, header.span_id});
+  if (found == brought_.end() || found->second.by == nullptr || !client.has_wire) return nullptr;
+  Node* const node = found->second.by;
+  return node->has_wire && node->wire != client.wire ? node : nullptr;
+}
+
+void Correlator::forget_brought(const Node& node) {
+  if (!node.sees_header || node.is_client || node.done) return;
+  const auto found = brought_.find({node.process_id, node.header_trace_id, node.header_span_id});
+  if (found != brought_.end() && --found->second.requests == 0) brought_.erase(found);
+}
+
 void Correlator::request_received(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire,
                                   const RemoteContext* header) {
   execution_of(caller);  // if it begins now, then with what was there before
   Node* const node = add(key, caller, exporter::SpanKind::kServer, wire, header);
   if (node == nullptr) return;
+  if (header != nullptr) {
+    Brought& brought = brought_[{node->process_id, header->trace_id, header->span_id}];
+    brought.by = brought.requests++ == 0 ? node : nullptr;
+  }
   if (wire) {
     received_[*wire] = node;
     if (const auto sent = sent_.find(*wire); sent != sent_.end()) join(*node, *sent->second);
@@ -198,6 +227,11 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
     for (const RequestKey& candidate : execution->candidates(sender))
       if (const Node* const parent = find(candidate); parent != nullptr && !parent->done)
         node->context.candidates.push_back({parent->context.trace_id, parent->context.span_id, parent->context.flags});
+  }
+  // Nobody knows who has sent it, but whose context it is.
+  if (Node* const bringer = header != nullptr && !node->passes_on ? bringer_of(*node, *header) : nullptr; bringer != nullptr) {
+    node->passes_on = true;
+    hang_below(*node, *bringer, Evidence::kHeader);
   }
   if (!wire) return;
   has_clients_ = true;
@@ -262,6 +296,7 @@ void Correlator::runtime_changed(uint32_t process_id, uint64_t time_ns) {
 
 // Its process is free of it.
 void Correlator::finish(Node& node, const RequestKey& key, uint64_t time_ns) {
+  forget_brought(node);
   if (node.is_client || std::exchange(node.done, true)) return;
   if (const auto process = processes_.find(node.process_id); process != processes_.end()) process->second.execution->done(key, time_ns);
 }

@@ -90,6 +90,20 @@ class Correlator {
     exporter::SpanId header_span_id{};
     WireKey wire;
   };
+  /// A context that requests under way have brought into a process.
+  struct BroughtKey {
+    uint32_t process_id = 0;
+    exporter::TraceId trace_id{};
+    exporter::SpanId span_id{};
+    bool operator==(const BroughtKey&) const = default;
+  };
+  struct BroughtHash {
+    size_t operator()(const BroughtKey& key) const;
+  };
+  struct Brought {
+    Node* by = nullptr;  // null: several have
+    uint32_t requests = 0;
+  };
   struct Process {
     ExecutionModel model = ExecutionModel::kThreads;
     std::unique_ptr<Execution> execution;
@@ -106,6 +120,8 @@ class Correlator {
   void hang_below(Node& node, Node& parent, Evidence evidence);
   void adopt(Node& node, const RemoteContext& given);
   void join(Node& server, Node& client);
+  Node* bringer_of(const Node& client, const RemoteContext& header) const;
+  void forget_brought(const Node& node);
   void leave_wire(const Node& node);
   void give_up(std::unique_ptr<Node> node);
 
@@ -118,7 +134,8 @@ class Correlator {
   mutable Node* latest_ = nullptr;                   // null: not in nodes_
   base::FlatMap<WireKey, Node*, KeyHash> sent_;      // by clients, under way or given up
   base::FlatMap<WireKey, Node*, KeyHash> received_;  // by servers, under way
-  std::deque<std::unique_ptr<Node>> given_up_;       // not in nodes_ any more; the earliest first
+  base::FlatMap<BroughtKey, Brought, BroughtHash> brought_;
+  std::deque<std::unique_ptr<Node>> given_up_;  // not in nodes_ any more; the earliest first
   base::FlatMap<uint32_t, Process, std::hash<uint32_t>> processes_;
   base::Counter& full_;
   base::Counter& late_;

@@ -287,6 +287,42 @@ TEST_F(CorrelatorTest, BehindAProxyThatPassesTheHeaderOnTheServerHangsBelowThePr
   EXPECT_EQ(server(kReceivedBack).trace_id, passed.trace_id);
 }
 
+TEST_F(CorrelatorTest, AHeaderThatIsPassedOnShowsForWhomWhereNothingElseDoes) {
+  constexpr RequestKey kStream{.connection = 1, .position = 50, .stream_id = 3}, kNext{.connection = 1, .position = 90, .stream_id = 5};
+  constexpr RequestKey kOnward{.connection = 11, .position = 70, .stream_id = 9};
+  const RemoteContext passed = header(), other = header(0xaa, 0xcc);
+  received(kStream, loop(), WireKey{.request_base = 1, .response_base = 2, .position = 50, .stream_id = 3}, &passed);
+  received(kNext, loop(), WireKey{.request_base = 1, .response_base = 2, .position = 90, .stream_id = 5}, &other);
+  sent(kOnward, loop(), kWire, &passed);
+  received(kReceivedBack, thread(9), kWire, &passed);
+  expect_child(client(kOnward), server(kStream), Evidence::kHeader);
+  expect_child(server(kReceivedBack), client(kOnward), Evidence::kConnection);
+}
+
+TEST_F(CorrelatorTest, NotIfTwoHaveBroughtItOrTheOneIsAnswered) {
+  constexpr WireKey kFirst{.request_base = 1, .response_base = 2, .position = 0},
+      kSecond{.request_base = 3, .response_base = 4, .position = 0};
+  const RemoteContext passed = header();
+  received(kFront, loop(), kFirst, &passed);
+  received(kOtherFront, loop(), kSecond, &passed);
+  sent(kBack, thread(6, false), kWire, &passed);
+  EXPECT_EQ(client(kBack).parent_span_id, passed.span_id);
+  correlator_.answered(kFront, 2'000);  // the other may be meant, or the one that is answered
+  sent(kOtherBack, thread(6, false), WireKey{.request_base = 7, .response_base = 8, .position = 90}, &passed);
+  EXPECT_EQ(client(kOtherBack).parent_span_id, passed.span_id);
+  correlator_.answered(kOtherFront, 3'000);
+  constexpr RequestKey kLater{.connection = 13, .position = 0};
+  sent(kLater, thread(6, false), WireKey{.request_base = 7, .response_base = 8, .position = 180}, &passed);
+  EXPECT_EQ(client(kLater).parent_span_id, passed.span_id);
+}
+
+TEST_F(CorrelatorTest, AProcessThatAsksItselfIsNotItsOwnParent) {
+  const RemoteContext own = header();
+  received(kReceivedBack, thread(9), kWire, &own);  // told of first
+  sent(kBack, thread(5, false), kWire, &own);
+  EXPECT_EQ(client(kBack).parent_span_id, own.span_id);
+}
+
 TEST_F(CorrelatorTest, ALoopSendsForWhatItHasJustRead) {
   received(kFront, loop(1'000));
   received(kOtherFront, loop(2'000));

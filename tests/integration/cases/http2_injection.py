@@ -149,6 +149,27 @@ def serves(ctx):
     check(not injected, f"{len(injected)} of {len(sent)} requests of a server begin traces")
 
 
+@case("grpc-inject/through-nginx")
+def through_nginx(ctx):
+    """nginx passes on what it was given, for any of its streams; each call is one trace of four spans, one below the other."""
+    wishes = plan.mixed(ctx.count(200, 10_000, 40), given_up=False)
+    back = stacks.serve(ctx, "grpc-go")
+    front = nginx(ctx, [], upstream=back.port)
+    pids = front.process.tree()
+    outcomes, result = traced(ctx, back, "grpcio", wishes, 32, "--inject", *(x for pid in sorted(pids) for x in ("--pid", pid)), port=front.port)
+    wrong = plan.untrue(wishes, outcomes)
+    check(not wrong, f"what was sent did not arrive: {'; '.join(wrong)}")
+    of = {span.span_id: span for span in result.spans}
+    ends = [s for s in result.spans if s.kind == SERVER and s.pid == back.pid]
+    check(len(ends) == len(wishes), f"{len(ends)} spans of {len(wishes)} calls at the end {result.summary()}")
+    for end in ends:
+        line = [end]
+        while line[-1].parent_id in of:
+            line.append(of[line[-1].parent_id])
+        check([(s.kind, s.pid in pids) for s in line] == [(SERVER, False), (CLIENT, True), (SERVER, True), (CLIENT, False)] and len({(s.trace_id, s.path) for s in line}) == 1,
+              f"not one below the other: {' < '.join(map(str, line))}")
+
+
 def asks_onward(ctx, name, how, streams, idle=0):
     """A server in Go asks another for each call. What it sends for a request, in the goroutine that serves it, carries the trace of that one; what other
     goroutines send carries none. `idle`: so many requests come before on the same connection for which it asks nobody, so that its goroutines are not
