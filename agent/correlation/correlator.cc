@@ -170,10 +170,26 @@ Correlator::Node* Correlator::bringer_of(const Node& client, const RemoteContext
   return node->has_wire && node->wire != client.wire ? node : nullptr;
 }
 
-void Correlator::forget_brought(const Node& node) {
-  if (!node.sees_header || node.is_client || node.done) return;
+void Correlator::bring(Node& node) {
+  Brought& brought = brought_[{node.process_id, node.header_trace_id, node.header_span_id}];
+  brought.by = brought.requests++ == 0 ? &node : nullptr;
+  node.is_brought = true;
+}
+
+void Correlator::forget_brought(Node& node) {
+  if (!std::exchange(node.is_brought, false)) return;
   const auto found = brought_.find({node.process_id, node.header_trace_id, node.header_span_id});
   if (found != brought_.end() && --found->second.requests == 0) brought_.erase(found);
+}
+
+// Not before it sends a context itself: most servers never do, and have many requests under way.
+void Correlator::begin_to_look_for_bringers(uint32_t process_id) {
+  const auto process = processes_.find(process_id);
+  if (process == processes_.end() || std::exchange(process->second.sends_contexts, true)) return;
+  nodes_.for_each([&](const auto& entry) {
+    Node& node = *entry.second;
+    if (node.process_id == process_id && !node.is_client && !node.done && node.sees_header) bring(node);
+  });
 }
 
 void Correlator::request_received(const RequestKey& key, const Caller& caller, const std::optional<WireKey>& wire,
@@ -182,8 +198,8 @@ void Correlator::request_received(const RequestKey& key, const Caller& caller, c
   Node* const node = add(key, caller, exporter::SpanKind::kServer, wire, header);
   if (node == nullptr) return;
   if (header != nullptr) {
-    Brought& brought = brought_[{node->process_id, header->trace_id, header->span_id}];
-    brought.by = brought.requests++ == 0 ? node : nullptr;
+    const auto process = processes_.find(node->process_id);
+    if (process != processes_.end() && process->second.sends_contexts) bring(*node);
   }
   if (wire) {
     received_[*wire] = node;
@@ -229,6 +245,7 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
         node->context.candidates.push_back({parent->context.trace_id, parent->context.span_id, parent->context.flags});
   }
   // Nobody knows who has sent it, but whose context it is.
+  if (header != nullptr && !node->passes_on) begin_to_look_for_bringers(node->process_id);
   if (Node* const bringer = header != nullptr && !node->passes_on ? bringer_of(*node, *header) : nullptr; bringer != nullptr) {
     node->passes_on = true;
     hang_below(*node, *bringer, Evidence::kHeader);

@@ -83,14 +83,15 @@ class Correlator {
     bool passes_on = false;    // client: what it carries is what its parent had received
     bool has_cause = false;
     bool has_wire = false;
-    bool answered = false;  // client: the response has come
-    bool joined = false;    // client: with the server that has read it
-    RequestKey cause;       // client: the server's request that it was made for
+    bool answered = false;    // client: the response has come
+    bool joined = false;      // client: with the server that has read it
+    bool is_brought = false;  // in brought_
+    RequestKey cause;         // client: the server's request that it was made for
     exporter::TraceId header_trace_id{};
     exporter::SpanId header_span_id{};
     WireKey wire;
   };
-  /// A context that requests under way have brought into a process.
+  /// A context that requests under way have brought into a process that sends contexts on.
   struct BroughtKey {
     uint32_t process_id = 0;
     exporter::TraceId trace_id{};
@@ -107,6 +108,7 @@ class Correlator {
   struct Process {
     ExecutionModel model = ExecutionModel::kThreads;
     std::unique_ptr<Execution> execution;
+    bool sends_contexts = false;  // that it has made, or passes on
   };
 
   Node* find(const RequestKey& key) const;
@@ -121,7 +123,9 @@ class Correlator {
   void adopt(Node& node, const RemoteContext& given);
   void join(Node& server, Node& client);
   Node* bringer_of(const Node& client, const RemoteContext& header) const;
-  void forget_brought(const Node& node);
+  void bring(Node& node);
+  void begin_to_look_for_bringers(uint32_t process_id);
+  void forget_brought(Node& node);
   void leave_wire(const Node& node);
   void give_up(std::unique_ptr<Node> node);
 
