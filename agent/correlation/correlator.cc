@@ -145,7 +145,9 @@ void Correlator::adopt(Node& node, const RemoteContext& given) {
 }
 
 // Both ends of one request. A context of its own that it carries says more than the connection, unless a proxy only passed it on.
+// Each is joined once: a Unix socket's name comes again with the memory that it is made from, and the end of a server's is told late.
 void Correlator::join(Node& server, Node& client) {
+  if (client.joined || server.context.evidence == Evidence::kConnection) return;
   if (server.sees_header && !client.passes_on) return;
   if (server.context.trace_id != client.context.trace_id && server.handed_on) {
     late_.add();

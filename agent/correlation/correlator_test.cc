@@ -208,6 +208,20 @@ TEST_F(CorrelatorTest, BothEndsOfARequestAreJoinedWhoeverIsSeenFirst) {
   expect_child(server(kReceivedBack), client(kBack), Evidence::kConnection);
 }
 
+TEST_F(CorrelatorTest, ANameThatComesAgainJoinsNobodyTwice) {
+  constexpr RequestKey kReceivedLater{.connection = 22, .position = 0};
+  sent(kBack, thread(5), kWire);
+  received(kReceivedBack, thread(6), kWire);
+  correlator_.response_received(kBack, thread(5));
+  correlator_.closed(kBack, 2'000);
+  sent(kOtherBack, thread(5), kWire);
+  EXPECT_EQ(server(kReceivedBack).parent_span_id, ids_.of(kBack.connection, 0, 0, SpanKind::kClient).span_id);
+  received(kReceivedLater, thread(7), kWire);
+  expect_child(server(kReceivedLater), client(kOtherBack), Evidence::kConnection);
+  received({.connection = 23, .position = 0}, thread(8), kWire);
+  expect_root(server({.connection = 23, .position = 0}));
+}
+
 TEST_F(CorrelatorTest, AnotherByteOfTheConnectionIsAnotherRequest) {
   sent(kBack, thread(5), kWire);
   WireKey later = kWire;
