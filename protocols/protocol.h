@@ -85,6 +85,9 @@ class Parser {
   /// wait for a response go on waiting.
   virtual void restart(Sender sender) { resync(sender, {}); }
 
+  /// Of the requests that wait for a response only the latest does: those to the others have passed, or are lost.
+  virtual void forget_earlier_requests() {}
+
   /// The sender will send nothing more. True if that completes the message that was under way (a body that ends with the
   /// connection); the agent then treats it as kEnd with `body_bytes` as counted by itself.
   virtual bool finish(Sender sender) = 0;

@@ -156,6 +156,7 @@ void Connections::feed(Entry& entry, const capture::Bytes& bytes) {
 // Bytes are missing that no parser asked to skip: whatever was under way in either direction is over, and the next message of each
 // is looked for anew. Before a protocol is known it means nothing: the kernel shows only what may be a head.
 void Connections::on_hole(Entry& entry, Direction direction, uint64_t lost_bytes) {
+  doubt_turns(entry, direction);
   if (entry.protocol == nullptr) return;
   // Between two requests, a hole in the client's direction is one.
   if (!entry.exchanges.empty() || direction == entry.client_direction || entry.half(entry.client_direction).stream.skipping()) {
@@ -304,6 +305,7 @@ void Connections::on_invalid(Entry& entry, Direction direction, std::string_view
   counters_.lost(std::string("parser_").append(entry.protocol->name()), reason).add();
   Entry::Half& half = entry.half(direction);
   const std::string_view bytes = half.stream.available();
+  if (direction != entry.client_direction) doubt_turns(entry, direction);
   if (++entry.invalid_count >= kInvalidMax) return give_up(entry);
   const size_t drop = entry.parser->resync(entry.sender(direction), bytes);
   half.stream.consume(std::min(drop, bytes.size()));

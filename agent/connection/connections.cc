@@ -189,6 +189,7 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
         exchange.closed_by_client = by_client;
         exchange.response.body_bytes = body_so_far(entry, Sender::kServer, exchange);
       }
+      if (!exchange.request.complete && exchange.response.complete && incomplete == exchange::kBytesLost) exchange.incomplete |= incomplete;
       if (!exchange.request.complete && !exchange.response.complete)
         exchange.request.body_bytes = body_so_far(entry, Sender::kClient, exchange);
       uint64_t end_ns = std::max(exchange.request.last_byte_ns, exchange.response.last_byte_ns);

@@ -111,6 +111,8 @@ class Connections final : public capture::Sink {
   static uint64_t body_so_far(const Entry& entry, protocols::Sender sender, const exchange::Exchange& exchange);
   void on_invalid(Entry& entry, Direction direction, std::string_view reason);
   void on_hole(Entry& entry, Direction direction, uint64_t lost_bytes);
+  void doubt_turns(Entry& entry, Direction direction);
+  bool keeps_turn(Entry& entry, Direction direction);
   void give_up(Entry& entry);
   void close(Entry& entry, uint8_t incomplete, std::string_view failure, uint64_t time_ns = 0, bool by_client = false);
   void count_cut_heads(const Entry& entry);

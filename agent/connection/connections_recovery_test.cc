@@ -162,7 +162,6 @@ TEST_F(ConnectionsTest, AResponseMissedInAHoleIsNotReplacedByThatOfTheNextReques
   Played c = open();
   c.client(request("/a"));
   c.server(response(200));
-  c.lose(Sender::kClient, 20);
   c.client(request("/b"));
   c.client(request("/c"));
   c.lose(Sender::kServer, 30);
@@ -208,6 +207,59 @@ TEST_F(ConnectionsTest, TheAnswerToARequestThatWasLostIsNotGivenToTheNext) {
     c.server(response(201));
     EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /c 201"})) << tells;
   }
+}
+
+// Of what was asked together nobody knows how many are missing.
+TEST_F(ConnectionsTest, TheAnswersToRequestsThatWereLostAreGivenToNoneThatWasAskedWithThem) {
+  for (const bool is_first : {true, false}) {
+    Played c = open();
+    if (!is_first) {
+      c.client(request("/a"));
+      c.server(response(299));
+    }
+    c.lose(Sender::kClient, 2 * request("/lost").size());
+    c.client(request("/b") + request("/c"));
+    for (const int status : {201, 202, 203, 204}) c.server(response(status));
+    if (!is_first) EXPECT_EQ(spans(), (Texts{"server GET /a 299", "server GET /b ~bytes_lost", "server GET /c ~bytes_lost"}));
+    c.client(request("/d"));
+    c.server(response(205));
+    c.end(Kind::kClosed);
+    for (const std::string& span : spans()) EXPECT_EQ(span.find(" 20"), std::string::npos) << span;
+  }
+}
+
+TEST_F(ConnectionsTest, AfterTheAnswersToAllThatWasAskedTogetherTheNextIsRight) {
+  Played c = open();
+  c.client(request("/a") + request("/b") + request("/c"));
+  c.server(response(201));
+  c.lose(Sender::kServer, response(202).size());
+  c.server(response(203));
+  c.client(request("/d") + request("/e"));
+  c.server(response(204) + response(206));
+  EXPECT_EQ(spans(), (Texts{"server GET /a 201", "server GET /b ~bytes_lost", "server GET /c ~bytes_lost", "server GET /d 204",
+                            "server GET /e 206"}));
+}
+
+TEST_F(ConnectionsTest, ABodyOfWhichAPieceIsMissingIsNotWholeThoughItIsAnswered) {
+  Played c = open();
+  c.client(request("/a", "Transfer-Encoding: chunked\r\n", "POST") + "5\r\nbytes\r\n");
+  c.lose(Sender::kClient, 20);
+  c.server(response(200));
+  c.client("0\r\n\r\n");
+  EXPECT_EQ(spans(), Texts{"server POST /a 200 in=5 ~bytes_lost"});
+  c.client(request("/b"));
+  c.server(response(201));
+  EXPECT_EQ(spans(), Texts{"server GET /b 201"});
+}
+
+TEST_F(ConnectionsTest, WhatIsAskedBehindABodyWhoseEndIsMissingIsAnswered) {
+  Played c = open();
+  c.client(request("/a", "Transfer-Encoding: chunked\r\n", "POST"));
+  c.lose(Sender::kClient, 5);
+  c.server(response(200));
+  c.client(request("/b"));
+  c.server(response(201));
+  EXPECT_EQ(spans(), (Texts{"server POST /a 200 ~bytes_lost", "server GET /b 201"}));
 }
 
 TEST_F(ConnectionsTest, AHoleBeforeTheOtherDirectionHasBegunLeavesOpenWhereThatBegins) {

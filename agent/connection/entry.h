@@ -87,7 +87,20 @@ struct Connections::Entry {
     }
   };
 
+  // Where requests and responses pair in their order: which of them do, once bytes are missing. All are positions of the responses.
+  struct Turns {
+    bool in_doubt = false;   // responses are on the way to requests that nobody has seen, or that were given up
+    bool is_cut = false;     // in doubt: requests are missing. If the client pipelines, nobody can tell how many responses are on the way …
+    bool pipelines = false;  // … it asks again before it is answered …
+    bool overlap = false;    // … and while responses come: that does not even have a beginning
+    bool assumed = false;    // that it does not pipeline, to end a doubt
+    uint64_t doubt_until = 0;                         // what is asked where they stand behind this is asked after all of those have come
+    uint64_t asked_at = capture::Bytes::kNoPosition;  // at the latest request
+    uint64_t answered_to = 0;                         // behind the latest response to a request that was seen
+  };
+
   capture::Connection info;
+  Turns turns;
   std::array<Half, 2> halves;  // by capture::Direction
   const protocols::Protocol* protocol = nullptr;
   std::unique_ptr<protocols::Parser> parser;

@@ -14,6 +14,58 @@ constexpr uint64_t kEarlierResponseNs = 1'000;
 
 }  // namespace
 
+// Something is missing of that direction, or was none of the protocol. What was under way is given up, and its responses are yet to come.
+void Connections::doubt_turns(Entry& entry, Direction direction) {
+  if (is_multiplexed(entry)) return;
+  Entry::Turns& turns = entry.turns;
+  turns.in_doubt = true;
+  turns.is_cut |= entry.protocol == nullptr || direction == entry.client_direction;
+  turns.doubt_until = turns.asked_at != capture::Bytes::kNoPosition ? turns.asked_at : 0;
+  if (entry.protocol == nullptr || direction != entry.client_direction) return;
+  // Requests may be missing that were sent behind those that were seen, unless it is the rest of the latest one's body.
+  const Exchange* const open = entry.exchanges.open_response(0);
+  uint64_t until = turns.doubt_until;
+  if (open != nullptr && open->response.head)
+    until = entry.half(opposite(direction)).stream.known_end();
+  else if (entry.exchanges.open_request(0) == nullptr)
+    until = turns.answered_to;
+  if (is_later(until, turns.doubt_until)) turns.doubt_until = until;
+}
+
+// A request has come. False: the next response may be that of an earlier one of which nobody knows.
+bool Connections::keeps_turn(Entry& entry, Direction direction) {
+  const Entry::Half& half = entry.half(direction);
+  Entry::Half& answers = entry.half(opposite(direction));
+  Entry::Turns& turns = entry.turns;
+  const uint64_t now_at = half.other_position;
+  if (is_multiplexed(entry) || now_at == capture::Bytes::kNoPosition) return true;
+  const uint64_t before_at = std::exchange(turns.asked_at, now_at);
+  if (!turns.in_doubt) {
+    // That far all responses were shown, and the one to an earlier request has not ended.
+    if (entry.exchanges.open_response(0) == nullptr || !is_later(answers.stream.known_end(), now_at)) return true;
+    turns.overlap |= before_at != capture::Bytes::kNoPosition && !is_later(before_at, now_at);
+    turns.pipelines = true;
+    if (!std::exchange(turns.assumed, false)) return true;
+    turns.in_doubt = turns.is_cut = true;  // it was otherwise
+    return false;
+  }
+  const bool waits = is_later(turns.doubt_until, now_at);
+  turns.pipelines |= waits;
+  if (turns.overlap || (turns.pipelines && turns.is_cut) || waits) return false;
+  // Where its own has been told of already, behind others, the next one will do.
+  const auto ahead = static_cast<int32_t>(static_cast<uint32_t>(now_at) - static_cast<uint32_t>(answers.stream.known_end()));
+  if (ahead < 0 && !answers.awaits_peer) return false;
+  turns.in_doubt = turns.is_cut = false;
+  turns.assumed = !turns.pipelines;
+  if (answers.awaits_peer) return true;  // with its own
+  answers.start_anew();
+  if (ahead > 0) answers.stream.restart_at(answers.stream.known_end() + ahead);
+  entry.parser->forget_earlier_requests();
+  entry.parser->restart(Sender::kServer);
+  answers.aligned = false;
+  return true;
+}
+
 void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_t position, uint64_t first_byte_ns,
                           const correlation::RemoteContext* remote) {
   Entry::Half& half = entry.half(direction);
@@ -55,6 +107,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
     // Its answer begins with the next byte there, whatever came before it and may have no end of line.
     entry.parser->restart(Sender::kServer);
   }
+  const bool has_turn = keeps_turn(entry, direction);
   entry.mid_stream = false;
   entry.rejects_one = false;
   const bool has_long_heads = entry.exchanges.head_bytes() >= exchange::ExchangeTable::kHeadBytesMax;
@@ -72,6 +125,7 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
   exchange.injected = half.injected;
   if (step.is_partial) exchange.incomplete |= exchange::kAttachedMidStream;
   correlate(entry, direction, exchange, remote);
+  if (!has_turn) close(entry, exchange::kBytesLost, {});
 }
 
 // Bytes so far of a body that has not ended; 0 where nobody follows the connection any more.
@@ -90,6 +144,7 @@ void Connections::on_end(Entry& entry, Direction direction, Step& step, uint64_t
   side.body_bytes = body_bytes;
   side.last_byte_ns = std::max(side.last_byte_ns, entry.half(direction).stream.time_of_last());
   if (!is_request) {
+    entry.turns.answered_to = entry.half(direction).stream.position();
     exchange->response_tail = std::move(step.tail);
     if (step.is_partial) exchange->incomplete |= exchange::kAttachedMidStream;
   }

@@ -30,6 +30,9 @@ class Outstanding {
     --count_;
   }
   void clear() { first_ = count_ = 0; }
+  void keep_newest() {
+    while (count_ > 1) pop();
+  }
   size_t memory_bytes() const { return ring_.capacity(); }
 
  private:

@@ -34,6 +34,7 @@ class Http1Parser final : public Parser {
   Step parse(Sender sender, std::string_view bytes) override;
   size_t resync(Sender sender, std::string_view bytes) override;
   void restart(Sender sender) override;
+  void forget_earlier_requests() override { outstanding_.keep_newest(); }
   bool finish(Sender sender) override;
   bool is_multiplexed() const override { return successor_ != nullptr; }
   uint64_t body_bytes(Sender sender, uint64_t stream_id, uint64_t skipped) const override;
