@@ -16,6 +16,7 @@ constexpr uint8_t kInvalidMax = 16;  // then the connection is given up
 }  // namespace
 
 void Connections::bytes(const capture::Bytes& bytes) {
+  if (bytes.after_loss) correlator_.events_lost();
   const bool is_known = (newest_ != nullptr && newest_->info.id == bytes.connection) || by_id_.contains(bytes.connection);
   if (!is_known && bytes.bytes.empty()) return;  // the last word on a connection that is over already
   if (!is_known && is_over(bytes.connection)) return counters_.lost("connection", "read_after_end").add();

@@ -220,7 +220,9 @@ TEST_F(ConnectionsTest, TheAnswersToRequestsThatWereLostAreGivenToNoneThatWasAsk
     c.lose(Sender::kClient, 2 * request("/lost").size());
     c.client(request("/b") + request("/c"));
     for (const int status : {201, 202, 203, 204}) c.server(response(status));
-    if (!is_first) EXPECT_EQ(spans(), (Texts{"server GET /a 299", "server GET /b ~bytes_lost", "server GET /c ~bytes_lost"}));
+    if (!is_first) {
+      EXPECT_EQ(spans(), (Texts{"server GET /a 299", "server GET /b ~bytes_lost", "server GET /c ~bytes_lost"}));
+    }
     c.client(request("/d"));
     c.server(response(205));
     c.end(Kind::kClosed);
@@ -260,6 +262,34 @@ TEST_F(ConnectionsTest, WhatIsAskedBehindABodyWhoseEndIsMissingIsAnswered) {
   c.client(request("/b"));
   c.server(response(201));
   EXPECT_EQ(spans(), (Texts{"server POST /a 200 ~bytes_lost", "server GET /b 201"}));
+}
+
+// Its span waits for the client of its request; its thread does not.
+TEST_F(ConnectionsTest, ARequestThatWasGivenUpBehindAHoleIsNoParentOfWhatItsThreadSendsNext) {
+  capture::Connection info = describe(2, Role::kClient);
+  info.has_base = true;
+  Played other = open(info);
+  other.client(request("/before"));
+  other.server(response(200));
+  info = describe(1);
+  info.has_base = true;
+  info.base = {1, 2};
+  Played c = open(info);
+  const auto reads = [&](const std::string& head) {
+    const std::string bytes = request(head);
+    capture::Bytes call = c.make(Sender::kClient, bytes);
+    call.blocking = true;
+    deliver(call);
+  };
+  reads("/a");
+  c.lose(Sender::kServer, 40);
+  reads("/b");
+  c.server(response(200).substr(0, 10));
+  other.client(request("/next"));
+  other.server(response(200));
+  c.end(Kind::kClosed);
+  connections().tick(now_ns_ + 100 * kMillisecond);
+  for (const exporter::Span& span : connections().take_spans()) EXPECT_EQ(span.parent_span_id, exporter::SpanId{}) << text_of(span);
 }
 
 TEST_F(ConnectionsTest, AHoleBeforeTheOtherDirectionHasBegunLeavesOpenWhereThatBegins) {

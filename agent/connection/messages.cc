@@ -218,6 +218,7 @@ void Connections::deliver(Entry& entry, Exchange& exchange, uint64_t end_ns) {
   span.resource = std::move(resource);
   builder_.build(*entry.protocol, entry.place, exchange, context, end_ns, entry.words, span);
   if (may_be_joined) {
+    correlator_.answered(key, end_ns);  // or given up: while its span waits, its process works for others
     held_bytes_ += held_.back().bytes = span.memory_bytes();
     return;
   }
