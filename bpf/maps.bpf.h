@@ -595,10 +595,15 @@ static __always_inline u64 wakeup_flags(struct scratch *s)
 	return BPF_RB_NO_WAKEUP;
 }
 
+/* Counts events that did not fit; how many of them the latest one that did has told of. */
+clew_u32 events_lost = 0;
+clew_u32 events_lost_told = 0;
+
 static __always_inline bool submit(struct scratch *s, void *event, u32 bytes, enum clew_loss why)
 {
 	if (bpf_ringbuf_output(&events, event, bytes, wakeup_flags(s))) {
 		lose(s, why, 1);
+		__sync_fetch_and_add(&events_lost, 1);
 		return false;
 	}
 	s->counters.figures[CLEW_FIGURE_EVENTS]++;

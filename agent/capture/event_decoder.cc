@@ -77,7 +77,8 @@ bool EventDecoder::decode(std::span<const std::byte> event) {
 
 bool EventDecoder::data(std::span<const std::byte> event) {
   clew_event_data e;
-  if (!load(event, e) || (e.direction & ~(CLEW_BLOCKING | CLEW_EXECUTION | CLEW_INJECTED | CLEW_UPDATED | CLEW_BEGINS)) > 1) return false;
+  if (!load(event, e) || (e.direction & ~(CLEW_BLOCKING | CLEW_EXECUTION | CLEW_INJECTED | CLEW_UPDATED | CLEW_BEGINS | CLEW_LOST)) > 1)
+    return false;
   Bytes bytes;
   std::span<const std::byte> rest = event.subspan(sizeof e);
   if ((e.direction & CLEW_EXECUTION) != 0) {
@@ -93,6 +94,7 @@ bool EventDecoder::data(std::span<const std::byte> event) {
   if ((e.direction & (CLEW_INJECTED | CLEW_UPDATED)) != 0)
     bytes.injected = (e.direction & CLEW_INJECTED) != 0 ? Bytes::Injected::kAdded : Bytes::Injected::kUpdated;
   bytes.begins_message = (e.direction & CLEW_BEGINS) != 0;
+  bytes.after_loss = (e.direction & CLEW_LOST) != 0;
   bytes.position = e.position;
   bytes.time_ns = unix_time(e.time_ns);
   bytes.process_id = e.tgid;

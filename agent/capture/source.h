@@ -67,6 +67,7 @@ struct Bytes {
   Injected injected = Injected::kNothing;
   Execution execution{};
   bool begins_message = false;  // the source has followed the stream: a message (a frame) begins with the first of these bytes
+  bool after_loss = false;      // before this call events were lost, of whatever connection or process
   std::string_view bytes;       // empty: only says that the direction has advanced to `position` at `time_ns`
   /// Up to here the direction has advanced with this call; what lies behind `bytes` will not be shown. 0: nothing behind them.
   uint64_t advanced_to = 0;

@@ -31,6 +31,7 @@ Correlator::Correlator(const Ids& ids, base::Counters& counters, Limits limits)
       sampler_(limits.sampler),
       full_(counters.get(kMetric, "reason=\"full\"")),
       late_(counters.get(kMetric, "reason=\"late\"")),
+      lost_(counters.get(kMetric, "reason=\"events_lost\"")),
       injected_otherwise_(counters.get(kMetric, "reason=\"injected_otherwise\"")) {
   limits_.execution.full = &full_;
   limits_.execution.ambiguous = &counters.get(kMetric, "reason=\"ambiguous\"");
@@ -106,6 +107,7 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
   latest_key_ = key;
   latest_ = owned.get();
   Node& node = *owned;
+  node.losses = losses_;
   node.has_wire = wire.has_value();
   if (wire) node.wire = *wire;
   if (header != nullptr) {
@@ -236,6 +238,8 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
                         parent->header_span_id == header->span_id;
       if (injected && node->context.trace_id != parent->context.trace_id) {
         injected_otherwise_.add();  // the kernel knew less: it has no parent then
+      } else if (!injected && header == nullptr && parent->losses != losses_) {
+        lost_.add();
       } else if (header == nullptr || node->passes_on) {
         hang_below(*node, *parent, cause->evidence);
         node->context.confidence = cause->confidence;
@@ -243,7 +247,7 @@ void Correlator::request_sent(const RequestKey& key, const Caller& caller, const
     }
   } else if (execution != nullptr && header == nullptr) {
     for (const RequestKey& candidate : execution->candidates(sender))
-      if (const Node* const parent = find(candidate); parent != nullptr && !parent->done)
+      if (const Node* const parent = find(candidate); parent != nullptr && !parent->done && parent->losses == losses_)
         node->context.candidates.push_back({parent->context.trace_id, parent->context.span_id, parent->context.flags});
   }
   // Nobody knows who has sent it, but whose context it is.
@@ -272,6 +276,7 @@ void Correlator::request_carried(const RequestKey& key, const RemoteContext& giv
   server.evidence = Evidence::kNone;
   server.parent_span_id = {};
   server.flags &= ~(exporter::kFlagHasIsRemote | exporter::kFlagIsRemote);
+  node->joined = false;
   join(*received->second, *node);
 }
 

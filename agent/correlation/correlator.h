@@ -53,6 +53,9 @@ class Correlator {
   void connecting(uint64_t connection, const Caller& caller);
   /// Another program runs in the process now, or under its number.
   void new_program(uint32_t process_id);
+  /// Events were lost. What was received before may be answered by now, and its thread may work for another request of which nobody knows:
+  /// what is sent from now on is not sent for it.
+  void events_lost() { ++losses_; }
   /// Its runtime begins or ceases to be read: what is known of its executions may be of others by now. What is under way stays so.
   void runtime_changed(uint32_t process_id, uint64_t time_ns);
   /// A process has read from a connection with many streams: what it does then may be for any of them.
@@ -86,6 +89,7 @@ class Correlator {
     bool answered = false;    // client: the response has come
     bool joined = false;      // client: with the server that has read it
     bool is_brought = false;  // in brought_
+    uint32_t losses = 0;      // that were before it
     RequestKey cause;         // client: the server's request that it was made for
     exporter::TraceId header_trace_id{};
     exporter::SpanId header_span_id{};
@@ -133,6 +137,7 @@ class Correlator {
   Limits limits_;
   sampling::Sampler sampler_;
   bool has_clients_ = false;
+  uint32_t losses_ = 0;
   base::FlatMap<RequestKey, std::unique_ptr<Node>, KeyHash> nodes_;
   mutable RequestKey latest_key_;                    // what find() was asked for last: what is told of a request comes in runs
   mutable Node* latest_ = nullptr;                   // null: not in nodes_
@@ -143,6 +148,7 @@ class Correlator {
   base::FlatMap<uint32_t, Process, std::hash<uint32_t>> processes_;
   base::Counter& full_;
   base::Counter& late_;
+  base::Counter& lost_;
   base::Counter& injected_otherwise_;
 };
 

@@ -110,6 +110,18 @@ TEST_F(CorrelatorTest, AThreadThatWaitedForARequestWorksForIt) {
   expect_child(client(kBack), server(kFront), Evidence::kExecution);
 }
 
+TEST_F(CorrelatorTest, NotAfterALossForItMayBeAnsweredAndAnotherUnknown) {
+  received(kFront, thread(5));
+  correlator_.events_lost();
+  sent(kBack, thread(5));
+  expect_root(client(kBack));
+  EXPECT_EQ(refused("events_lost"), 1U);
+  correlator_.answered(kFront, 2'000);
+  received(kOtherFront, thread(5));
+  sent(kOtherBack, thread(5));
+  expect_child(client(kOtherBack), server(kOtherFront), Evidence::kExecution);
+}
+
 TEST_F(CorrelatorTest, AnotherThreadDoesNot) {
   received(kFront, thread(5));
   sent(kBack, thread(6));

@@ -69,7 +69,7 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 	bool executes = call->c->runtime != 0 && read_execution(s, call->c);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
-	u32 streams;
+	u32 streams, lost;
 	u8 *start;
 
 	if (at > INSERTION_AT || length > CLEW_WINDOW)
@@ -90,9 +90,10 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 		size += sizeof(s->execution);
 	}
 	e = (void *)start;
+	lost = *(volatile u32 *)&events_lost;
 	e->type = CLEW_EVENT_DATA;
 	e->direction = s->walk.direction | (u8)s->blocking | (u8)s->injected | (executes ? CLEW_EXECUTION : 0) |
-		       (s->walk.begins ? CLEW_BEGINS : 0);
+		       (s->walk.begins ? CLEW_BEGINS : 0) | (lost != events_lost_told ? CLEW_LOST : 0);
 	e->length = (u16)length;
 	e->tgid = s->tgid;
 	e->time_ns = s->now_ns;
@@ -112,6 +113,8 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 		lose(s, CLEW_LOSS_RING_FULL_STREAMS, streams);
 		return -1;
 	}
+	if (lost != events_lost_told) /* told twice rather than not */
+		events_lost_told = lost;
 	return 0;
 }
 
