@@ -465,11 +465,12 @@ struct scratch {
 	s64 hole; /* bytes before it that no hook has shown */
 	u32 readable;
 	u32 walked;   /* as HTTP/1 */
-	u32 injected; /* CLEW_INJECTED, CLEW_UPDATED or 0, of the event to come */
+	u32 injected; /* CLEW_INJECTED, CLEW_UPDATED or 0, and CLEW_LOST, of the event to come */
 	u32 other_position;
 	u32 blocking; /* CLEW_BLOCKING or 0 */
 	u32 tgid;
 	u32 tid;
+	u32 lost;     /* events, before this call */
 	/* its buffer */
 	u64 buffer;	   /* address of the bytes, or of the iovec array */
 	u32 iov_count;	   /* 0: one buffer */

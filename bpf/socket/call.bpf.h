@@ -69,7 +69,7 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 	bool executes = call->c->runtime != 0 && read_execution(s, call->c);
 	u32 size = sizeof(struct clew_event_data) + length;
 	struct clew_event_data *e;
-	u32 streams, lost;
+	u32 streams;
 	u8 *start;
 
 	if (at > INSERTION_AT || length > CLEW_WINDOW)
@@ -90,10 +90,9 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 		size += sizeof(s->execution);
 	}
 	e = (void *)start;
-	lost = *(volatile u32 *)&events_lost;
 	e->type = CLEW_EVENT_DATA;
 	e->direction = s->walk.direction | (u8)s->blocking | (u8)s->injected | (executes ? CLEW_EXECUTION : 0) |
-		       (s->walk.begins ? CLEW_BEGINS : 0) | (lost != events_lost_told ? CLEW_LOST : 0);
+		       (s->walk.begins ? CLEW_BEGINS : 0);
 	e->length = (u16)length;
 	e->tgid = s->tgid;
 	e->time_ns = s->now_ns;
@@ -113,8 +112,7 @@ static __noinline int emit_bytes(struct call *call, u32 at, u32 length, u64 posi
 		lose(s, CLEW_LOSS_RING_FULL_STREAMS, streams);
 		return -1;
 	}
-	if (lost != events_lost_told) /* told twice rather than not */
-		events_lost_told = lost;
+	events_lost_told = s->lost;
 	return 0;
 }
 
@@ -151,14 +149,14 @@ static __noinline int show_insertion(struct http1_view *v)
 	s->shown = 1;
 	if (n->updated) {
 		http1_capture(v, w->line_start, w->offset);
-		s->injected = CLEW_UPDATED;
+		s->injected |= CLEW_UPDATED;
 		http1_emit(v, w->offset);
 		return 1;
 	}
 	if (w->capture != HTTP1_NO_CAPTURE)
 		http1_emit(v, w->line_start);
 	__builtin_memcpy(s->bytes + SCRATCH_HEADROOM + INSERTION_AT, n->text, sizeof(n->text));
-	s->injected = CLEW_INJECTED;
+	s->injected |= CLEW_INJECTED;
 	emit_bytes(call, INSERTION_AT, sizeof(n->text), s->position + w->line_start, s->position + w->line_start + sizeof(n->text));
 	s->position += INJECTED_BYTES;
 	w->origin += INJECTED_BYTES;
@@ -273,7 +271,7 @@ static __always_inline void http2_emit(struct http2_view *h)
 		if (w->capture != HTTP1_NO_CAPTURE)
 			advanced_to = s->position + w->capture;
 		w->begins = (u8)s->held_begins;
-		s->injected = CLEW_INJECTED;
+		s->injected |= CLEW_INJECTED;
 		s->held = 0;
 	} else {
 		w->capture = HTTP1_NO_CAPTURE;
@@ -563,7 +561,8 @@ static __always_inline void handle_call(struct scratch *s, struct connection *c,
 	s->turn = 0;
 	if (c->runtime == CLEW_RUNTIME_NODE && d == CLEW_INGRESS && !c->tls) /* a turn is the socket's */
 		begin_node_turn(s, c->id, s->tgid, c->http.request_direction == 1 + CLEW_INGRESS);
-	s->injected = 0;
+	s->lost = events_lost;
+	s->injected = s->lost != events_lost_told ? CLEW_LOST : 0;
 	s->shown = 0;
 	s->held = 0;
 	begin_walk(w, moved, d, (u32)before, c->from_start && before == 0);
