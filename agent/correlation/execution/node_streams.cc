@@ -59,14 +59,14 @@ void NodeStreams::handed_on(const Note& note, uint64_t read) {
   } else if (const auto cause = causes_.find(name); cause != causes_.end()) {
     frame_->owner = cause->second;
   } else if (const auto asked = take(note.session, name)) {  // sent before anybody knew on which connection
-    frame_->owner = asked->cause.request;
+    frame_->owner = asked->cause->request;
   }
 }
 
 std::optional<NodeStreams::Asking> NodeStreams::take(uint64_t session, const Name& name) {
   const auto asked = asked_.extract({session, name.stream});
   if (!asked) return std::nullopt;
-  causes_[name] = asked.mapped().cause.request;
+  causes_[name] = asked.mapped().cause->request;
   causes_in_order_.push_back(name);
   if (causes_in_order_.size() > kCausesMax) {
     causes_.erase(causes_in_order_.front());
@@ -76,13 +76,16 @@ std::optional<NodeStreams::Asking> NodeStreams::take(uint64_t session, const Nam
 }
 
 void NodeStreams::asks(const std::array<uint64_t, 3>& words, const std::optional<Cause>& cause, bool believed) {
-  asking_.reset();
-  if (cause) asking_ = {.session = words[2] & ((uint64_t{1} << kNumberShift) - 1), .cause = *cause, .believed = believed};
+  asking_ = {.session = words[2] & ((uint64_t{1} << kNumberShift) - 1), .cause = cause, .believed = believed};
 }
 
 void NodeStreams::asked(const Note& note) {
   const auto asking = std::exchange(asking_, std::nullopt);
   if (!asking || note.stream == 0) return;
+  if (!asking->cause) {  // what is there was never sent, and by a session that is gone
+    asked_.erase({asking->session, note.stream});
+    return;
+  }
   make_room(asked_);
   asked_[{asking->session, note.stream}] = *asking;
 }
@@ -91,7 +94,7 @@ std::optional<Cause> NodeStreams::sent(const RequestKey& request) {
   const auto session = connections_.find(request.socket());
   if (session == connections_.end()) return std::nullopt;
   const auto asked = take(session->second, {request.socket(), request.stream_id});
-  return asked && asked->believed ? std::optional(asked->cause) : std::nullopt;
+  return asked && asked->believed ? asked->cause : std::nullopt;
 }
 
 std::optional<RequestKey> NodeStreams::answers(const Note& note) const {

@@ -64,7 +64,7 @@ class NodeStreams {
   };
   struct Asking {
     uint64_t session = 0;
-    Cause cause;
+    std::optional<Cause> cause;  // always of those in `asked_`
     bool believed = false;
   };
   std::optional<Asking> take(uint64_t session, const Name& name);

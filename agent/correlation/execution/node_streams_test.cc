@@ -203,5 +203,16 @@ TEST_F(NodeStreamsTest, RequestsOverHttp1HaveStreamsToo) {
   EXPECT_EQ(send(1), "0 by execution");
 }
 
+TEST_F(NodeStreamsTest, WhatWasNeverSentIsNotAskedByALaterSessionAtItsAddress) {
+  connect();
+  receive({3});
+  frame(kFrontSession, 3);
+  ask(7);  // and then its session ends
+  read(kBack + 1);
+  frame(kBackSession, 1);
+  ask(7, /*in_turn=*/false);  // a timer
+  EXPECT_FALSE(node_.sent({.connection = kBack + 1, .position = 70, .stream_id = 7}, by(0, 0, 0)));
+}
+
 }  // namespace
 }  // namespace clew::correlation
