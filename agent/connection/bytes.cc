@@ -315,6 +315,7 @@ void Connections::on_invalid(Entry& entry, Direction direction, std::string_view
     open->incomplete |= exchange::kBytesLost;
     (direction == entry.client_direction ? open->request : open->response).complete = true;
     if (open->response.last_byte_ns == 0) open->response.last_byte_ns = half.stream.time_latest();
+    entry.exchanges.touch(*open);  // it may be over
   } else if (direction == entry.client_direction) {
     entry.rejects_one = true;
   }

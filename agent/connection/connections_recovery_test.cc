@@ -462,5 +462,16 @@ TEST_F(ConnectionsTest, BehindAHoleAResponseThatWaitsIsNotTakenForTheOneBefore) 
   EXPECT_EQ(spans(), (Texts{"server GET /a 404", "server GET /b 200"}));
 }
 
+TEST_F(ConnectionsTest, ARequestThatBreaksOffBehindItsResponseIsOverAtOnce) {
+  Played c = open();
+  c.client(request("/a", "Transfer-Encoding: chunked\r\n", "POST"));
+  c.server(response(413));
+  c.client("none\r\n");
+  EXPECT_EQ(spans(), Texts{"server POST /a 413 ~bytes_lost"});
+  c.client(request("/b"));
+  c.server(response(200));
+  EXPECT_EQ(spans(), Texts{"server GET /b 200"});
+}
+
 }  // namespace
 }  // namespace clew::connection
