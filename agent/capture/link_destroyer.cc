@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 namespace clew::capture {
@@ -23,9 +24,14 @@ void LinkDestroyer::begin() {
   for (size_t at = 0; at < waiting_.size(); at += share) {
     const auto first = waiting_.begin() + static_cast<std::ptrdiff_t>(at);
     const auto last = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(at + share, waiting_.size()));
-    threads_.push_back(std::async(std::launch::async, [links = std::vector<bpf_link*>(first, last)] {
+    const auto destroy_these = [links = std::vector<bpf_link*>(first, last)] {
       for (bpf_link* const link : links) bpf_link__destroy(link);
-    }));
+    };
+    try {
+      threads_.push_back(std::async(std::launch::async, destroy_these));
+    } catch (const std::system_error&) {  // as many threads as this user or cgroup may have
+      destroy_these();
+    }
   }
   waiting_.clear();
 }
