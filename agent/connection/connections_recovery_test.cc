@@ -264,6 +264,55 @@ TEST_F(ConnectionsTest, WhatIsAskedBehindABodyWhoseEndIsMissingIsAnswered) {
   EXPECT_EQ(spans(), (Texts{"server POST /a 200 ~bytes_lost", "server GET /b 201"}));
 }
 
+TEST_F(ConnectionsTest, BehindALossTheAnswerThatIsMissingIsMissed) {
+  Played c = open();
+  c.client(request("/a"));
+  c.server(response(200));
+  c.lose(Sender::kClient, request("/b").size());
+  c.lose(Sender::kServer, response(201).size());
+  c.client(request("/c"));
+  c.lose(Sender::kServer, response(202).size());
+  c.lose(Sender::kClient, request("/d").size());
+  c.server(response(203));
+  EXPECT_EQ(spans(), (Texts{"server GET /a 200", "server GET /c ~bytes_lost"}));
+}
+
+// Without any one to six calls in a row: no answer is another request's.
+TEST_F(ConnectionsTest, WhateverIsMissingNoRequestHasTheAnswerOfAnother) {
+  for (const int at_once : {1, 4}) {
+    constexpr size_t kRequests = 24;
+    const size_t calls = 2 * kRequests;
+    for (size_t from = 0; from < calls; ++from)
+      for (size_t lost = 1; lost <= 6; ++lost) {
+        Played c = open(describe(1000 + from * 10 + lost));
+        size_t call = 0;
+        const auto play = [&](Sender sender, const std::string& bytes, uint64_t hidden) {
+          if (const bool is_lost = call >= from && call < from + lost; ++call, is_lost)
+            c.lose(sender, bytes.size() + hidden);
+          else
+            sender == Sender::kClient ? c.client(bytes, hidden) : c.server(bytes, hidden);
+        };
+        for (size_t n = 0; n < kRequests; n += at_once) {
+          for (size_t i = n; i < n + at_once; ++i)
+            play(Sender::kClient, i % 3 == 0 ? post("/" + std::to_string(i), 50) : request("/" + std::to_string(i)), i % 3 == 0 ? 50 : 0);
+          for (size_t i = n; i < n + at_once; ++i) play(Sender::kServer, response(static_cast<int>(300 + i), i % 4 * 100), i % 4 * 100);
+        }
+        c.end(Kind::kClosed);
+        size_t whole = 0;
+        for (const exporter::Span& span : connections().take_spans()) {
+          const std::string status = get(span, "http.response.status_code");
+          if (status.empty()) continue;
+          EXPECT_EQ(std::stoi(status), 300 + std::stoi(get(span, "url.path").substr(1)))
+              << text_of(span) << ", without " << from << "+" << lost;
+          ++whole;
+        }
+        if (at_once == 1) {
+          EXPECT_GE(whole, kRequests - 3 - lost) << "without " << from << "+" << lost;
+        }
+      }
+  }
+}
+
 // Its span waits for the client of its request; its thread does not.
 TEST_F(ConnectionsTest, ARequestThatWasGivenUpBehindAHoleIsNoParentOfWhatItsThreadSendsNext) {
   capture::Connection info = describe(2, Role::kClient);
