@@ -189,7 +189,9 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
         exchange.closed_by_client = by_client;
         exchange.response.body_bytes = body_so_far(entry, Sender::kServer, exchange);
       }
-      if (!exchange.request.complete && exchange.response.complete && incomplete == exchange::kBytesLost) exchange.incomplete |= incomplete;
+      if (!exchange.request.complete && exchange.response.complete &&
+          (incomplete == exchange::kBytesLost || lacks_shown(entry, Sender::kClient)))
+        exchange.incomplete |= exchange::kBytesLost;
       if (!exchange.request.complete && !exchange.response.complete)
         exchange.request.body_bytes = body_so_far(entry, Sender::kClient, exchange);
       uint64_t end_ns = std::max(exchange.request.last_byte_ns, exchange.response.last_byte_ns);
@@ -199,6 +201,14 @@ void Connections::close(Entry& entry, uint8_t incomplete, std::string_view failu
     }
     entry.exchanges.erase(exchange);
   }
+}
+
+// When the peer last moved, this one had moved further than was shown.
+bool Connections::lacks_shown(const Entry& entry, Sender sender) {
+  const Direction direction = entry.direction(sender);
+  const uint64_t moved_to = entry.half(opposite(direction)).other_position;
+  const auto shown_to = static_cast<uint32_t>(entry.half(direction).stream.known_end());
+  return moved_to != capture::Bytes::kNoPosition && static_cast<int32_t>(static_cast<uint32_t>(moved_to) - shown_to) > 0;
 }
 
 void Connections::tick(uint64_t now_ns) {
@@ -213,6 +223,7 @@ void Connections::tick(uint64_t now_ns) {
         if (!exchange.response.complete || exchange.delivered) return;
         if (exchange.response.last_byte_ns + limits_.early_response_wait_ns <= now_ns || is_ahead(exchange.response.last_byte_ns, now_ns)) {
           exchange.request.body_bytes = body_so_far(entry, Sender::kClient, exchange);
+          if (lacks_shown(entry, Sender::kClient)) exchange.incomplete |= exchange::kBytesLost;
           deliver(entry, exchange, exchange.response.last_byte_ns);
         } else {
           keep = true;

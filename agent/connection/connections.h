@@ -109,6 +109,7 @@ class Connections final : public capture::Sink {
   void end_at_close(Entry& entry, Direction direction);
   static bool is_multiplexed(const Entry& entry);
   static uint64_t body_so_far(const Entry& entry, protocols::Sender sender, const exchange::Exchange& exchange);
+  static bool lacks_shown(const Entry& entry, protocols::Sender sender);
   void on_invalid(Entry& entry, Direction direction, std::string_view reason);
   void on_hole(Entry& entry, Direction direction, uint64_t lost_bytes);
   void doubt_turns(Entry& entry, Direction direction);

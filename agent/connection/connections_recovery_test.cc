@@ -254,6 +254,27 @@ TEST_F(ConnectionsTest, ABodyOfWhichAPieceIsMissingIsNotWholeThoughItIsAnswered)
   EXPECT_EQ(spans(), Texts{"server GET /b 201"});
 }
 
+TEST_F(ConnectionsTest, NorIsOneWhoseEndNobodyTellsOf) {
+  Played c = open();
+  c.client(request("/a", "Transfer-Encoding: chunked\r\n", "POST") + "5\r\nbytes\r\n");
+  c.lose(Sender::kClient, 20);
+  c.server(response(200));
+  connections().tick(now_ns_ + 1000 * kMillisecond);
+  EXPECT_EQ(spans(), Texts{"server POST /a 200 in=5 ~bytes_lost"});
+}
+
+TEST_F(ConnectionsTest, BehindALossTheAnswerThatIsMissingIsMissedThoughItWouldBeTheFirst) {
+  Played c = open();
+  c.lose(Sender::kClient, request("/a").size());
+  c.lose(Sender::kServer, response(200).size());
+  c.client(request("/b"));
+  c.lose(Sender::kServer, response(201).size());
+  c.lose(Sender::kClient, request("/c").size());
+  c.server(response(202));
+  EXPECT_EQ(spans(), Texts{});
+  EXPECT_EQ(losses(), "exchange.joined_without_response 1, stream.hole 1");
+}
+
 TEST_F(ConnectionsTest, WhatIsAskedBehindABodyWhoseEndIsMissingIsAnswered) {
   Played c = open();
   c.client(request("/a", "Transfer-Encoding: chunked\r\n", "POST"));

@@ -62,7 +62,7 @@ bool Connections::keeps_turn(Entry& entry, Direction direction) {
   if (ahead > 0) answers.stream.restart_at(answers.stream.known_end() + ahead);
   entry.parser->forget_earlier_requests();
   entry.parser->restart(Sender::kServer);
-  answers.aligned = true;  // what is missing from here on is missing of its answer
+  answers.started = answers.aligned = true;  // what is missing from here on is missing of its answer
   return true;
 }
 
