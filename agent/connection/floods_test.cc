@@ -99,7 +99,7 @@ TEST_F(Floods, AServersGoawaysAreLookedAtAFewTimes) {
 }
 
 // CVE-2024-27316 and its kin: no END_HEADERS, ever.
-TEST_F(Floods, AHeaderBlockThatNeverEndsIsGivenUpAndThenTheConnection) {
+TEST_F(Floods, AHeaderBlockThatNeverEndsIsPassedOver) {
   hostile.client(frame(FrameType::kHeaders, 0, 3, "\x82"));
   const clock_t before = clock();
   std::string frames;
@@ -110,11 +110,9 @@ TEST_F(Floods, AHeaderBlockThatNeverEndsIsGivenUpAndThenTheConnection) {
   }
   EXPECT_LT(clock() - before, 10 * CLOCKS_PER_SEC);
   other.server(ok_frame(1));
-  EXPECT_EQ(spans(), (Texts{"server GET /before ~bytes_lost", "server GET /elsewhere 200"}));
-  EXPECT_EQ(losses(), "connection.given_up 1, parser_http2.header_block_too_large 1, parser_http2.unexpected_continuation 15");
-  hostile.client(get_frame(5, "/a") + get_frame(7, "/b") + get_frame(9, "/after"));
-  hostile.server(ok_frame(9));
-  EXPECT_EQ(spans(), Texts());
+  hostile.server(ok_frame(1));
+  EXPECT_EQ(spans(), (Texts{"server GET /elsewhere 200", "server GET /before 200"}));
+  EXPECT_EQ(losses(), "parser_http2.header_block_too_large 1");
   EXPECT_LT(held(), 20U * 1024) << "nothing is kept for it";
 }
 

@@ -11,6 +11,7 @@ namespace clew::protocols::http2 {
 namespace {
 
 constexpr size_t kHuntFrames = 3;  // in a row leave no doubt
+constexpr std::string_view kTooLarge = "header_block_too_large";
 
 Step step(Step::Kind kind, size_t consumed) {
   Step s;
@@ -82,8 +83,14 @@ Step Http2Parser::parse(Sender sender, std::string_view bytes) {
     }
     case State::kEnd: {
       d.state = State::kFrame;
-      return end_stream(sender, std::exchange(d.ending, 0), 0);
+      Step s = end_stream(sender, std::exchange(d.ending, 0), 0);
+      if (std::exchange(d.ends_unread, false) && s.kind == Step::Kind::kEnd) {
+        s.tail = http::MessageHead::make({.version = http::kHttp2, .is_partial = true});
+        s.is_partial = true;
+      }
+      return s;
     }
+    case State::kOverlong: return pass_block(d, bytes);
     case State::kHunting: {
       const size_t dropped = hunt(d, bytes);
       return d.state == State::kHunting ? step(Step::Kind::kNeedMore, dropped) : pass(dropped, 0);
@@ -273,7 +280,7 @@ Http2Parser::Block Http2Parser::read_block(std::string_view bytes, const FrameHe
   for (size_t frames = 0;; ++frames) {
     const size_t end = block.length + kFrameHeaderLength + frame.length;
     if (end > kBlockBytesMax || frames == kBlockFramesMax) {
-      block.reason = "header_block_too_large";
+      block.reason = kTooLarge;
       return block;
     }
     if (bytes.size() < end) return block;
@@ -323,8 +330,37 @@ bool Http2Parser::opens_later(Sender sender, uint32_t id) const {
   return (from_start_ || latest_request_ > 0) && !is_hunting(Sender::kClient);
 }
 
+// Its frames are as they should be; nothing but their number or length is wrong.
+Step Http2Parser::give_up_block(Sender sender, Direction& d, const FrameHeader& frame) {
+  d.state = State::kOverlong;
+  d.ending = frame.stream_id;
+  d.ends_unread = frame.type == FrameType::kHeaders && frame.has(kEndStream);
+  d.in_block = false;
+  d.hpack.forget();
+  if (sender == Sender::kClient && frame.stream_id % 2 != 0) latest_request_ = std::max(latest_request_, frame.stream_id);
+  Step s = step(Step::Kind::kInvalid, 0);
+  s.stream_id = frame.stream_id;
+  s.reason = kTooLarge;
+  return s;
+}
+
+Step Http2Parser::pass_block(Direction& d, std::string_view bytes) {
+  if (bytes.size() < kFrameHeaderLength) return step(Step::Kind::kNeedMore, 0);
+  const FrameHeader frame = read_frame_header(bytes);
+  if (d.in_block && (frame.type != FrameType::kContinuation || frame.stream_id != d.ending || frame.length > d.frame_length_max)) {
+    d.ends_unread = false;
+    return invalid(d, "missing_continuation", 0, false);
+  }
+  d.in_block = true;
+  if (frame.has(kEndHeaders)) d.state = d.ends_unread ? State::kEnd : State::kFrame;
+  const size_t length = kFrameHeaderLength + frame.length;
+  const size_t there = std::min(length, bytes.size());
+  return pass(there, length - there);
+}
+
 Step Http2Parser::take_block(Sender sender, Direction& d, std::string_view bytes, const FrameHeader& frame) {
   const Block block = read_block(bytes, frame, d);
+  if (block.reason == kTooLarge) return give_up_block(sender, d, frame);
   if (!block.reason.empty()) return invalid(d, block.reason, 0, false);
   if (!block.is_whole) return step(Step::Kind::kNeedMore, 0);
   const bool is_promise = frame.type == FrameType::kPushPromise;
@@ -453,6 +489,7 @@ size_t Http2Parser::resync(Sender sender, std::string_view bytes) {
   refused_.clear();
   d.hpack.forget();
   d.ending = 0;
+  d.ends_unread = false;
   d.state = std::exchange(d.is_aligned, false) ? State::kFrame : State::kHunting;
   return d.state == State::kHunting ? hunt(d, bytes) : 0;
 }
@@ -461,6 +498,7 @@ void Http2Parser::restart(Sender sender) {
   Direction& d = direction(sender);
   d.hpack.forget();
   d.ending = 0;
+  d.ends_unread = false;
   d.is_awaiting = false;
   d.state = State::kFrame;
 }

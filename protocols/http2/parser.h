@@ -19,6 +19,7 @@ namespace clew::protocols::http2 {
 /// Beyond the contract of protocols::Parser:
 /// * A request begins with the first byte of its HEADERS frame; header blocks are read whole, with all CONTINUATION frames.
 /// * Interim responses, what is pushed, and what belongs to streams that were not seen from their start give nothing.
+/// * A header block beyond the bounds is passed over, and the table is not known any more; nothing else is touched.
 /// * kInvalid with a stream_id concerns that stream only, and wants no resync(): the connection goes on.
 /// * A response to a stream that no request has opened yet gives kAwaitPeer: who is faster to tell of what it has sent is chance.
 /// * After resync() of a direction its table is not known any more, and no stream is under way. The other direction goes on.
@@ -52,6 +53,7 @@ class Http2Parser final : public Parser {
     kSettings,  // the first frame has to be SETTINGS
     kFrame,     // a frame begins
     kEnd,       // behind the last frame of a stream
+    kOverlong,  // within a header block that is not read, as it is too large
     kHunting,   // looking for a frame, in bytes that may be anything
   };
   struct Direction {
@@ -59,7 +61,9 @@ class Http2Parser final : public Parser {
     State state = State::kHunting;
     bool is_awaiting = false;  // kAwaitPeer was answered
     bool is_aligned = false;   // what was invalid was not the framing
-    uint32_t ending = 0;       // kEnd: that stream
+    uint32_t ending = 0;       // kEnd, kOverlong: that stream
+    bool ends_unread = false;  // kEnd, kOverlong: with a header block that is not read
+    bool in_block = false;     // kOverlong: its first frame has passed
     uint32_t frame_length_max = kFrameLengthDefault;
     HpackDecoder hpack;
     HeadPointer known_head;
@@ -84,6 +88,8 @@ class Http2Parser final : public Parser {
   Step parse_frame(Sender sender, Direction& d, std::string_view bytes, const FrameHeader& frame, size_t& passed);
   std::string_view join(std::string_view fragment, std::string_view continuations);
   Block read_block(std::string_view bytes, const FrameHeader& first, const Direction& d);
+  Step give_up_block(Sender sender, Direction& d, const FrameHeader& frame);
+  Step pass_block(Direction& d, std::string_view bytes);
   Step take_block(Sender sender, Direction& d, std::string_view bytes, const FrameHeader& frame);
   Step take_request(Direction& d, uint32_t id, const Block& block);
   Step take_response(Direction& d, uint32_t id, Stream& stream, const Block& block);

@@ -55,6 +55,28 @@ TEST(Http2Parser, AHeaderBlockWithoutEndIsGivenUp) {
   EXPECT_NE(other(Sender::kClient, wide).find("header_block_too_large"), std::string::npos);
 }
 
+std::string overlong(uint32_t stream, uint8_t flags) {
+  std::string block = frame(FrameType::kHeaders, flags, stream, std::string(16384, 'x'));
+  for (int i = 0; i < 20; ++i) block += frame(FrameType::kContinuation, 0, stream, std::string(16384, 'x'));
+  return block + frame(FrameType::kContinuation, kEndHeaders, stream, "x");
+}
+
+TEST(Http2Parser, BesideAHeaderBlockThatIsTooLargeTheOthersGoOn) {
+  Player player = begun();
+  EXPECT_EQ(player(Sender::kClient, get_frame(1)), "head1 ");
+  EXPECT_EQ(player(Sender::kClient, overlong(3, 0) + get_frame(5)), "header_block_too_large head5 ");
+  EXPECT_EQ(player(Sender::kServer, ok_frame(3) + ok_frame(1) + ok_frame(5)), "head1 head5 ");
+}
+
+TEST(Http2Parser, AStreamEndsWithAHeaderBlockThatIsTooLarge) {
+  Player player = begun();
+  EXPECT_EQ(player(Sender::kClient, get_frame(1)), "head1 ");
+  EXPECT_EQ(player(Sender::kServer, frame(FrameType::kHeaders, kEndHeaders, 1, "\x88")), "head1 ");
+  const std::string trailers = overlong(1, kEndStream);
+  EXPECT_EQ(player(Sender::kServer, trailers.substr(0, 200'000)), "header_block_too_large ");
+  EXPECT_EQ(player(Sender::kServer, trailers.substr(200'000)), "end1 ");
+}
+
 TEST(Http2Parser, InTheMiddleItWaitsForThreeFramesInARow) {
   Player player(Http2Parser::Begin::kMiddle);
   EXPECT_EQ(player(Sender::kClient, "junk" + get_frame(7)), "");
