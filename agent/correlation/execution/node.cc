@@ -49,7 +49,9 @@ void Node::noted_of_stream(uint32_t what, const Caller& caller) {
   if (what == CLEW_NODE_ASKS) {
     const Turn* const turn = turn_of(caller);
     const NodeStreams::Frame* const frame = frame_of(turn);
-    const auto cause = frame != nullptr ? cause_in_frame(*turn, *frame, caller) : cause_of(caller);
+    // Outside of a turn nothing shows for whom: session.request() calls in a resource of its own, whose id was made just then.
+    std::optional<Cause> cause;
+    if (turn != nullptr) cause = frame != nullptr ? cause_in_frame(*turn, *frame, caller) : cause_of(caller);
     return streams_.asks(caller.execution, cause, frame == nullptr || believes(cause));
   }
   auto note = NodeStreams::Note::decode(caller.execution);

@@ -194,6 +194,16 @@ TEST_F(NodeStreamsTest, SessionsThatWereNotSeenReadingSayNothing) {
   EXPECT_EQ(send(3), "none");  // which connection it will be sent on is not known
 }
 
+TEST_F(NodeStreamsTest, AnImmediateOfAnotherMayRunBehindARequestOverHttp1) {
+  connect();
+  const RequestKey plain{.connection = 2, .position = 0};
+  read(plain.connection);
+  node_.received(plain, by(0, 0, 0));
+  constexpr uint64_t kBehindTurn = uint64_t{1} << 62, kAlone = uint64_t{1} << 61;
+  ask(1, /*in_turn=*/false, kBehindTurn | kAlone | (counter_ + 5));  // the id is that of the request that it makes, not of the immediate
+  EXPECT_EQ(send(1), "none");
+}
+
 TEST_F(NodeStreamsTest, RequestsOverHttp1HaveStreamsToo) {
   connect();
   const RequestKey plain{.connection = 2, .position = 0};
