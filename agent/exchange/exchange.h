@@ -41,8 +41,8 @@ struct Exchange {
   bool is_reset = false;  // one end has given it up: `failure` is the error code's name
   bool reset_by_client = false;
   bool closed_by_client = false;  // with its connection
-  bool aborted = false;    // both sides count as complete, but the response is not
-  uint8_t incomplete = 0;  // of enum Incomplete
+  bool aborted = false;           // both sides count as complete, but the response is not
+  uint8_t incomplete = 0;         // of enum Incomplete
   capture::Bytes::Injected injected = capture::Bytes::Injected::kNothing;
   bool delivered = false;  // the span is out already: its response was complete before its request
   bool touched = false;    // in ExchangeTable::take_touched()
