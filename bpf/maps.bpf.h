@@ -470,7 +470,7 @@ struct scratch {
 	u32 blocking; /* CLEW_BLOCKING or 0 */
 	u32 tgid;
 	u32 tid;
-	u32 lost;     /* events, before this call */
+	u32 lost; /* events, before this call */
 	/* its buffer */
 	u64 buffer;	   /* address of the bytes, or of the iovec array */
 	u32 iov_count;	   /* 0: one buffer */

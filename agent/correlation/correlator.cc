@@ -175,9 +175,9 @@ Correlator::Node* Correlator::bringer_of(const Node& client, const RemoteContext
 }
 
 void Correlator::bring(Node& node) {
+  if (std::exchange(node.is_brought, true)) return;
   Brought& brought = brought_[{node.process_id, node.header_trace_id, node.header_span_id}];
   brought.by = brought.requests++ == 0 ? &node : nullptr;
-  node.is_brought = true;
 }
 
 void Correlator::forget_brought(Node& node) {
