@@ -70,19 +70,16 @@ bool Connections::put_aside(Entry& entry, const capture::Bytes& bytes) {
   Entry::Half& half = entry.half(bytes.direction);
   if (entry.parser == nullptr || bytes.direction == entry.client_direction) return false;
   if (half.later.empty() && !(half.awaits_peer && !bytes.bytes.empty() && is_another(entry, bytes))) return false;
-  if (half.later_bytes + bytes.bytes.size() > stream::Stream::kBufferMax) {
-    const bool loses = loses_by_holes(entry, bytes.direction);
-    half.start_anew();
-    if (loses) {
-      counters_.lost("stream", "buffer_full").add();
-      on_hole(entry, bytes.direction, bytes.bytes.size());
-    } else {
-      entry.parser->restart(entry.sender(bytes.direction));
-    }
-    half.stream.restart_at(std::max(bytes.position + bytes.bytes.size(), bytes.advanced_to));
-    return true;
+  if (half.later.keep(bytes)) return true;
+  const bool loses = loses_by_holes(entry, bytes.direction);
+  half.start_anew();
+  if (loses) {
+    counters_.lost("stream", "buffer_full").add();
+    on_hole(entry, bytes.direction, bytes.bytes.size());
+  } else {
+    entry.parser->restart(entry.sender(bytes.direction));
   }
-  half.put_aside(bytes);
+  half.stream.restart_at(std::max(bytes.position + bytes.bytes.size(), bytes.advanced_to));
   return true;
 }
 
@@ -101,9 +98,8 @@ bool Connections::go_on(Entry& entry, Direction direction) {
     half.stream.keep_rest();
   }
   while (!half.awaits_peer && !half.later.empty() && !entry.opaque) {
-    Entry::Half::Later next = half.take_later();
-    next.call.bytes = next.bytes;
-    take(entry, next.call);
+    HeldCalls::Call next = half.later.take();
+    take(entry, next.get());
   }
   if (half.ends_later && !half.awaits_peer && !entry.opaque) {
     half.ends_later = false;

@@ -102,7 +102,7 @@ void Connections::forget(uint64_t id) {
 void Connections::account(Entry& entry) {
   size_t now = sizeof(Entry) + entry.exchanges.memory_bytes();
   if (entry.parser != nullptr) now += entry.parser->memory_bytes();
-  for (const Entry::Half& half : entry.halves) now += half.stream.memory_bytes() + half.later_bytes;
+  for (const Entry::Half& half : entry.halves) now += half.stream.memory_bytes() + half.later.memory_bytes();
   memory_bytes_ += now - std::exchange(entry.memory_bytes, now);
   while (memory_bytes_ > limits_.memory_max && oldest_ != nullptr && oldest_ != &entry) evict_oldest("memory_full");
 }

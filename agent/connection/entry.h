@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
 #include <memory>
-#include <string>
 
 #include "agent/capture/source.h"
 #include "agent/connection/connections.h"
+#include "agent/connection/held_calls.h"
 #include "agent/exchange/exchange.h"
 #include "agent/exchange/span_builder.h"
 #include "agent/stream/stream.h"
@@ -53,35 +52,17 @@ struct Connections::Entry {
     capture::Execution execution;
     // Came while the parser waited for the other direction, and lies behind bytes that were passed over: only the parser can tell whether
     // those were a body. Nothing that comes after it may go before it.
-    struct Later {
-      capture::Bytes call;
-      std::string bytes;
-    };
-    std::deque<Later> later;
-    size_t later_bytes = 0;
+    HeldCalls later;
 
-    void put_aside(const capture::Bytes& call) {
-      later.push_back({.call = call, .bytes = std::string(call.bytes)});
-      later_bytes += sizeof(Later) + call.bytes.size();
-    }
-    Later take_later() {
-      Later next = std::move(later.front());
-      later.pop_front();
-      later_bytes -= sizeof(Later) + next.bytes.size();
-      return next;
-    }
     /// Goes on behind all that has come.
     void start_anew() {
-      start_anew([](const capture::Bytes&) { return true; });
+      start_anew([](const HeldCalls::Call&) { return true; });
     }
     /// The same, but of what was put aside behind the first calls that `are_over` only.
     template <class Predicate>
     void start_anew(Predicate are_over) {
       uint64_t end = stream.known_end();
-      while (!later.empty() && are_over(later.front().call)) {
-        const Later each = take_later();
-        end = std::max({end, each.call.position + each.bytes.size(), each.call.advanced_to});
-      }
+      while (!later.empty() && are_over(later.front())) end = std::max(end, later.take().end());
       awaits_peer = false;
       stream.restart_at(end);
     }

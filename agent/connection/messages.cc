@@ -93,8 +93,8 @@ void Connections::on_head(Entry& entry, Direction direction, Step& step, uint64_
                                      ? is_later(position, answers.held_at)
                                      : entry.mid_stream && answers.stream.time_of_next() + kEarlierResponseNs < first_byte_ns;
     if (answers_earlier) {
-      answers.start_anew([position](const capture::Bytes& call) {  // what was moved when this request was there may be its own
-        return call.other_position == capture::Bytes::kNoPosition || is_later(position, call.other_position);
+      answers.start_anew([position](const HeldCalls::Call& call) {  // what was moved when this request was there may be its own
+        return call.other_position() == capture::Bytes::kNoPosition || is_later(position, call.other_position());
       });
       entry.parser->restart(Sender::kServer);
       answers.aligned = false;
