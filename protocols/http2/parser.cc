@@ -487,6 +487,7 @@ size_t Http2Parser::resync(Sender sender, std::string_view bytes) {
   }
   streams_.clear();
   refused_.clear();
+  goaway_ = UINT32_MAX;  // it may have been read where no frame began; if not, the server answers no other stream anyway
   d.hpack.forget();
   d.ending = 0;
   d.ends_unread = false;

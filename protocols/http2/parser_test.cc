@@ -126,6 +126,15 @@ TEST(Http2Parser, WhatIsAskedForBehindAGoawayIsRefused) {
   EXPECT_EQ(player(Sender::kServer, ok_frame(1)), "head1 ");
 }
 
+TEST(Http2Parser, BehindAHoleAGoawayFromBeforeItIsNotBelieved) {
+  Player player = begun();
+  player(Sender::kServer, goaway_frame(1));
+  player.parser.resync(Sender::kServer, {});
+  player.parser.restart(Sender::kServer);
+  EXPECT_EQ(player(Sender::kClient, get_frame(3)), "head3 ");
+  EXPECT_EQ(player(Sender::kServer, ok_frame(3)), "head3 ");
+}
+
 TEST(Http2Parser, AGoawayThatSaysMoreThanAnEarlierOneChangesNothing) {
   Player player = begun();
   EXPECT_EQ(player(Sender::kServer, goaway_frame(INT32_MAX)), "");
