@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"settings_cut", frame(FrameType::kSettings, 0, 0, "12345"), "bad_frame_size"},
         Bad{"settings_ack_with_settings", frame(FrameType::kSettings, kAck, 0, "123456"), "bad_frame_size"},
         Bad{"goaway_too_short", frame(FrameType::kGoaway, 0, 0, "1234567"), "bad_frame_size"},
-        Bad{"data_larger_than_the_setting", frame(FrameType::kData, 0, 1, std::string(16'385, 'x')), "frame_too_large"},
+        Bad{"data_larger_than_the_setting", frame(FrameType::kData, 0, 9, std::string(16'385, 'x')), "frame_too_large"},
         Bad{"headers_larger_than_the_setting", frame(FrameType::kHeaders, kEndHeaders, 3, std::string(16'385, 'x')), "frame_too_large"},
         Bad{"unknown_larger_than_the_setting", frame(static_cast<FrameType>(0xbb), 0, 3, std::string(16'385, 'x')), "frame_too_large"},
         Bad{"data_padded_without_length", frame(FrameType::kData, kPadded, 1), "bad_padding"},

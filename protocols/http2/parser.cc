@@ -101,6 +101,11 @@ Step Http2Parser::parse(Sender sender, std::string_view bytes) {
   return parse_frames(sender, d, bytes);
 }
 
+// The other end may have allowed it, and is told of later: gRPC for C++ does so with the connection's bandwidth, in mid-stream.
+bool Http2Parser::may_be_allowed(const FrameHeader& frame) const {
+  return (frame.type == FrameType::kData || frame.type == FrameType::kHeaders) && streams_.contains(frame.stream_id);
+}
+
 // Frames that concern no exchange are done with here; the one that does comes first in its step.
 Step Http2Parser::parse_frames(Sender sender, Direction& d, std::string_view bytes) {
   size_t passed = 0;
@@ -114,7 +119,8 @@ Step Http2Parser::parse_frames(Sender sender, Direction& d, std::string_view byt
       d.state = State::kFrame;
     }
     if (const std::string_view reason = frame_error(frame); !reason.empty()) return invalid(d, reason, passed, false);
-    if (frame.length > d.frame_length_max || (frame.type != FrameType::kData && frame.length > kControlLengthMax))
+    if ((frame.length > d.frame_length_max && !may_be_allowed(frame)) ||
+        (frame.type != FrameType::kData && frame.length > kControlLengthMax))
       return invalid(d, "frame_too_large", passed, false);
     if (passed > 0 && may_concern_exchange(frame.type)) return pass(passed, 0);  // it is asked for again, and begins with its first byte
     size_t skipped = 0;

@@ -98,6 +98,7 @@ class Http2Parser final : public Parser {
   Step take_data(Sender sender, Direction& d, std::string_view bytes, const FrameHeader& frame);
   Step take_reset(Sender sender, std::string_view bytes, const FrameHeader& frame);
   void take_settings(Sender sender, std::string_view payload);
+  bool may_be_allowed(const FrameHeader& frame) const;
   void take_goaway(Sender sender, std::string_view payload);
   Step end_stream(Sender sender, uint32_t id, size_t consumed);
   Step abort(uint32_t id, std::string_view reason, bool by_client, size_t consumed);
