@@ -46,6 +46,34 @@ TEST_F(AnswersFirst, WithBodiesThatAreNotShownWaitForTheRequest) {
   EXPECT_EQ(losses(), "");
 }
 
+TEST_F(AnswersFirst, EvenWhereNothingOfTheConnectionWasToldOfBefore) {
+  Played c = open(describe(1, Role::kClient));
+  const std::string asked = hello() + get_frame(1, "/one") + get_frame(3, "/three");
+  const capture::Bytes late = c.make(Sender::kClient, asked);
+  c.server(kEmptySettings + answer(1, 40'000), 40'000);  // longer than it may be unless the client has said so
+  c.server(answer(3, 40'000), 10'000);
+  c.advance(Sender::kServer, 30'000);
+  c.server(end_of(1) + end_of(3));
+  deliver(late);
+  EXPECT_EQ(spans(), (Texts{"client GET http://h/one 200 out=40000", "client GET http://h/three 200 out=40000"}));
+  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(AnswersFirst, WhatTheServerHasSaidBeforeItWasUnderstoodIsReadAsSoonAsItIs) {
+  Played c = open(describe(1, Role::kClient));
+  const std::string larger = frame(FrameType::kSettings, 0, 0, "\0\5\0\x40\0\0"s);
+  c.server(larger.substr(0, 5));
+  const capture::Bytes late = c.make(Sender::kServer, std::string_view(larger).substr(5));
+  c.client(hello());
+  deliver(late);
+  c.client(frame(FrameType::kHeaders, kEndHeaders, 1, "\x83\x86" + field(kAuthority, "h") + field(kPath, "/one")) +
+               frame(FrameType::kData, kEndStream, 1, std::string(40'000, 'x')).substr(0, kFrameHeaderLength),
+           40'000);
+  c.server(ok_frame(1));
+  EXPECT_EQ(spans(), Texts{"client POST http://h/one 200 in=40000"});
+  EXPECT_EQ(losses(), "");
+}
+
 TEST_F(AnswersFirst, WaitForEachOfSeveralRequests) {
   Played c = begin();
   const std::string first = get_frame(1, "/one");

@@ -30,9 +30,11 @@ Claim Http2::classify(Sender sender, std::string_view bytes) const {
   if (bytes.starts_with(kPreface)) return sender == Sender::kClient ? Claim::kStrong : Claim::kNo;
   if (kPreface.starts_with(bytes)) return sender == Sender::kClient ? Claim::kNeedMore : Claim::kNo;
   if (bytes.size() < kFrameHeaderLength) return may_become_plausible(bytes) ? Claim::kNeedMore : Claim::kNo;
-  const FrameChain chain = follow_frames(bytes, kFramesStrong);
-  if (chain.is_broken) return Claim::kNo;
   const FrameHeader first = read_frame_header(bytes);
+  const bool may_begin = first.type == FrameType::kSettings && !first.has(kAck) && sender == Sender::kServer;
+  // What a server sends behind its SETTINGS may be of a length that the client has allowed, who is told of later.
+  const FrameChain chain = follow_frames(bytes, may_begin ? 1 : kFramesStrong);
+  if (chain.is_broken) return Claim::kNo;
   if (contradicts(sender, first, bytes.substr(kFrameHeaderLength, first.length))) return Claim::kNo;
   // A server begins so; a client's first SETTINGS stand behind its preface.
   if (first.type == FrameType::kSettings && !first.has(kAck)) return sender == Sender::kServer ? Claim::kStrong : Claim::kNo;
