@@ -25,9 +25,10 @@ void Connections::bytes(const capture::Bytes& bytes) {
   if (entry.opaque) return;
   const bool was_known = entry.parser != nullptr;
   if (!put_aside(entry, bytes)) take(entry, bytes);
-  if (!was_known && entry.parser != nullptr && !entry.opaque) {  // by this direction's bytes; the other one's may be there, too
+  Entry::Half& other = entry.half(opposite(bytes.direction));
+  if (!was_known && entry.parser != nullptr && other.started && !entry.opaque) {  // by this direction's bytes; the other one's wait
     pump(entry, opposite(bytes.direction));
-    entry.half(opposite(bytes.direction)).stream.keep_rest();
+    other.stream.keep_rest();
   }
   // Each may wait for the other in turn: a request behind an upgrade that is refused, then its response.
   for (Direction next = opposite(bytes.direction); !entry.opaque && go_on(entry, next);) next = opposite(next);
