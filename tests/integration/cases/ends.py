@@ -75,7 +75,7 @@ def closed(ctx):
 def hangup(ctx):
     """The terminal closes: the end in good order, of COMMAND too; but not under nohup, of which COMMAND knows as well."""
     server = python_http.start(ctx)
-    c = Clew(ctx, *server.select, command=["sleep", "1000"]).ready()
+    c = Clew(ctx, *server.select, prefix=["env", "--default-signal=HUP"], command=["sleep", "1000"]).ready()  # these tests may run under nohup
     load(ctx, server.port, 10)
     command = descendants(c.pid) - {c.pid}
     c.popen.send_signal(signal.SIGHUP)
