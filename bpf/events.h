@@ -54,8 +54,7 @@ enum clew_direction {
 /* struct clew_event_data: one piece of a message head or of a body's framing, or (length 0) only the news of a position. */
 struct clew_event_data {
 	clew_u8 type;
-	clew_u8 direction; /* enum clew_direction, | CLEW_BLOCKING, | CLEW_EXECUTION, | CLEW_INJECTED or CLEW_UPDATED, | CLEW_BEGINS, |
-			      CLEW_LOST */
+	clew_u8 direction; /* enum clew_direction, | any of the flags above, but one of CLEW_INJECTED and CLEW_UPDATED at most */
 	clew_u16 length;   /* bytes that follow, at most CLEW_WINDOW */
 	clew_u32 tgid;
 	clew_u64 time_ns; /* CLOCK_MONOTONIC */

@@ -31,13 +31,14 @@ Claim Http2::classify(Sender sender, std::string_view bytes) const {
   if (kPreface.starts_with(bytes)) return sender == Sender::kClient ? Claim::kNeedMore : Claim::kNo;
   if (bytes.size() < kFrameHeaderLength) return may_become_plausible(bytes) ? Claim::kNeedMore : Claim::kNo;
   const FrameHeader first = read_frame_header(bytes);
-  const bool may_begin = first.type == FrameType::kSettings && !first.has(kAck) && sender == Sender::kServer;
+  const bool is_settings = first.type == FrameType::kSettings && !first.has(kAck);
+  const bool may_begin = is_settings && sender == Sender::kServer;
   // What a server sends behind its SETTINGS may be of a length that the client has allowed, who is told of later.
   const FrameChain chain = follow_frames(bytes, may_begin ? 1 : kFramesStrong);
   if (chain.is_broken) return Claim::kNo;
   if (contradicts(sender, first, bytes.substr(kFrameHeaderLength, first.length))) return Claim::kNo;
   // A server begins so; a client's first SETTINGS stand behind its preface.
-  if (first.type == FrameType::kSettings && !first.has(kAck)) return sender == Sender::kServer ? Claim::kStrong : Claim::kNo;
+  if (is_settings) return may_begin ? Claim::kStrong : Claim::kNo;
   if (first.type == FrameType::kContinuation) return Claim::kNo;
   return chain.frames >= kFramesStrong ? Claim::kStrong : Claim::kWeak;
 }

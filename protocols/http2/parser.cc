@@ -101,7 +101,7 @@ Step Http2Parser::parse(Sender sender, std::string_view bytes) {
   return parse_frames(sender, d, bytes);
 }
 
-// The other end may have allowed it, and is told of later: gRPC for C++ does so with the connection's bandwidth, in mid-stream.
+// The other end may have allowed it by SETTINGS that are told of later.
 bool Http2Parser::may_be_allowed(const FrameHeader& frame) const {
   return (frame.type == FrameType::kData || frame.type == FrameType::kHeaders) && streams_.contains(frame.stream_id);
 }

@@ -118,7 +118,6 @@ TEST(Http2Parser, AResponseThatIsToldOfFirstWaitsForItsRequest) {
   EXPECT_EQ(player(Sender::kServer, ""), "head1 ");
 }
 
-// gRPC for C++ raises the limit in mid-stream; another of its threads may receive such a frame before it is told of that.
 TEST(Http2Parser, ALargerFrameOfAStreamUnderWayMayBeAllowedByWhatIsToldLater) {
   Player player = begun();
   player(Sender::kClient, get_frame(1) + get_frame(3));

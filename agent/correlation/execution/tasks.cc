@@ -29,9 +29,9 @@ namespace {
 
 constexpr uint32_t kCallbacksMin = 3;
 constexpr uint32_t kVotesMin = 2;
-constexpr uint32_t kIdleMin = 8;
-constexpr uint64_t kIdleNs = 100'000'000;
-constexpr uint32_t kChildrenMax = 8;  // of connection_made, that may be the connection's task
+constexpr uint32_t kIdleMin = 8;           // once or twice a task may have had nothing to do after its answer by chance
+constexpr uint64_t kIdleNs = 100'000'000;  // what is done after an answer has begun to ask by then, as a rule
+constexpr uint32_t kChildrenMax = 8;       // of connection_made, that may be the connection's task
 
 uint64_t context_of(const Caller& caller) { return caller.execution[0]; }
 
