@@ -25,11 +25,9 @@ void Connections::bytes(const capture::Bytes& bytes) {
   if (entry.opaque) return;
   const bool was_known = entry.parser != nullptr;
   if (!put_aside(entry, bytes)) take(entry, bytes);
-  Entry::Half& other = entry.half(opposite(bytes.direction));
-  if (!was_known && entry.parser != nullptr && other.started && !entry.opaque) {  // by this direction's bytes; the other one's wait
-    pump(entry, opposite(bytes.direction));
-    other.stream.keep_rest();
-  }
+  // By these bytes it is known how to read the other direction's.
+  if (Entry::Half& other = entry.half(opposite(bytes.direction)); !was_known && entry.parser != nullptr && other.started)
+    other.awaits_peer = true;
   // Each may wait for the other in turn: a request behind an upgrade that is refused, then its response.
   for (Direction next = opposite(bytes.direction); !entry.opaque && go_on(entry, next);) next = opposite(next);
   deliver_ready(entry);
