@@ -46,6 +46,7 @@ const volatile clew_u8 sampling_by_state = 0; /* injecting: what is kept may dep
 #include "execution/node_streams.bpf.c"
 #include "tls/library.bpf.c"
 #include "tls/go.bpf.h"
+#include "tls/openssl.bpf.h"
 #include "tls/moved.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

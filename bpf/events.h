@@ -363,6 +363,14 @@ enum clew_tls_flag {
 };
 /* Above these the number of the file whose probes are for all processes: clew_process.tls_shared. 0: they are of one process. */
 #define CLEW_TLS_FILE_SHIFT 8
+/*
+ * Above that, 4 bits each: the registers, by their numbers in machine code, that hold what a call was given where the probe stands behind
+ * it. 0: it does not, or there is no such register.
+ */
+#define CLEW_TLS_SESSION_SHIFT 16
+#define CLEW_TLS_BUFFER_SHIFT 20
+#define CLEW_TLS_MOVED_SHIFT 24 /* address of how much was moved */
+#define CLEW_TLS_PEEK_SHIFT 28	/* other than 0: the bytes stay, to be read again */
 
 /* Keys of the maps of executables that select a process at its exec. */
 struct clew_executable {

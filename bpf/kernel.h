@@ -169,7 +169,10 @@ struct list_head {
 };
 
 struct pt_regs {
+	unsigned long r15;
 	unsigned long r14;
+	unsigned long r13;
+	unsigned long r12;
 	unsigned long bp;
 	unsigned long bx;
 	unsigned long r10;

@@ -181,6 +181,7 @@ struct tls_thread {
 	struct tls_socket inside;   /* of a socket call within that call */
 	struct tls_socket received; /* of the latest receive, until the library reads … */
 	u64 received_at;	    /* … and where its bytes were put */
+	struct tls_socket latest;   /* of the latest receive, whatever it was, of a socket without session */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -85,7 +85,7 @@ void LiveTls::attach(uint32_t process_id, const std::string& program, const std:
     added = true;
     attached.shared |= *shared;
     for (const auto& probe : probes)
-      if (probe.program == std::string_view(tls::kMovedProgram))
+      if (probe.program == std::string_view(tls::kMovedProgram) && (probe.cookie & CLEW_TLS_OPENSSL) == 0)
         attached.kinds |= (probe.cookie & CLEW_TLS_RUSTLS) != 0 ? CLEW_TLS_IN_RUSTLS : CLEW_TLS_GO;
     for (const std::string& line : file.probes->description)
       messages_.debug(fmt::format("process {}: {}: {}", process_id, file.path, line));

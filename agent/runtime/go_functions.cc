@@ -5,13 +5,14 @@
 #include <array>
 #include <cstring>
 
+#include "agent/discovery/loaded_words.h"
+
 namespace clew::runtime {
 namespace {
 
 using discovery::ElfFile;
 
 constexpr size_t kTableMax = size_t{256} << 20;
-constexpr size_t kRelocationsMax = size_t{64} << 20;  // bytes; they are gone through some fifty times
 constexpr uint32_t kMagic118 = 0xfffffff0;
 constexpr uint32_t kMagic120 = 0xfffffff1;
 constexpr uint64_t kModuleMinPc = 160;  // of runtime.moduledata, 1.18 to 1.27
@@ -58,55 +59,12 @@ bool entry_at(const Tables& tables, uint64_t index, Entry& entry) {
   return load(tables.bytes, tables.header.function_table + index * sizeof(Entry), entry);
 }
 
-// A word of the loaded program: what the file holds there, or what the loader will put there (position-independent programs).
-class Words {
- public:
-  explicit Words(const ElfFile& file) : file_(file) {
-    file.for_each_section([this](const ElfFile::Section& section) {
-      if (section.header.sh_type == SHT_RELA && section.name == ".rela.dyn") relocations_ = section;
-    });
-  }
-
-  std::optional<uint64_t> at(uint64_t address) const {
-    std::optional<uint64_t> word;
-    each_relative([&](const GElf_Rela& relocation) {
-      if (relocation.r_offset == address) word = static_cast<uint64_t>(relocation.r_addend);
-    });
-    uint64_t stored = 0;
-    if (!word && file_.read(address, std::as_writable_bytes(std::span(&stored, 1)))) word = stored;
-    return word;
-  }
-
-  /// Places to which the loader writes the address `value`.
-  std::vector<uint64_t> places_of(uint64_t value) const {
-    std::vector<uint64_t> places;
-    each_relative([&](const GElf_Rela& relocation) {
-      if (static_cast<uint64_t>(relocation.r_addend) == value && places.size() < 16) places.push_back(relocation.r_offset);
-    });
-    return places;
-  }
-
- private:
-  template <class Visit>
-  void each_relative(const Visit& visit) const {
-    if (!relocations_ || relocations_->header.sh_entsize == 0) return;
-    Elf_Data* const data = file_.data(*relocations_, kRelocationsMax);
-    const auto count = static_cast<int>(std::min<uint64_t>(relocations_->header.sh_size / relocations_->header.sh_entsize, 1U << 30));
-    GElf_Rela relocation;
-    for (int i = 0; data != nullptr && i < count && ::gelf_getrela(data, i, &relocation) != nullptr; ++i)
-      if (GELF_R_TYPE(relocation.r_info) == R_X86_64_RELATIVE) visit(relocation);
-  }
-
-  const ElfFile& file_;
-  std::optional<ElfFile::Section> relocations_;
-};
-
 // The address that offsets of functions count from. The section's start is not certain: C code may stand before it.
 std::optional<uint64_t> text_start(const ElfFile& file, const Tables& tables) {
   Entry first{};
   if (!entry_at(tables, 0, first)) return std::nullopt;
   if (tables.header.text_start != 0) return tables.header.text_start;
-  const Words words(file);
+  const discovery::LoadedWords words(file);
   std::vector<uint64_t> modules = words.places_of(tables.address);
   if (tables.module != 0) modules.insert(modules.begin(), tables.module);
   for (const uint64_t module : modules) {

@@ -12,6 +12,7 @@
 #include "agent/discovery/elf_file.h"
 #include "agent/tls/go_probes.h"
 #include "agent/tls/libraries.h"
+#include "agent/tls/openssl_method.h"
 #include "agent/tls/probe_place.h"
 #include "agent/tls/rustls.h"
 #include "agent/tls/symbols.h"
@@ -108,6 +109,20 @@ class Planner {
       result_.probes.push_back(
           {.program = "uprobe__tls_bio_write", .offset = *at, .at_return = false, .cookie = 0, .where = Probe::Where::kMovesBytes});
   }
+  void read(const OpensslRead& read) {
+    std::vector<uint64_t> offsets;
+    for (const uint64_t address : read.addresses)
+      if (const auto at = file_.offset_of(address)) offsets.push_back(*at);
+    for (const uint64_t offset : offsets)
+      result_.probes.push_back({.program = kMovedProgram,
+                                .offset = offset,
+                                .at_return = false,
+                                .cookie = CLEW_TLS_OPENSSL | uint64_t{read.session} << CLEW_TLS_SESSION_SHIFT |
+                                          uint64_t{read.buffer} << CLEW_TLS_BUFFER_SHIFT | uint64_t{read.moved_at} << CLEW_TLS_MOVED_SHIFT |
+                                          uint64_t{read.peeks.value_or(0)} << CLEW_TLS_PEEK_SHIFT});
+    result_.description.push_back(
+        fmt::format("openssl: SSL_read and SSL_read_ex where their result is known, by {} probes, none on a return", offsets.size()));
+  }
   void free(const Found& found) {
     const Place place = find_place(found.code, found.address, kRdi);
     const auto at = file_.offset_of(found.address + place.offset);
@@ -128,12 +143,18 @@ class Planner {
 
 bool is_cheap(const Found& found) { return find_place(found.code, found.address, kArguments).emulated; }
 
-void plan_pair(const ElfFile& file, Planner& planner, const std::vector<Found>& found, std::string_view plain, std::string_view extended) {
+// `own`: the library's own function that both come to in the end, if it is known.
+void plan_pair(const ElfFile& file, Planner& planner, const std::vector<Found>& found, std::string_view plain, std::string_view extended,
+               std::optional<uint64_t> own) {
   const Found* const one = named(found, plain);
   const Found* const other = named(found, extended);
   const bool dear = (one != nullptr && !is_cheap(*one)) || (other != nullptr && !is_cheap(*other));
   if (const auto target = dear ? common_target(file, one, other) : std::nullopt; target && is_cheap(*target))
     return planner.call(*target, fmt::format("{} and {}, in the function that they share,", plain, extended));
+  if (dear && other != nullptr && own) {
+    const Found target{.function = other->function, .address = *own, .code = code_at(file, *own, 0)};
+    if (is_cheap(target)) return planner.call(target, fmt::format("{} and {}, in the function that they come to,", plain, extended));
+  }
   if (one != nullptr) planner.call(*one, plain);
   if (other != nullptr) planner.call(*other, extended);
 }
@@ -146,8 +167,12 @@ base::Result<FileProbes> find_file_probes(const std::string& path) {
   if (file.header().e_machine != EM_X86_64 || (file.header().e_type != ET_DYN && file.header().e_type != ET_EXEC)) return result;
   const std::vector<Found> found = find_functions(file, result);
   Planner planner(file, result);
-  plan_pair(file, planner, found, "SSL_read", "SSL_read_ex");
-  plan_pair(file, planner, found, "SSL_write", "SSL_write_ex");
+  const OpensslMethod method = named(found, "SSL_read") != nullptr ? find_openssl_method(file) : OpensslMethod{};
+  if (method.read)
+    planner.read(*method.read);
+  else
+    plan_pair(file, planner, found, "SSL_read", "SSL_read_ex", std::nullopt);
+  plan_pair(file, planner, found, "SSL_write", "SSL_write_ex", method.write);
   for (const Found& one : found) {
     if (one.function->is_free)
       planner.free(one);

@@ -47,6 +47,49 @@ Instruction::Flow flow_of(const ZydisDecodedInstruction& instruction) {
   }
 }
 
+// In machine code; nothing: it is not a general one.
+std::optional<uint8_t> number_of(ZydisRegister which) {
+  const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, which);
+  if (ZydisRegisterGetClass(whole) != ZYDIS_REGCLASS_GPR64) return std::nullopt;
+  return static_cast<uint8_t>(ZydisRegisterGetId(whole));
+}
+
+using Operands = std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT>;
+
+std::optional<Instruction::Copy> copy_of(const ZydisDecodedInstruction& instruction, const Operands& operands, uint64_t address) {
+  const ZydisDecodedOperand& to = operands[0];
+  const ZydisDecodedOperand& from = operands[1];
+  if (instruction.operand_count < 2 || to.type != ZYDIS_OPERAND_TYPE_REGISTER || (to.size != 32 && to.size != 64)) return std::nullopt;
+  const auto number = number_of(to.reg.value);
+  if (!number) return std::nullopt;
+  Instruction::Copy copy{.to = *number, .from = std::nullopt, .value = 0, .is_half = to.size == 32};
+  const bool of_register = from.type == ZYDIS_OPERAND_TYPE_REGISTER;
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_XOR && of_register && from.reg.value == to.reg.value) return copy;
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_LEA && from.mem.base == ZYDIS_REGISTER_RIP) {
+    ZyanU64 found = 0;
+    if (!ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&instruction, &from, address, &found))) return std::nullopt;
+    copy.value = found;
+    return copy;
+  }
+  if (instruction.mnemonic != ZYDIS_MNEMONIC_MOV) return std::nullopt;
+  if (from.type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+    copy.value = copy.is_half ? static_cast<uint32_t>(from.imm.value.u) : from.imm.value.u;
+    return copy;
+  }
+  copy.from = of_register ? number_of(from.reg.value) : std::nullopt;
+  return copy.from ? std::optional(copy) : std::nullopt;
+}
+
+std::optional<uint8_t> put_on_top_by(const ZydisDecodedInstruction& instruction, const Operands& operands) {
+  const bool pushes = instruction.mnemonic == ZYDIS_MNEMONIC_PUSH;
+  const bool stores = instruction.mnemonic == ZYDIS_MNEMONIC_MOV && operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+                      operands[0].mem.base == ZYDIS_REGISTER_RSP && operands[0].mem.index == ZYDIS_REGISTER_NONE &&
+                      operands[0].mem.disp.value == 0;
+  const ZydisDecodedOperand& what = operands[pushes ? 0 : 1];
+  if ((!pushes && !stores) || what.type != ZYDIS_OPERAND_TYPE_REGISTER || what.size != 64) return std::nullopt;
+  return number_of(what.reg.value);
+}
+
 bool is_register(const ZydisDecodedOperand& operand, ZydisRegister which) {
   return operand.type == ZYDIS_OPERAND_TYPE_REGISTER && operand.reg.value == which;
 }
@@ -55,15 +98,20 @@ bool is_register(const ZydisDecodedOperand& operand, ZydisRegister which) {
 
 std::optional<Instruction> decode(std::span<const uint8_t> code, uint64_t address) {
   ZydisDecodedInstruction found;
-  std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
+  Operands operands;
   if (code.empty() || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder(), code.data(), code.size(), &found, operands.data())))
     return std::nullopt;
   Instruction result;
   result.length = found.length;
   result.flow = flow_of(found);
-  for (size_t i = 0; i < found.operand_count; ++i)
-    if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER && (operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0)
-      result.writes |= bit_of(operands[i].reg.value);
+  for (size_t i = 0; i < found.operand_count; ++i) {
+    if (operands[i].type != ZYDIS_OPERAND_TYPE_REGISTER || (operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0) continue;
+    result.writes |= bit_of(operands[i].reg.value);
+    if (const auto number = number_of(operands[i].reg.value)) result.changes |= static_cast<uint16_t>(1U << *number);
+  }
+  result.copy = copy_of(found, operands, address);
+  result.put_on_top = put_on_top_by(found, operands);
+  result.is_pop = found.mnemonic == ZYDIS_MNEMONIC_POP;
   const bool direct =
       result.flow != Instruction::Flow::kNext && found.operand_count > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
   ZyanU64 target = 0;

@@ -22,6 +22,19 @@ struct Instruction {
   std::optional<uint64_t> target;  // address, of a direct call, jump or branch
   bool extends_edx = false;        // movslq %edx,%rdx; mov %edx,%edx: the same number in 64 bits
   bool rcx_is_on_stack = false;    // mov %rsp,%rcx; lea n(%rsp),%rcx
+
+  /// All general registers that it writes, as bits by their numbers in machine code (rax 0, rcx 1, … r15 15).
+  uint16_t changes = 0;
+  /// mov between registers, or of a constant into one; xor with itself; lea of an address of the program. `to` has all of it afterwards.
+  struct Copy {
+    uint8_t to = 0;
+    std::optional<uint8_t> from;
+    uint64_t value = 0;    // without `from`
+    bool is_half = false;  // of 32 bits, the others are 0
+  };
+  std::optional<Copy> copy;
+  std::optional<uint8_t> put_on_top;  // that register's value is the stack's first word now: push, mov %r,(%rsp)
+  bool is_pop = false;
 };
 
 /// The instruction at the beginning of `code`, which lies at `address`. Nothing: not one, or cut off.

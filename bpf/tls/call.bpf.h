@@ -7,12 +7,13 @@ struct tls_call {
 	u64 session;
 	u64 buffer;
 	s64 moved;
-	u32 flags;			   /* enum clew_tls_flag */
-	u32 chunks;			   /* its bytes lie in so many of scratch.chunks, 0: in the buffer */
-	bool is_unseen;			   /* they are not to be had any more */
-	const struct tls_socket *inside;   /* its socket by proof, or NULL */
-	const struct tls_socket *received; /* … if it reads what the thread has received last, or NULL */
-	u64 received_at;		   /* where that was put */
+	u32 flags;			 /* enum clew_tls_flag */
+	u32 chunks;			 /* its bytes lie in so many of scratch.chunks, 0: in the buffer */
+	bool is_unseen;			 /* they are not to be had any more */
+	const struct tls_socket *inside; /* its socket by proof, or NULL */
+	struct tls_socket *received;	 /* … if it reads what the thread has received last, or NULL */
+	u64 received_at;		 /* where that was put */
+	const struct tls_socket *latest; /* … if that is the one whose descriptor the session has, or NULL */
 };
 
 /* A probe's program can be interrupted by another task's on the same CPU: each takes a work space that is free. */
@@ -57,6 +58,8 @@ static __always_inline struct tls_session *tls_find(struct scratch *s, struct tl
 		socket = tls_by_bio(key);
 	if (!socket && call->received && tls_reads_from(key, call->received_at))
 		socket = call->received;
+	if (!socket && call->latest && tls_has_descriptor(key, call->latest->sk))
+		socket = call->latest;
 	if (socket) {
 		if (missed)
 			bpf_map_delete_elem(&tls_missed, key);

@@ -121,6 +121,27 @@ static __noinline bool tls_reads_from(const struct tls_key *key, u64 received_at
 	return false;
 }
 
+/* Does the session read from a BIO for sockets, and from that one? Its descriptor stands before what the program has made of a BIO. */
+static __noinline bool tls_has_descriptor(const struct tls_key *key, u64 sk)
+{
+	struct socket_of_call named;
+	u64 bio;
+	u32 fd;
+
+	if (!key)
+		return false;
+	for (u32 i = 0; i < sizeof(tls_bio_offsets); i++) {
+		if (bpf_probe_read_user(&bio, sizeof(bio), (void *)(key->session + tls_bio_offsets[i])) || !bio)
+			continue;
+		for (u32 j = 0; j < sizeof(tls_bio_data_offsets); j++) {
+			if (bpf_probe_read_user(&fd, sizeof(fd), (void *)(bio + tls_bio_data_offsets[j] - 8)) == 0 &&
+			    socket_of(fd, &named) && named.sk == sk)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Its address may be another's next. */
 static __noinline int tls_forget_bio(const struct tls_key *key)
 {

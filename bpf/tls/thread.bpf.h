@@ -113,7 +113,10 @@ static __always_inline u64 tls_mix(const u64 *words, u32 tgid)
 	return sum ^ sum >> 29;
 }
 
-/* A receive outside of the library's calls: are these the first bytes of a record? Then the program will hand them to the library. */
+/*
+ * A receive of a socket without session that is not within a call whose beginning has a probe. Are these the first bytes of a record? Then
+ * the program may hand them to the library.
+ */
 static __noinline int tls_received(struct scratch *s, struct connection *c, struct sock *sk, u32 moved)
 {
 	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
@@ -122,7 +125,12 @@ static __noinline int tls_received(struct scratch *s, struct connection *c, stru
 	struct user_iovec *piece = s->chunks; /* not on the stack, which is full on 6.1 */
 	u64 key;
 
-	if (!t || !c || t->session || moved < TLS_RECORD_BYTES)
+	if (!t || !c || t->session)
+		return 0;
+	tls_describe(&t->latest, c, sk);
+	t->latest.blocking = (u8)s->blocking;
+	t->latest.is_inside = 1;
+	if (moved < TLS_RECORD_BYTES)
 		return 0;
 	piece->base = s->buffer;
 	if (s->iov_count && (bpf_probe_read_user(piece, sizeof(*piece), (void *)s->buffer) || piece->length < TLS_RECORD_BYTES))
