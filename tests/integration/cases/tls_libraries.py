@@ -116,6 +116,31 @@ for how in ("pair", "memory"):
         over_tls(result.spans)
 
 
+for way in ("inside", "descriptor", "peek", "again"):
+    @case(f"tls/library/own-reads/{way}")
+    def own_reads(ctx, way=way):
+        """No handshake is asked for, the first read does it; one changes stacks within SSL_read, which no probe on a return would bear."""
+        certificate, port, n = Certificate(ctx), free_port(), ctx.count(400, 10_000, 40)
+        process = Process(ctx, "own-reads", [built("own_reads"), port, way, *certificate.files])
+        process.wait_port(port)
+        clew = Clew(ctx, "--pid", process.pid).ready()
+        connections = 16
+        seen = load(ctx, port, n, concurrency=connections, tag="kept", body_max=300, **certificate.load)
+        if way != "inside":
+            connections = 0
+            seen += load(ctx, port, n, concurrency=16, tag="closed", keep_alive=False, body_max=300, **certificate.load)
+        clew.wait_spans(len(seen) - connections)
+        result = clew.stop()
+        check(process.popen.poll() is None, f"the server ended with {process.popen.poll()}")
+        if way != "inside":
+            return truth.expect(seen, result.spans, SERVER, losses=result.summary())
+        # Nothing tells the socket of a BIO of the program's own kind until it is written to: each first request is counted.
+        missing = len(seen) - len(result.spans)
+        check(missing <= connections and missing == result.lost_of("kernel tls_socket_unknown"), f"{missing} missing: {result.summary()}")
+        names = {r.path for r in seen}
+        check(all(s.path in names for s in result.spans) and len({s.path for s in result.spans}) == len(result.spans), "a span of no request")
+
+
 @case("tls/library/own-mount-namespace")
 def container(ctx):
     """What the process names as the system's library is another file than here."""
