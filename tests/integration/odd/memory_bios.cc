@@ -2,7 +2,6 @@
 // An HTTPS server on one thread that moves the encrypted bytes itself: it receives from all sockets that are ready, and only then hands
 // what came to their sessions, in the opposite order, so that no call of the library follows the receive that it is about. Usage:
 // memory_bios PORT pair|memory CERTIFICATE KEY
-#include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -16,6 +15,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "https_server.h"
 
 namespace {
 
@@ -58,25 +59,13 @@ class Session {
     received_.clear();
     char bytes[4096];
     for (int n = 0; (n = SSL_read(ssl_, bytes, sizeof bytes)) > 0;) request_.append(bytes, static_cast<size_t>(n));
-    while (answer()) continue;
+    while (answer(ssl_, request_)) continue;
     for (int n = 0; (n = BIO_read(from_library_, bytes, sizeof bytes)) > 0;)
       if (send(fd_, bytes, static_cast<size_t>(n), MSG_NOSIGNAL) != n) return false;
     return (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) == 0;
   }
 
  private:
-  bool answer() {
-    const size_t head = request_.find("\r\n\r\n");
-    if (head == std::string::npos) return false;
-    const size_t length = request_.find("Content-Length: ");
-    const size_t body = length < head ? std::strtoul(request_.c_str() + length + 16, nullptr, 10) : 0;
-    if (request_.size() < head + 4 + body) return false;
-    const bool is_head = request_.starts_with("HEAD ");
-    request_.erase(0, head + 4 + body);
-    const std::string text = std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n") + (is_head ? "" : "ok");
-    return SSL_write(ssl_, text.data(), static_cast<int>(text.size())) > 0;
-  }
-
   int fd_;
   SSL* ssl_;
   BIO* to_library_ = nullptr;
@@ -90,18 +79,9 @@ class Session {
 
 int main(int count, char** words) {
   if (count != 5) return 2;
-  SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
-  if (SSL_CTX_use_certificate_chain_file(context, words[3]) != 1 || SSL_CTX_use_PrivateKey_file(context, words[4], SSL_FILETYPE_PEM) != 1)
-    return 1;
+  SSL_CTX* const context = server_context(words[3], words[4]);
   const bool by_pair = std::string_view(words[2]) == "pair";
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  const int yes = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_port = htons(static_cast<uint16_t>(std::atoi(words[1])));
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || listen(listener, 128) != 0) return 1;
+  const int listener = listen_on(words[1]);
   std::vector<std::unique_ptr<Session>> sessions;
   for (;;) {
     std::vector<pollfd> waits{{.fd = listener, .events = POLLIN, .revents = 0}};

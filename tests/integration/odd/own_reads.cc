@@ -6,7 +6,6 @@
 //   descriptor  the library has the socket
 //   peek        … and every byte is looked at before it is read
 //   again       … and sessions are used again for later connections
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -21,6 +20,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "https_server.h"
 
 namespace {
 
@@ -48,7 +49,9 @@ int read_or_change_stacks(BIO* bio, char* into, int size) {
     wait_for_bytes();
   }
 }
-int write_all(BIO*, const char* from, int size) { return static_cast<int>(send(running->fd, from, static_cast<size_t>(size), MSG_NOSIGNAL)); }
+int write_all(BIO*, const char* from, int size) {
+  return static_cast<int>(send(running->fd, from, static_cast<size_t>(size), MSG_NOSIGNAL));
+}
 long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH; }
 
 SSL* begin_session(int fd) {
@@ -86,24 +89,13 @@ int read_some(SSL* ssl, char* into, int size, bool peeks) {
   }
 }
 
-bool answer(SSL* ssl, std::string& request) {
-  const size_t head = request.find("\r\n\r\n");
-  if (head == std::string::npos) return false;
-  const size_t length = request.find("Content-Length: ");
-  const size_t body = length < head ? std::strtoul(request.c_str() + length + 16, nullptr, 10) : 0;
-  if (request.size() < head + 4 + body) return false;
-  const bool is_head = request.starts_with("HEAD ");
-  request.erase(0, head + 4 + body);
-  const std::string text = std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n") + (is_head ? "" : "ok");
-  return SSL_write(ssl, text.data(), static_cast<int>(text.size())) > 0;
-}
-
 void serve() {
   Connection* const connection = running;
   SSL* const ssl = begin_session(connection->fd);
   std::string request;
   char bytes[4096];
-  for (int n = 0; (how != "peek" || read_some(ssl, bytes, sizeof bytes, true) > 0) && (n = read_some(ssl, bytes, sizeof bytes, false)) > 0;) {
+  for (int n = 0;
+       (how != "peek" || read_some(ssl, bytes, sizeof bytes, true) > 0) && (n = read_some(ssl, bytes, sizeof bytes, false)) > 0;) {
     request.append(bytes, static_cast<size_t>(n));
     while (answer(ssl, request)) continue;
   }
@@ -128,17 +120,8 @@ void resume(Connection* connection) {
 int main(int count, char** words) {
   if (count != 5) return 2;
   how = words[2];
-  context = SSL_CTX_new(TLS_server_method());
-  if (SSL_CTX_use_certificate_chain_file(context, words[3]) != 1 || SSL_CTX_use_PrivateKey_file(context, words[4], SSL_FILETYPE_PEM) != 1)
-    return 1;
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  const int yes = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_port = htons(static_cast<uint16_t>(std::atoi(words[1])));
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || listen(listener, 128) != 0) return 1;
+  context = server_context(words[3], words[4]);
+  const int listener = listen_on(words[1]);
   std::vector<std::unique_ptr<Connection>> connections;
   for (;;) {
     std::vector<pollfd> waits{{.fd = listener, .events = POLLIN, .revents = 0}};
