@@ -21,7 +21,8 @@ namespace {
 using discovery::ElfFile;
 using Flow = Instruction::Flow;
 
-constexpr size_t kInstructionsMax = 4096;
+constexpr size_t kStepsMax = 1024;        // on the ways from a function's beginning to its call
+constexpr size_t kInstructionsMax = 512;  // of the function for reading: the builds that were looked at have some 120
 constexpr size_t kInstructionBytes = 15;
 constexpr size_t kMethodWords = 20;  // of struct ssl_method_st: all functions that move data are among them
 constexpr uint64_t kApplicationData = 23;
@@ -90,7 +91,7 @@ std::optional<Call> find_call(const ElfFile& file, uint64_t function) {
     start.registers[which] = argument(static_cast<uint64_t>(number));
   std::vector<State> open{start};
   std::set<uint64_t> seen;
-  while (!open.empty() && seen.size() < kInstructionsMax / 4) {
+  while (!open.empty() && seen.size() < kStepsMax) {
     State state = open.back();
     open.pop_back();
     while (seen.insert(state.at).second) {
