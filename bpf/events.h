@@ -80,7 +80,8 @@ enum clew_runtime {
 
 /* clew_event_runtime.what */
 enum clew_cpython_note {
-	CLEW_CPYTHON_COPIED = 1, /* a context was made from the current one */
+	CLEW_CPYTHON_COPIED = 1,	 /* a context was made from the current one */
+	CLEW_CPYTHON_COPIED_AT_ONCE = 2, /* … and the thread has moved no bytes since it has read some within TLS */
 };
 
 enum clew_go_note {

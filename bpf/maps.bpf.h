@@ -182,6 +182,8 @@ struct tls_thread {
 	struct tls_socket received; /* of the latest receive, until the library reads … */
 	u64 received_at;	    /* … and where its bytes were put */
 	struct tls_socket latest;   /* of the latest receive, whatever it was, of a socket without session */
+	u32 received_outside;	    /* CPython: … of any socket with TLS: it was in no context */
+	u32 moved_since;	    /* CPython: it has moved encrypted bytes since it has read plaintext */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

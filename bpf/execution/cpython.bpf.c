@@ -14,6 +14,7 @@ int uretprobe__cpython_copied(struct pt_regs *ctx)
 	struct clew_runtime_layout *layout = bpf_map_lookup_elem(&runtimes, &tgid);
 	struct clew_event_runtime e = {.type = CLEW_EVENT_RUNTIME, .what = CLEW_CPYTHON_COPIED, .tgid = tgid, .tid = (u32)pid_tgid};
 	struct scratch *s = scratch_of(SCRATCH_PROBE);
+	struct tls_thread *t;
 
 	OWN_STACK(ctx, no_probe);
 	if (!layout || !s || layout->values[CPYTHON_PROBED] != tgid)
@@ -21,6 +22,9 @@ int uretprobe__cpython_copied(struct pt_regs *ctx)
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
 	if (!cpython_is_context(layout, copy))
 		return 0;
+	t = tls_probed ? bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0) : NULL;
+	if (t && !t->moved_since)
+		e.what = CLEW_CPYTHON_COPIED_AT_ONCE;
 	cpython_current(layout, &parent);
 	e.time_ns = bpf_ktime_get_ns();
 	e.execution.runtime = CLEW_RUNTIME_CPYTHON;

@@ -5,8 +5,9 @@
  * Everything on the way is checked by the process's own memory: the thread state names its thread, the context names its type.
  * Not read: the context that a thread begins with, which nobody entered (uvloop reads in it; greenlets have such ones).
  *
- * words at a socket call: context or 0, 0, number of the process's latest copy
- * words of CLEW_CPYTHON_COPIED: context copied from or 0, the copy, number of this copy (from 1, without a gap but for lost events)
+ * words at a socket call: context or 0, 1 if the thread's latest encrypted bytes were received in none, number of the process's latest copy
+ * words of CLEW_CPYTHON_COPIED and CLEW_CPYTHON_COPIED_AT_ONCE: context copied from or 0, the copy, number of this copy (from 1, without a
+ * gap but for lost events)
  */
 #ifndef CLEW_BPF_CPYTHON_H
 #define CLEW_BPF_CPYTHON_H
@@ -58,12 +59,14 @@ static __always_inline bool cpython_current(struct clew_runtime_layout *layout, 
 
 static __always_inline bool read_cpython(struct clew_execution *e, struct clew_runtime_layout *layout, u32 tgid)
 {
+	struct tls_thread *t;
 	u64 context;
 
 	if (layout->values[CPYTHON_PROBED] != tgid || !cpython_current(layout, &context))
 		return false;
+	t = tls_probed ? bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0) : NULL;
 	e->words[0] = context;
-	e->words[1] = 0;
+	e->words[1] = t && t->received_outside;
 	e->words[2] = *(volatile u64 *)&layout->values[CPYTHON_COPIES];
 	return true;
 }

@@ -84,6 +84,8 @@ static __noinline int on_cipher(struct scratch *s, struct connection *c, struct 
 		if (c->runtime == CLEW_RUNTIME_NODE)
 			begin_node_turn(s, c->id, (u32)(bpf_get_current_pid_tgid() >> 32), false);
 	}
+	if (c->runtime == CLEW_RUNTIME_CPYTHON)
+		tls_note_python(c->tgid, direction);
 	c->last_time_ns[direction & 1] = bpf_ktime_get_ns(); /* behind what asks for the one before */
 	return what;
 }
@@ -155,6 +157,8 @@ static __always_inline int on_length(struct scratch *s, struct sock *sk, int mov
 		tls_note_go(s, c, sk);
 	if (c->tls_since_ns && positions)
 		tls_note(c, sk, s->blocking); /* from now on it is known cipher: what is written now is seen when the library returns */
+	if (c->tls_since_ns && positions && c->runtime == CLEW_RUNTIME_CPYTHON)
+		tls_note_python(tgid, direction);
 	task = bpf_get_current_task_btf();
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (task->thread_info.status & TS_COMPAT) {

@@ -70,6 +70,8 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	call.received = !t->inside.sk && !(call.flags & CLEW_TLS_BY_BIO) && t->received.sk ? &t->received : NULL;
 	call.received_at = t->received_at;
 	t->session = 0;
+	if (call.moved > 0 && !(call.flags & CLEW_TLS_EGRESS))
+		t->moved_since = 0;
 	if ((call.flags & CLEW_TLS_CORKS) && !call.inside) /* kept, to be given to the same function once more when it is sent */
 		call.moved = 0;
 	if (call.moved <= 0 && !call.inside && !call.received && !(call.flags & (CLEW_TLS_EGRESS | CLEW_TLS_BY_BIO))) {

@@ -53,8 +53,11 @@ static __always_inline bool openssl_reads(const struct pt_regs *regs, u64 cookie
 	}
 	if (!has_read && !call->received)
 		return false;
-	if (t && has_read && t->latest.sk)
-		call->latest = &t->latest;
+	if (t && has_read) {
+		t->moved_since = 0;
+		if (t->latest.sk)
+			call->latest = &t->latest;
+	}
 	call->session = kept_register(regs, (u32)(cookie >> CLEW_TLS_SESSION_SHIFT));
 	call->buffer = kept_register(regs, (u32)(cookie >> CLEW_TLS_BUFFER_SHIFT));
 	return !has_read || bpf_probe_read_user(&call->moved, sizeof(call->moved),

@@ -148,13 +148,35 @@ static __noinline int tls_received(struct scratch *s, struct connection *c, stru
 	return 1;
 }
 
-/* The same two for the sys_exit backend, whose stack has no room: s->readable is set. */
+/*
+ * A call of CPython's that moves encrypted bytes. uvloop receives in no context, and runs the callbacks of all its TLS connections in one:
+ * whose request is read there, that context does not say.
+ */
+static __noinline int tls_note_python(u32 tgid, u32 direction)
+{
+	struct tls_thread *t = bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), NULL, 0);
+	struct clew_runtime_layout *layout;
+	u64 context;
+
+	if (!t)
+		return 0;
+	t->moved_since = 1;
+	if (direction != CLEW_INGRESS)
+		return 0;
+	layout = bpf_map_lookup_elem(&runtimes, &tgid);
+	t->received_outside = layout && cpython_current(layout, &context) && !context;
+	return 1;
+}
+
+/* The same three for the sys_exit backend, whose stack has no room: s->readable is set. */
 static __noinline int tls_on_exit(struct scratch *s, struct connection *c, struct sock *sk, u32 moved, u32 direction)
 {
 	if (!s || !c || !c->tls_since_ns || !c->has_base)
 		return 0;
 	if (!tls_note(c, sk, s->blocking) && direction == CLEW_INGRESS && s->readable)
 		tls_received(s, c, sk, moved);
+	if (c->runtime == CLEW_RUNTIME_CPYTHON)
+		tls_note_python(c->tgid, direction);
 	return 1;
 }
 

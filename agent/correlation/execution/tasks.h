@@ -44,6 +44,7 @@ class Tasks final : public Execution {
     uint64_t id = 0;          // in this object, never used again
     uint64_t born = 0;        // number of the copy that made it; 0: before there were notes
     uint32_t children = 0;
+    uint32_t early_children = 0;  // reads within TLS: it had so many before its first request
     bool reads = false;           // requests are read in it
     uint64_t served = 0;          // connection whose task has made it, or made what has …
     bool made_late = false;       // … when all of its requests were answered
@@ -55,7 +56,7 @@ class Tasks final : public Execution {
     uint64_t grandparent_id = 0;
     uint32_t nth = kManyth;  // child of its parent, from 0
     uint32_t parent_nth = kManyth;
-    uint32_t of_child = kManyth;  // kRequest, because this child of connection_made is thought to serve the connection
+    uint32_t of_child = kManyth;  // kRequest, because this child (Served) is thought to serve the connection
   };
   struct Connection {
     std::vector<RequestKey> open;         // in their order
@@ -70,8 +71,12 @@ class Tasks final : public Execution {
     uint64_t connection = 0;
     uint64_t reader_parent_born = 0;
   };
+  struct Served {  // by a task that was there before its requests
+    uint64_t connection = 0;
+    uint32_t child = 0;  // bit of serving_children_
+  };
   struct Turn {                      // of a thread
-    std::optional<RequestKey> read;  // in no context, and the thread has done nothing since
+    std::optional<RequestKey> read;  // in no context, or in one of all, and the thread has done nothing since
     uint64_t callbacks_id = 0;       // the context that was copied then
     bool in_callback = false;        // nothing has happened since but copies of that one
     uint32_t in_a_row = 0;           // so many times without an exception
@@ -86,13 +91,16 @@ class Tasks final : public Execution {
   Context& context_at(uint64_t address);
   Finding find(const Context& context) const;
   Finding find_in(uint64_t connection) const;
-  const Accept* accept_of(const Context& context) const;
+  std::optional<Served> served_of(const Context& context) const;
+  /// The callback of an accept that reads.
+  static bool is_accepted_reader(const Context& context) { return context.nth == 0 && context.parent_nth == 1; }
   uint64_t served_by(const Context& context) const;
   Finding find_served(const Context& context, uint64_t connection) const;
   void learn_when_it_works(const Context& context);
   void inherit(uint64_t address, const Context& parent, Context& child);
-  void copied_in_turn(Context* parent, Context& child, Turn& turn);
+  void copied_in_turn(Context* parent, Context& child, Turn& turn, bool at_once);
   void vote(const RequestKey& request, Context& context, Connection& connection);
+  void begin_turn(const RequestKey& request, uint32_t thread_id);
   void interrupt(uint32_t thread_id);
   void forget();
 
@@ -104,7 +112,7 @@ class Tasks final : public Execution {
   std::unordered_map<uint32_t, Turn> turns_;
   uint64_t copies_ = 0;  // number of the latest note
   uint64_t last_id_ = 0;
-  uint32_t serving_children_ = 0;  // bit n: the n-th child of connection_made has answered; 0: none yet
+  uint32_t serving_children_ = 0;  // bit n: the n-th child of connection_made has answered; 8 + n: an early one of the callback that reads
   bool accept_misleads_ = false;   // a response came from elsewhere than that pattern says
   bool callbacks_mislead_ = false;
   // A task that serves a connection, or what it has made, has asked for something: when all of its requests were answered; before the

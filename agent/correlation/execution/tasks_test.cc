@@ -25,6 +25,19 @@ class TasksTest : public testing::Test {
   }
   uint64_t copy(uint64_t from) { return copy(from, ++last_ * 64); }
   static RequestKey key(uint64_t connection, uint64_t position = 0) { return {.connection = connection, .position = position}; }
+  static RequestKey tls_key(uint64_t connection, uint64_t position = 0) { return key(connection | kTlsConnection, position); }
+  // uvloop's: the encrypted bytes were received in no context
+  Caller outside(uint64_t context) const {
+    Caller caller = in(context);
+    caller.execution[1] = 1;
+    return caller;
+  }
+  uint64_t copy_at_once(uint64_t from) {
+    Caller caller = in(from);
+    caller.execution = {from, ++last_ * 64, ++copies_};
+    tasks_.noted(CLEW_CPYTHON_COPIED_AT_ONCE, caller);
+    return last_ * 64;
+  }
   std::optional<RequestKey> cause(const Caller& caller) {
     const auto found = tasks_.sent(key(900, ++out_), caller);
     if (!found || found->evidence != Evidence::kExecution) return std::nullopt;
@@ -313,17 +326,91 @@ TEST_F(TasksTest, UvloopsCallbacksAreNeverTrustedAgainAfterAWrongAnswer) {
   for (uint64_t i = 5; i <= 9; ++i) EXPECT_EQ(cause(in(uvloop_request(key(i)))), std::nullopt);
 }
 
+// Within TLS: the handshake ends in the callback that reads.
+TEST_F(TasksTest, AConnectionsTaskWithinTlsIsMadeByTheCallbackThatReads) {
+  const auto [made, reader] = accept();
+  const uint64_t timer = copy(made);  // of the handshake
+  const uint64_t task = copy(reader);
+  tasks_.received(tls_key(1), in(reader));
+  EXPECT_EQ(cause(in(task)), tls_key(1));
+  EXPECT_EQ(cause(in(copy(task))), tls_key(1));
+  EXPECT_EQ(tasks_.sent(key(900), in(timer)).value_or(Cause{}).evidence == Evidence::kExecution, false);
+  tasks_.responding(tls_key(1), in(task));
+  tasks_.done(tls_key(1), 5);
+  EXPECT_EQ(cause(in(copy(reader))), std::nullopt) << "made between requests";
+  tasks_.received(tls_key(1, 50), in(reader));
+  EXPECT_EQ(cause(in(task)), tls_key(1, 50));
+}
+
+TEST_F(TasksTest, WhichEarlyChildServesIsLearnedFromTheFirstAnswer) {
+  const auto [made, reader] = accept();
+  copy(reader);  // a timer
+  const uint64_t task = copy(reader);
+  tasks_.received(tls_key(1), in(reader));
+  tasks_.responding(tls_key(1), in(task));
+  const auto other = accept();
+  const uint64_t timer = copy(other.reader);
+  const uint64_t other_task = copy(other.reader);
+  tasks_.received(tls_key(2), in(other.reader));
+  EXPECT_EQ(cause(in(timer)), std::nullopt);
+  tasks_.received(tls_key(1, 50), in(reader));
+  EXPECT_EQ(cause(in(other_task)), tls_key(2));
+}
+
+TEST_F(TasksTest, InPlainTextTheReadersFirstChildrenServeNoConnection) {
+  const auto [made, reader] = accept();
+  const uint64_t task = copy(reader);
+  tasks_.received(key(1), in(reader));
+  tasks_.received(key(70), in(0, 9));
+  EXPECT_EQ(cause(in(task)), std::nullopt);
+}
+
+TEST_F(TasksTest, WhereUvloopReadsWithinTlsOneContextIsOfAllConnections) {
+  tasks_.received(key(70), in(0, 9));
+  const auto request = [&](uint64_t connection, uint64_t context) {
+    tasks_.received(tls_key(connection), outside(context));
+    const uint64_t task = copy_at_once(context);
+    copy(context);
+    return task;
+  };
+  const uint64_t accepted = copy(kLoop);  // the connection's task of a server that has one
+  EXPECT_EQ(cause(in(request(1, kLoop))), std::nullopt);
+  EXPECT_EQ(cause(in(accepted)), std::nullopt);
+  EXPECT_EQ(cause(in(copy(kLoop))), std::nullopt) << "another connection's: not made at once";
+  EXPECT_EQ(cause(in(request(2, copy(kLoop)))), std::nullopt) << "the first request of a connection, in a copy";
+  const uint64_t third = request(3, kLoop);
+  const uint64_t fourth = request(4, copy(kLoop));
+  EXPECT_EQ(cause(in(third)), tls_key(3));
+  EXPECT_EQ(cause(in(fourth)), tls_key(4));
+}
+
+TEST_F(TasksTest, WhatUvloopMakesAfterOtherBytesIsNotForWhatItReadBefore) {
+  tasks_.received(key(70), in(0, 9));
+  for (uint64_t connection = 1; connection <= 5; ++connection) {
+    tasks_.received(tls_key(connection), outside(kLoop));
+    EXPECT_EQ(cause(in(copy(kLoop))), std::nullopt);
+  }
+}
+
 TEST_F(TasksTest, OnAnOldConnectionTheContextThatAnsweredTwiceServesIt) {
   constexpr uint64_t kTask = 0x2000;
   tasks_.received(key(70), in(0, 9));
-  for (uint64_t i = 0; i < 2; ++i) {
-    tasks_.received(key(1, i), in(0x3000 + i));
-    EXPECT_EQ(cause(in(kTask)), std::nullopt);
-    tasks_.responding(key(1, i), in(kTask));
-    tasks_.done(key(1, i), 5);
-  }
-  tasks_.received(key(1, 2), in(0x3000));
-  EXPECT_EQ(cause(in(kTask)), key(1, 2));
+  uint64_t now_ns = 1;
+  const auto answer_after = [&](uint64_t idle_ns) {
+    Caller caller = in(0x3000 + now_ns);
+    caller.time_ns = now_ns += idle_ns;
+    const RequestKey request = key(1, now_ns);
+    tasks_.received(request, caller);
+    const auto found = cause(in(kTask));
+    EXPECT_TRUE(!found || found == request);
+    tasks_.responding(request, in(kTask));
+    tasks_.done(request, now_ns);
+    return found.has_value();
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(answer_after(1'000)) << "it may still be at what it has answered";
+  for (int i = 0; i < 7; ++i) EXPECT_FALSE(answer_after(100'000'000));
+  EXPECT_TRUE(answer_after(100'000'000));
+  EXPECT_TRUE(answer_after(1'000));
 }
 
 TEST_F(TasksTest, AContextThatAnswersForTwoConnectionsServesNone) {
