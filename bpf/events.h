@@ -320,7 +320,7 @@ struct clew_counters {
 enum clew_serving {
 	CLEW_SERVES = 1,   /* it has read a request … */
 	CLEW_WAITS = 2,	   /* … in a thread that waited for it */
-	CLEW_HANDS_ON = 4, /* one was answered by another thread than the one that had read it */
+	CLEW_HANDS_ON = 4, /* one was answered by another thread, or process, than the one that had read it */
 };
 
 /* Value of the map `processes`. */

@@ -283,6 +283,8 @@ void Correlator::request_carried(const RequestKey& key, const RemoteContext& giv
 void Correlator::response_sent(const RequestKey& key, const Caller& caller) {
   const Node* const node = find(key);
   if (node == nullptr || node->done) return;
+  if (const auto reader = processes_.find(node->process_id); node->process_id != caller.process_id && reader != processes_.end())
+    reader->second.execution->handed_out(key);
   Caller sender = caller;
   if (Execution* const execution = execution_of(key, sender)) execution->responding(key, sender);
 }

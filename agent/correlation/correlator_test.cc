@@ -136,6 +136,31 @@ TEST_F(CorrelatorTest, AThreadOfTheSameNumberInAnotherProcessDoesNot) {
   expect_root(client(kBack));
 }
 
+TEST_F(CorrelatorTest, AnAnswerByAnotherProcessMeansThatWorkIsHandedOn) {
+  for (const ExecutionModel model : {ExecutionModel::kThreads, ExecutionModel::kTasks}) {
+    Caller reader = thread(5);
+    reader.process_id = 100 + static_cast<uint32_t>(model);
+    reader.model = model;
+    Caller child = thread(6);
+    child.process_id = 200 + static_cast<uint32_t>(model);
+    child.model = model;
+    received(kFront, reader);
+    sent(kBack, reader);
+    expect_child(client(kBack), server(kFront), Evidence::kExecution);
+    correlator_.response_sent(kFront, child);
+    correlator_.closed(kFront, 2'000);
+    received(kFront, reader);
+    received(kOtherFront, child);
+    sent(kBack, reader);
+    expect_root(client(kBack));
+    EXPECT_TRUE(client(kBack).candidates.empty());
+    sent(kOtherBack, child);
+    expect_child(client(kOtherBack), server(kOtherFront), Evidence::kExecution);
+    correlator_.closed(kFront, 3'000);
+    correlator_.closed(kOtherFront, 3'000);
+  }
+}
+
 TEST_F(CorrelatorTest, AfterTheAnswerTheThreadIsFree) {
   received(kFront, thread(5));
   correlator_.answered(kFront, 2'000);

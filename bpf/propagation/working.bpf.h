@@ -321,7 +321,8 @@ static __noinline int request_complete(struct scratch *s, struct served *v)
 	return 0;
 }
 
-/* The head of a response was sent: by another thread than the one that had read the request? Then no thread says anything any more. */
+/* The head of a response was sent: by another thread, of whatever process, than the one that had read the request? Then no thread of that
+ * one's says anything any more. */
 static __noinline int response_sent(struct scratch *s, struct served *v)
 {
 	struct clew_process *p = bpf_map_lookup_elem(&processes, &s->tgid);
@@ -330,6 +331,12 @@ static __noinline int response_sent(struct scratch *s, struct served *v)
 
 	if (!p || !v || !v->counted || v->worker.is_goroutine)
 		return 0;
+	if (v->worker.tgid != s->tgid) { /* it was handed on with its socket, over a fork or a Unix socket */
+		p = bpf_map_lookup_elem(&processes, &v->worker.tgid);
+		if (p)
+			p->serves |= CLEW_HANDS_ON;
+		return 0;
+	}
 	if (v->worker.id & VIRTUAL_THREAD) {
 		id = virtual_thread(s, p);
 		if (!id) /* it hands on where it ends; or its number could not be read this time */

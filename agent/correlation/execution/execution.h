@@ -67,6 +67,8 @@ class Execution {
   virtual void completed(const RequestKey& /*request*/, const Caller& /*caller*/) {}
   /// The head of its response was sent.
   virtual void responding(const RequestKey& /*request*/, const Caller& /*caller*/) {}
+  /// Another process has sent it: the request was handed on with its socket, over a fork or a Unix socket.
+  virtual void handed_out(const RequestKey& /*request*/) {}
   /// It is answered, or given up: what the process does from now on is not done for it. Told at least once of each.
   virtual void done(const RequestKey& request, uint64_t time_ns) = 0;
 

@@ -18,6 +18,7 @@ class Tasks final : public Execution {
 
   void received(const RequestKey& request, const Caller& caller) override;
   void responding(const RequestKey& request, const Caller& caller) override;
+  void handed_out(const RequestKey& request) override { threads_.handed_out(request); }
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   void answered(const RequestKey& request, const Caller& caller, const std::optional<RequestKey>& cause) override;

@@ -73,10 +73,13 @@ void Threads::responding(const RequestKey& request, const Caller& caller) {
     own_answers_++;
 }
 
+void Threads::handed_out(const RequestKey& request) { hands_out_ |= open_.find(request) != open_.end(); }
+
 // A thread that has read a request works for that one.
 bool Threads::trusts_threads() const { return !hands_on_ && (!earns_trust_ || own_answers_ >= kOwnAnswersMin || open_.size() == 1); }
 
 std::optional<Cause> Threads::sent(const RequestKey& /*request*/, const Caller& caller) {
+  if (hands_out_) return std::nullopt;  // nor is the only request under way a reason to send anything here
   const auto found = threads_.find(thread_of(caller));
   if (found == threads_.end() || found->second.empty() || hands_on_) return infer(caller);
   if (!trusts_threads()) {
@@ -94,6 +97,7 @@ std::optional<Cause> Threads::sent(const RequestKey& /*request*/, const Caller& 
 }
 
 std::vector<RequestKey> Threads::candidates(const Caller& caller) const {
+  if (hands_out_) return {};
   if (const auto found = threads_.find(thread_of(caller)); trusts_threads() && found != threads_.end() && !found->second.empty())
     return found->second.size() <= kCandidatesMax ? found->second : std::vector<RequestKey>();
   std::vector<RequestKey> all;

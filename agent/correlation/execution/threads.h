@@ -20,6 +20,7 @@ class Threads final : public Execution {
 
   void received(const RequestKey& request, const Caller& caller) override;
   void responding(const RequestKey& request, const Caller& caller) override;
+  void handed_out(const RequestKey& request) override;
   void done(const RequestKey& request, uint64_t time_ns) override;
   std::optional<Cause> sent(const RequestKey& request, const Caller& caller) override;
   std::vector<RequestKey> candidates(const Caller& caller) const override;
@@ -44,6 +45,7 @@ class Threads final : public Execution {
   bool earns_trust_ = false;
   uint32_t own_answers_ = 0;  // by the thread that had read the request
   bool hands_on_ = false;     // there was another one
+  bool hands_out_ = false;    // there was another process: what it sends here need not be for any request that it has read
   bool waits_ = false;        // its threads wait in blocking reads: a request belongs to a thread, not to the process
   uint64_t since_ns_ = 0;     // of the latest change between busy and idle; 0: none yet
   uint64_t busy_ns_ = 0;

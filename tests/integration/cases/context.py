@@ -6,6 +6,7 @@ import urllib.request
 from harness import env
 from harness.case import case, check
 from harness.conversation import converse, post, recv, reply, send
+from harness.process import Process, free_port
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
 from servers import python_http
@@ -98,3 +99,50 @@ def sampler(ctx):
     check(f"{count - kept} more not sampled" in result.stderr, f"what is not kept is not counted: {result.summary()}")
     check(all(s.trace_state == "ot=th:c" for s in result.spans), f"tracestate {result.spans[0].trace_state}")
     ctx.note(f"{kept} of {count} kept at 0.25")
+
+
+DISPATCHER = """import os, socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=128)
+while True:
+    connection, _ = listener.accept()
+    request = connection.recv(65536)
+    if not request:
+        connection.close()
+        continue
+    number = request.split(b" ")[1].rsplit(b"/", 1)[1].decode()
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.1)
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+        os._exit(0)
+    connection.close()
+    with socket.create_connection(("127.0.0.1", int(sys.argv[2]))) as own:
+        own.sendall(f"GET /r/own{number} HTTP/1.1\\r\\nHost: b\\r\\nConnection: close\\r\\n\\r\\n".encode())
+        while own.recv(65536):
+            pass
+    os.waitpid(child, 0)
+"""
+
+
+@case("context/handed-to-another-process")
+def handed_out(ctx):
+    """A child answers what its parent has read: what the parent sends meanwhile is not for that request, nor has its trace."""
+    back = python_http.start(ctx)
+    script, count = ctx.work / "dispatcher.py", 20
+    script.write_text(DISPATCHER)
+    for options in ([], ["--inject"]):
+        port = free_port()
+        dispatcher = Process(ctx, "dispatcher", [*env.PYTHON, script, port, back.port])
+        dispatcher.wait_port(port)
+        clew = Clew(ctx, *options, "--pid", dispatcher.pid).ready()
+        for n in range(count):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/r/{n}", timeout=20).read()
+        clew.wait_spans(2 * count)
+        result = clew.stop()
+        served = {span.trace_id for span in result.spans if span.kind == SERVER}
+        own = [span for span in result.spans if span.kind == CLIENT]
+        check(len(served) == count and len(own) == count, f"{len(served)} served, {len(own)} sent {result.summary()}")
+        for span in own:  # the first is sent before it can be known
+            if span.path.endswith("/own0"):
+                continue
+            check(not span.parent_id and span.trace_id not in served, f"{span.path}: {span.attributes.get('clew.parent.evidence')} {result.summary()}")
