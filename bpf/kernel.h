@@ -234,6 +234,14 @@ struct sock_common {
 
 struct bpf_local_storage;
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	struct upid numbers[1];
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
@@ -243,6 +251,7 @@ struct sock {
 	u8 sk_shutdown;
 	int sk_wmem_queued;
 	int sk_sndbuf;
+	struct pid *sk_peer_pid;
 	struct bpf_local_storage *sk_bpf_storage;
 };
 

@@ -161,13 +161,20 @@ static __always_inline u64 position_before(struct connection *c, const struct tc
 	return c->position[d];
 }
 
-/* Unix sockets have no sequence numbers. Both ends know both sockets, by an address that nobody learns. */
+/*
+ * Unix sockets have no sequence numbers. Both ends know both sockets, by an address that nobody learns, and who has connected or listened:
+ * an address is soon used again, for a socket of a process that is not followed, too, while an end that nobody has read from waits here.
+ */
 static __always_inline u32 unix_base(struct scratch *s, struct sock *sk)
 {
-	volatile u64 *address = &s->address; /* through memory: the verifier lets nobody reckon with a pointer */
+	volatile u64 *address = &s->address; /* through memory: the verifier lets nobody reckon with a pointer, and the stack is short */
+	u64 name;
 
 	*address = (u64)sk;
-	return (u32)(((*address ^ unix_secret) * 0x9e3779b97f4a7c15ull) >> 32) | 1;
+	name = *address ^ unix_secret;
+	bpf_core_read((void *)address, sizeof(*address), &sk->sk_peer_pid);
+	bpf_core_read((void *)address, sizeof(u32), &((struct pid *)*address)->numbers[0].nr);
+	return (u32)(((name ^ *address << 40) * 0x9e3779b97f4a7c15ull) >> 32) | 1;
 }
 
 static __noinline int announce(struct scratch *s, struct connection *c, struct sock *sk, u64 now)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trace contexts that requests bring along."""
+import os
+import socket
 import time
 import urllib.request
 
@@ -146,3 +148,62 @@ def handed_out(ctx):
             if span.path.endswith("/own0"):
                 continue
             check(not span.parent_id and span.trace_id not in served, f"{span.path}: {span.attributes.get('clew.parent.evidence')} {result.summary()}")
+
+
+UNIX_SERVER = """import os, socket, sys, time
+os.sched_setaffinity(0, {int(sys.argv[2])})
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(64)
+while True:
+    connection, _ = listener.accept()
+    time.sleep(0.03)
+    connection.close()  # and is not read
+    connection, _ = listener.accept()
+    if connection.recv(65536):
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+    connection.close()
+"""
+UNIX_CLIENT = """import os, socket, sys, time
+os.sched_setaffinity(0, {int(sys.argv[2])})
+sys.stdin = open(sys.argv[3])
+for n in range(40):
+    sys.stdin.read(1)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(sys.argv[1])
+    connection.sendall(f"GET /r/given-up{n} HTTP/1.1\\r\\nHost: u\\r\\n\\r\\n".encode())
+    connection.close()
+"""
+
+
+@case("context/unix-socket-names-come-again")
+def names_come_again(ctx):
+    """A request that its client has given up, and nobody has read, is not the parent of one of another process whose sockets lie where those were."""
+    path, fifo, cpu, count = ctx.work / "s.sock", ctx.work / "fifo", min(os.sched_getaffinity(0)), 40
+    os.mkfifo(fifo)
+    scripts = [ctx.work / "server.py", ctx.work / "client.py"]
+    scripts[0].write_text(UNIX_SERVER)
+    scripts[1].write_text(UNIX_CLIENT)
+    server = Process(ctx, "server", [*env.PYTHON, scripts[0], path, cpu])
+    client = Process(ctx, "client", [*env.PYTHON, scripts[1], path, cpu, fifo])
+    clew = Clew(ctx, "--pid", server.pid, "--pid", client.pid).ready()
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        with open(fifo, "wb", buffering=0) as go:
+            for n in range(count):
+                go.write(b"x")
+                time.sleep(0.1)
+                with socket.socket(socket.AF_UNIX) as stranger:
+                    stranger.connect(str(path))
+                    stranger.sendall(f"GET /r/strange{n} HTTP/1.1\r\nHost: u\r\n\r\n".encode())
+                    while stranger.recv(65536):
+                        pass
+    finally:
+        os.sched_setaffinity(0, before)
+    clew.wait_spans(2 * count)
+    result = clew.stop()
+    served = [span for span in result.spans if span.kind == SERVER]
+    check(len(served) == count, f"{len(served)} of {count} served {result.summary()}")
+    wrong = [span.path for span in served if span.parent_id]
+    check(not wrong, f"{len(wrong)} of {count} have a parent, which nobody here has sent: {wrong[:5]} {result.summary()}")
