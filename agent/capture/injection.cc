@@ -113,7 +113,8 @@ base::Result<bool> try_on_ourselves(int map) {
 
 void Injection::configure(clew_bpf& skeleton, const InjectionSettings* settings) {
   const bool wanted = settings != nullptr;
-  for (bpf_program* program : {skeleton.progs.sk_msg__inject, skeleton.progs.sockops__connected, skeleton.progs.iter__inject_open})
+  for (bpf_program* program : {skeleton.progs.sk_msg__inject, skeleton.progs.sockops__connected, skeleton.progs.iter__inject_open,
+                               skeleton.progs.iter__release_held})
     bpf_program__set_autoload(program, wanted);
   for (bpf_map* map : {skeleton.maps.working, skeleton.maps.served, skeleton.maps.injections, skeleton.maps.local_clients,
                        skeleton.maps.http_servers, skeleton.maps.injected_sockets, skeleton.maps.streams, skeleton.maps.stream_works,
@@ -178,17 +179,27 @@ void Injection::release_askers() {
   skeleton_->bss->releasing_askers = 0;
 }
 
-base::Result<void> Injection::look_at_sockets() {
-  bpf_link* link = bpf_program__attach_iter(skeleton_->progs.iter__inject_open, nullptr);
+void Injection::release_held(uint32_t process_id) {
+  if (skeleton_ == nullptr || !misreports_readable_) return;
+  bpf_iter_link_info which{};
+  which.task.pid = process_id;
+  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &which, .link_info_len = sizeof which);
+  static_cast<void>(walk(skeleton_->progs.iter__release_held, &options));  // it may be gone
+}
+
+base::Result<void> Injection::look_at_sockets() { return walk(skeleton_->progs.iter__inject_open, nullptr); }
+
+base::Result<void> Injection::walk(const bpf_program* program, const bpf_iter_attach_opts* options) {
+  bpf_link* link = bpf_program__attach_iter(program, options);
   if (link == nullptr) return std::unexpected(failed("cannot look at open connections"));
-  const Descriptor walk(bpf_iter_create(bpf_link__fd(link)));
+  const Descriptor sockets(bpf_iter_create(bpf_link__fd(link)));
   std::array<char, 64> nothing{};
-  while (walk.get() >= 0) {
-    const ssize_t n = read(walk.get(), nothing.data(), nothing.size());
+  while (sockets.get() >= 0) {
+    const ssize_t n = read(sockets.get(), nothing.data(), nothing.size());
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) break;
   }
   bpf_link__destroy(link);
-  if (walk.get() < 0) return std::unexpected(failed("cannot look at open connections"));
+  if (sockets.get() < 0) return std::unexpected(failed("cannot look at open connections"));
   return {};
 }
 

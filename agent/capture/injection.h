@@ -8,7 +8,9 @@
 
 #include "agent/base/result.h"
 
+struct bpf_iter_attach_opts;
 struct bpf_link;
+struct bpf_program;
 struct clew_bpf;
 
 namespace clew::capture {
@@ -48,11 +50,14 @@ class Injection {
   base::Result<void> take_open_sockets();
   /// Lets go of the open sockets of processes that were not known to ask when they connected (set_rule). What a call has begun is finished.
   void release_askers();
+  /// … and those that the process holds, whoever has connected them.
+  void release_held(uint32_t process_id);
   /// The kernel side does nothing more on that one.
   void release(uint64_t connection);
 
  private:
   base::Result<void> look_at_sockets();
+  static base::Result<void> walk(const bpf_program* program, const bpf_iter_attach_opts* options);
 
   clew_bpf* skeleton_ = nullptr;
   bpf_link* connected_ = nullptr;

@@ -72,6 +72,7 @@ class KernelSource {
   /// Told by the kernel side (struct clew_event_release).
   void release(uint64_t connection) { injection_.release(connection); }
   void release_askers() { injection_.release_askers(); }
+  void release_held(uint32_t process_id) { injection_.release_held(process_id); }
   const Injection& injection() const { return injection_; }
 
   /// Runs the kernel side's programs at those places of a TLS library. Before set_tls, which makes them count. Returns what set_tls is to

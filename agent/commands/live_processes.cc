@@ -41,6 +41,7 @@ void LiveProcesses::select(uint32_t process_id, SelectedBy by) {
   }
   selected_.insert(process_id);
   set_rule(process_id);
+  release_held(process_id);
   read_runtime(process_id);
   tls_.look(process_id, true);
 }
@@ -81,6 +82,12 @@ void LiveProcesses::set_rule(uint32_t process_id, bool just_begun) {
   if (const auto done = source_->set_rule(process_id, rule, once); !done) messages_.warn(done.error().message);
 }
 
+// What it has been given, or has inherited over its exec, was connected by a program that did not ask.
+void LiveProcesses::release_held(uint32_t process_id) {
+  const auto found = loaded_.find(process_id);
+  if (found != loaded_.end() && found->second.answer->asks) source_->release_held(process_id);
+}
+
 // Libraries and modules come as long as a program runs: those that ask with them are let go of.
 void LiveProcesses::look_at_loaded(uint32_t process_id, Loaded& loaded) {
   const runtime::ReadableBytes::Answer before = *loaded.answer;
@@ -90,7 +97,9 @@ void LiveProcesses::look_at_loaded(uint32_t process_id, Loaded& loaded) {
   loaded.ticks = loaded.before;
   if (same) return;
   set_rule(process_id);
-  if (!before.asks && now.asks) source_->release_askers();
+  if (before.asks || !now.asks) return;
+  source_->release_askers();
+  source_->release_held(process_id);
 }
 
 // How its executions are told apart, if its runtime shows them. One that has not started yet is looked at again, at growing intervals.
@@ -247,6 +256,7 @@ bool LiveProcesses::decide(uint32_t process_id, bool already_selected) {
     if (already_selected) {
       tls_.forget(process_id);
       source_->deselect(process_id);
+      source_->release_held(process_id);
     }
     forget_runtime(process_id);
     selected_.erase(process_id);
@@ -280,6 +290,7 @@ void LiveProcesses::process(const ProcessChange& change) {
       if (source_ != nullptr && change.selected && source_->injection().attached()) {  // first of all: it may connect at once …
         table_.resource_of(id, change.comm, change.time_ns);
         set_rule(id, true);
+        release_held(id);
       }
       const bool goes_on = (source_ == nullptr || decide(id, change.selected)) && change.selected;
       if (goes_on) tls_.begin(id);                                         // … and is loading its libraries

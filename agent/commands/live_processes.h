@@ -82,6 +82,7 @@ class LiveProcesses final : public capture::ProcessSink {
   bool decide(uint32_t process_id, bool already_selected);
   void select(uint32_t process_id, capture::SelectedBy by);
   void set_rule(uint32_t process_id, bool just_begun = false);
+  void release_held(uint32_t process_id);
   void look_at_loaded(uint32_t process_id, Loaded& loaded);
   void read_runtime(uint32_t process_id, uint32_t ticks_before = 0);
   bool begin_reading(uint32_t process_id, Read& read);

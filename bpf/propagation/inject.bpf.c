@@ -39,6 +39,14 @@ static __always_inline void leave(struct scratch *s, struct injection *i)
 		lose(s, CLEW_LOSS_RING_FULL, 1);
 }
 
+/* Whoever writes has been given the socket, or has inherited it: is it a process whose sockets must not be touched? */
+static __always_inline bool belongs_to_asker(struct injection *i, u32 tgid)
+{
+	struct clew_process *p = leave_new_programs ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+
+	return leave_new_programs && (!p || p->rule == CLEW_RULE_LEAVE || (p->once && !i->once));
+}
+
 /* Where TCP's counters stand otherwise than expected, the latest call was taken in part: fine, if what was left out is of a body. */
 static __always_inline bool resume(struct injection *i, u32 sequence)
 {
@@ -200,6 +208,10 @@ static __always_inline bool on_message(struct sk_msg_md *m, struct scratch *s, s
 	s->tid = (u32)pid_tgid;
 	s->now_ns = bpf_ktime_get_ns();
 	s->leave = 0;
+	if (belongs_to_asker(i, s->tgid)) {
+		leave_alone(s, CLEW_ALONE_LET_GO);
+		return false;
+	}
 	if (i->streams) {
 		begin_walk(w, size, CLEW_EGRESS, sequence, false);
 		return on_streams(m, s, i, tp) != 0;
@@ -388,6 +400,33 @@ static __always_inline void release_asker(struct tcp_sock *tp)
 	i->state = INJECTION_LEAVES;
 	key = i->id;
 	bpf_map_delete_elem(&injected_sockets, &key);
+}
+
+/*
+ * The sockets that a process holds, whoever has connected them: one that asks how much a socket holds, or is not followed, has inherited
+ * them over an exec. Only where the kernel answers wrongly.
+ */
+SEC("?iter/task_file")
+int iter__release_held(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct injection *i;
+	struct socket *socket;
+	struct sock *sk;
+	u64 key;
+
+	if (!ctx->task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	sk = socket ? socket->sk : NULL;
+	i = sk ? bpf_sk_storage_get(&injections, sk, 0, 0) : NULL;
+	if (!i || i->once)
+		return 0;
+	i->once = 1;
+	i->state = INJECTION_LEAVES;
+	key = i->id;
+	bpf_map_delete_elem(&injected_sockets, &key);
+	return 0;
 }
 
 /* Sockets of clients that were open before clew; iter__open_sockets has marked those of selected processes. */

@@ -206,6 +206,48 @@ def asks_later(ctx):
     check(injected >= 10, f"{injected} of 20 were injected {result.summary()}")
 
 
+HEIR = """import fcntl, os, select, socket, struct, sys, time
+
+
+def ask(connection, path):
+    connection.sendall(f"GET /{path} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
+    select.select([connection], [], [], 10)
+
+
+if sys.argv[1] == "heir":
+    import termios
+    connection = socket.socket(fileno=int(sys.argv[2]))
+    time.sleep(3)
+    ask(connection, "asked")
+    time.sleep(1)
+    told = struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, bytes(4)))[0]
+    print("told", told, "read", len(connection.recv(65536)), flush=True)
+    sys.exit()
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+for n in range(20):
+    time.sleep(0.1)
+    ask(connection, n)
+    connection.recv(65536)
+connection.set_inheritable(True)
+environment = {**os.environ, **({"LD_PRELOAD": sys.argv[2]} if sys.argv[2] else {})}
+os.waitpid(os.posix_spawn(sys.executable, [sys.executable, sys.argv[0], "heir", str(connection.fileno())], environment), 0)
+"""
+
+
+@case("inject/asks-what-it-inherits", matrix=False)
+def asks_what_it_inherits(ctx):
+    """A program is executed with a connection of one that did not ask, and asks: it must be told the truth, followed or not."""
+    back = python_http.start(ctx)
+    script = ctx.work / "heir.py"
+    script.write_text(HEIR)
+    for preload in ("", "libm.so.6"):  # under it a program is taken for one that asks as soon as it begins
+        result = Clew(ctx, "--inject", command=[*env.PYTHON, script, back.port, preload]).wait(60)
+        told = re.search(r"told (\d+) read (\d+)", result.stdout)
+        check(told is not None and told[1] == told[2], f"{result.stdout} {result.summary()}")
+        injected = sum(1 for s in result.spans if s.kind == CLIENT and s.attributes.get("clew.injected"))
+        check(injected >= 10, f"{injected} of 20 were injected {result.summary()}")
+
+
 @case("inject/own-context-stays")
 def own_context(ctx):
     """Whatever format: what the program sends is what the server reads."""
