@@ -233,6 +233,18 @@ TEST(Http1Contexts, ATracestateIsSeen)
 		     kState);
 }
 
+TEST(Http1Contexts, ATraceparentThatIsNotUnderstoodIsToldFromOtherForms)
+{
+	constexpr uint8_t kOdd = 32;
+	const std::string usual = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+	EXPECT_FALSE(seen_by_kernel({{"traceparent", usual}, {"b3", "1-2-1"}}).seen & kOdd);
+	EXPECT_FALSE(seen_by_kernel({{"b3", "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"}}).seen & kOdd);
+	for (const std::string &odd : {usual + " ", usual + "-more", std::string()})
+		EXPECT_TRUE(seen_by_kernel({{"b3", "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"}, {"traceparent", odd}}).seen &
+			    kOdd);
+	EXPECT_TRUE(seen_by_kernel({{"traceparent", usual}, {"TraceParent", usual}}).seen & kOdd);
+}
+
 TEST(Http1Contexts, AResponseSaysNothingOfItsRequest)
 {
 	framing_look_at_fields(true);

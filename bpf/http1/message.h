@@ -157,7 +157,7 @@ static __always_inline u32 http1_note_field(struct http1_connection *c, struct h
 		const u8 *value = p[12] == ' ' ? p + 13 : p + 12;
 
 		if ((d->seen & HTTP1_SEEN_TRACEPARENT) || (what & HTTP1_LINE_CUT) || n != (u32)(value - p) + HTTP1_TRACEPARENT) {
-			d->seen |= HTTP1_SEEN_CONTEXT;
+			d->seen |= HTTP1_SEEN_CONTEXT | HTTP1_SEEN_ODD_TRACEPARENT;
 			return 0;
 		}
 		d->seen |= HTTP1_SEEN_TRACEPARENT;

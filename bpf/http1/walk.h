@@ -41,8 +41,9 @@ enum http1_seen {
 	HTTP1_SEEN_TRACEPARENT = 1, /* once, whole: in traceparent[] */
 	HTTP1_SEEN_CONTEXT = 2,	    /* a trace context of another form, or one that is not understood here */
 	HTTP1_SEEN_UPGRADE = 4,
-	HTTP1_SEEN_ODD = 8,    /* what two parsers may read in two ways: folded lines, lengths that are not one */
-	HTTP1_SEEN_STATE = 16, /* a tracestate */
+	HTTP1_SEEN_ODD = 8,		 /* what two parsers may read in two ways: folded lines, lengths that are not one */
+	HTTP1_SEEN_STATE = 16,		 /* a tracestate */
+	HTTP1_SEEN_ODD_TRACEPARENT = 32, /* a second one, or one that is not understood here: whichever form comes first, it may be valid */
 };
 #define HTTP1_TRACEPARENT 55 /* bytes of a value of version 00 */
 

@@ -175,8 +175,9 @@ static __noinline int read_context(struct scratch *s, struct connection *c, stru
 		__builtin_memcpy(t->text, c->http.traceparent, sizeof(t->text));
 		brought = traceparent_is_valid(t);
 	}
-	/* which of them is served first? And is what its tracestate says kept? User space will read that */
-	if (s->walk.heads > 1 || (sampling_by_state && (seen & HTTP1_SEEN_STATE)))
+	/* which of them is served first? Is what its tracestate says kept, and its traceparent one? User space will read that */
+	if (s->walk.heads > 1 || (sampling_by_state && (seen & HTTP1_SEEN_STATE)) ||
+	    (reads_traceparent && (seen & HTTP1_SEEN_ODD_TRACEPARENT)))
 		w->known = 0;
 	if ((seen & HTTP1_SEEN_CONTEXT) && !(brought && reads_traceparent == 2)) {
 		if (!(seen & HTTP1_SEEN_TRACEPARENT) && form_context(c, w))

@@ -3,6 +3,8 @@
 import http.client
 import json
 import re
+import socket
+import time
 
 from harness import env
 from harness.case import case, check, need
@@ -246,6 +248,32 @@ def asks_what_it_inherits(ctx):
         check(told is not None and told[1] == told[2], f"{result.stdout} {result.summary()}")
         injected = sum(1 for s in result.spans if s.kind == CLIENT and s.attributes.get("clew.injected"))
         check(injected >= 10, f"{injected} of 20 were injected {result.summary()}")
+
+
+@case("inject/contexts-in-odd-forms", matrix=False)
+def odd_contexts(ctx):
+    """A traceparent that the kernel does not read, but user space does or refuses: what is injected is of the trace that the spans have, or nothing is."""
+    other, xray = {"b3": f"{TRACE[::-1]}-{PARENT}-1"}, {"X-Amzn-Trace-Id": f"Root=1-{TRACE[:8]}-{TRACE[:7:-1]};Parent={PARENT};Sampled=0"}
+    usual = f"traceparent: 00-{TRACE}-{PARENT}"
+    heads = [[f"{usual}-01 \t", *more] for more in ([], [other], [xray])]  # white space at its end is not part of it
+    heads += [[f"traceparent: 02-{TRACE}-{PARENT}-01-more", *more] for more in ([], [other], [xray])]
+    heads += [[f"{usual}-00", f"TraceParent: 00-{TRACE[::-1]}-{PARENT}-01", *more] for more in ([], [other], [xray])]  # two are none
+    heads += [[*more, f"{usual}-01-more"] for more in ([other], [xray])]
+    _, port, here, there = two_nodes(ctx, python_threads)
+    for n, head in enumerate(heads):
+        fields = [f"{k}: {v}" for field in head if isinstance(field, dict) for k, v in field.items()] + [field for field in head if isinstance(field, str)]
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall("\r\n".join([f"GET /h/{n} HTTP/1.1", "Host: a", "Connection: close", *fields, "", ""]).encode())
+            while connection.recv(65536):
+                pass
+    time.sleep(1)
+    near, far = here.stop(), there.stop()
+    servers = {s.path.rsplit("/", 1)[1]: s for s in near.spans if s.kind == SERVER}
+    clients = {s.path.rsplit("/", 1)[1]: s for s in near.spans if s.kind == CLIENT}
+    check(servers.keys() == clients.keys() and len(servers) >= 8, f"{sorted(servers)} served, {sorted(clients)} sent {near.summary()}")
+    for n, server in servers.items():
+        check((clients[n].trace_id, clients[n].parent_id) == (server.trace_id, server.span_id), f"{heads[int(n)]}: the trace is another one behind it")
+    check(len(far.spans) >= len(servers), far.summary())
 
 
 @case("inject/own-context-stays")
