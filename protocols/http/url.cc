@@ -128,7 +128,7 @@ Authority parse_authority(std::string_view text) {
 Target parse_target(std::string_view target, bool is_connect) {
   Target parts;
   target = target.substr(0, target.find('#'));
-  if (is_connect) {
+  if (is_connect && !target.starts_with('/')) {  // one with a :protocol has a path (RFC 8441)
     parts.authority = without_userinfo(target);
     return parts;
   }

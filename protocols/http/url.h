@@ -26,7 +26,7 @@ struct Target {
   std::string_view query;      // without '?'
 };
 
-/// `is_connect`: the target is an authority.
+/// `is_connect`: the target is an authority, unless it is a path.
 Target parse_target(std::string_view target, bool is_connect);
 
 /// Appends the query with the value of each parameter replaced by REDACTED; with `only_secrets`, of those whose key is known for

@@ -32,6 +32,9 @@ TEST(Target, EachFormHasItsParts) {
   EXPECT_EQ(parse_target("/r?to=http://b/", false).authority, "");
   EXPECT_EQ(parse_target("*", false).path, "*");
   EXPECT_EQ(parse_target("a:443", true).authority, "a:443");
+  EXPECT_EQ(parse_target("/chat?token=secret", true).authority, "");
+  EXPECT_EQ(parse_target("/chat?token=secret", true).path, "/chat");
+  EXPECT_EQ(parse_target("/chat?token=secret", true).query, "token=secret");
   const Target absolute = parse_target("https://u:p@a:1/b?c", false);
   EXPECT_EQ(absolute.scheme, "https");
   EXPECT_EQ(absolute.userinfo, "u:p");

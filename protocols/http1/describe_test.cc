@@ -78,6 +78,8 @@ TEST_F(DescribeTest, ClientSpanHasTheWholeUrlWithoutSecrets) {
   EXPECT_EQ(get(d, "server.port"), "8080");
   d = describe("CONNECT db:5432 HTTP/1.1\r\nHost: db:5432", "HTTP/1.1 200 OK");
   EXPECT_EQ(get(d, "url.full"), "http://db:5432");
+  d = describe("CONNECT /chat?token=secret HTTP/1.1\r\nHost: shop", "HTTP/1.1 200 OK");  // as HTTP/2 opens a WebSocket
+  EXPECT_EQ(get(d, "url.full"), "http://shop/chat?token=REDACTED");
 }
 
 TEST_F(DescribeTest, AClientDoesNotBelieveItsOwnForwardedFields) {
