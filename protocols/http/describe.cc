@@ -94,12 +94,27 @@ void add_server_attributes(const MessageHead& request, const Target& target, con
   if (const std::string_view agent = request[Field::kUserAgent]; !agent.empty()) out.add("user_agent.original", agent);
 }
 
+/// A Unix socket's name as the host of a URL: as it is, it would be read as the beginning of the path.
+std::string percent_encoded(std::string_view name) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string text;
+  for (const char c : name) {
+    if (is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~') {
+      text += c;
+    } else {
+      const auto byte = static_cast<uint8_t>(c);
+      text.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
+    }
+  }
+  return text;
+}
+
 /// "host:port" as it stands in a URL.
 std::string socket_authority(const ExchangeFacts& facts) {
+  if (facts.server_port == 0) return percent_encoded(facts.server_address);
   std::string text(facts.server_address);
   if (text.find(':') != std::string::npos) text = '[' + text + ']';
-  if (facts.server_port != 0 && facts.server_port != default_port(scheme_on_wire(facts)))
-    text.append(":").append(Decimal(facts.server_port).text());
+  if (facts.server_port != default_port(scheme_on_wire(facts))) text.append(":").append(Decimal(facts.server_port).text());
   return text;
 }
 

@@ -80,6 +80,9 @@ TEST_F(DescribeTest, ClientSpanHasTheWholeUrlWithoutSecrets) {
   EXPECT_EQ(get(d, "url.full"), "http://db:5432");
   d = describe("CONNECT /chat?token=secret HTTP/1.1\r\nHost: shop", "HTTP/1.1 200 OK");  // as HTTP/2 opens a WebSocket
   EXPECT_EQ(get(d, "url.full"), "http://shop/chat?token=REDACTED");
+  facts_.server_address = "/run/shop.sock";
+  facts_.server_port = 0;
+  EXPECT_EQ(get(describe("GET /a HTTP/1.0", "HTTP/1.1 200 OK"), "url.full"), "http://%2Frun%2Fshop.sock/a");
 }
 
 TEST_F(DescribeTest, AClientDoesNotBelieveItsOwnForwardedFields) {
