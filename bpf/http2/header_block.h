@@ -24,6 +24,7 @@
 #define HPACK_TABLE_SIZE 4096	  /* unless both ends agree on more */
 #define HPACK_LIST_MAX 0xffffff
 #define HPACK_REQUEST_MIN 140 /* of the fields that a request must have; CONNECT has two */
+#define HPACK_FIELDS_MAX 64   /* may have one added: servers take 100 (Envoy, HAProxy, nghttpx) or 128 (Node.js), and proxies add some */
 
 enum hpack_part {
 	HPACK_PART_FIELD = 0,
@@ -49,7 +50,7 @@ struct hpack {
 	u8 part;	 /* enum hpack_part */
 	u8 flags;	 /* enum hpack_flag */
 	u8 carried;	 /* bytes of an unfinished element: the last ones of … */
-	u8 padding;
+	u8 fields;	 /* of the block so far, up to 255 */
 	u8 carry[HPACK_CARRY];
 	u16 sizes[HPACK_SIZES]; /* by entry number: upper bounds of name and value … */
 	u16 names[HPACK_SIZES]; /* … and of the name, with HPACK_NAME_CONTEXT */
@@ -146,6 +147,7 @@ static __always_inline u32 hpack_entry(struct hpack *h, u32 index, bool whole)
 static __always_inline void hpack_field_ends(struct hpack *h)
 {
 	hpack_grow(h, h->field_size + HPACK_FIELD);
+	h->fields += h->fields < 255;
 	if (h->flags & HPACK_IS_CONTEXT)
 		h->flags |= h->flags & HPACK_CONTEXT ? HPACK_CONTEXTS : HPACK_CONTEXT;
 	if (h->flags & HPACK_INCREMENTAL) {

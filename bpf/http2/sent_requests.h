@@ -85,6 +85,7 @@ static __always_inline bool http2_begin_block(struct http2_requests *r, const st
 		if (r->is_new)
 			r->last_stream = stream;
 		r->hpack.list_size = 0;
+		r->hpack.fields = 0;
 		r->hpack.flags = 0;
 		r->hpack.part = HPACK_PART_FIELD;
 		r->hpack.carried = 0;

@@ -66,6 +66,7 @@ static void http2_request_ends(struct http2_sent *v)
 		.frame_at = v->r->frame_at,
 		.length = v->r->length,
 		.list_size = v->r->hpack.list_size,
+		.fields = v->r->hpack.fields,
 		.begins = v->r->begins,
 		.has_context = v->r->hpack.flags & HPACK_CONTEXT,
 		.has_contexts = v->r->hpack.flags & HPACK_CONTEXTS,

@@ -19,6 +19,7 @@ struct sent_request {
 	uint32_t frame_at; /* its last frame's header, or SENT_NOT_HERE */
 	uint32_t length;   /* of that frame */
 	uint32_t list_size;
+	uint32_t fields;
 	uint32_t begins; /* the header of the frame that began its block, in the stream */
 	bool has_context;
 	bool has_contexts; /* more than one */

@@ -119,7 +119,7 @@ struct Found {
 	uint32_t stream;
 	size_t place, frame_at; /* in the stream */
 	bool here, has_context, has_contexts;
-	uint32_t list_size;
+	uint32_t list_size, fields;
 	size_t begins; /* in the stream */
 };
 
@@ -152,7 +152,7 @@ class Client
 		auto &client = *static_cast<Client *>(self);
 		const bool here = r->frame_at != SENT_NOT_HERE;
 		client.found.push_back({r->stream, client.before_ + r->place, here ? client.before_ + r->frame_at : 0, here, r->has_context,
-					r->has_contexts, r->list_size, r->begins});
+					r->has_contexts, r->list_size, r->fields, r->begins});
 	}
 	sent *sent_;
 	size_t before_ = 0;
@@ -161,7 +161,7 @@ class Client
 struct Expected {
 	uint32_t stream;
 	size_t place, frame_at;
-	size_t contexts, list_size, begins;
+	size_t contexts, list_size, fields, begins;
 };
 
 struct Stream {
@@ -218,7 +218,7 @@ Stream make_stream(uint32_t seed, int requests)
 			s.bytes += frame(kContinuation, kEndHeaders, stream, block.substr(cut));
 			place = s.bytes.size();
 		}
-		s.requests.push_back({stream, place, at, contexts, list_size, begins});
+		s.requests.push_back({stream, place, at, contexts, list_size, fields.size(), begins});
 		if (random() % 3 == 0)
 			s.bytes += frame(kData, random() % 2 ? 1 : 0, stream, std::string(random() % 200, 'H'));
 		if (random() % 5 == 0) /* trailers */
@@ -243,6 +243,7 @@ void expect_all(const Stream &s, const Client &client, bool headers_whole)
 		ASSERT_EQ(f.begins, e.begins) << "request " << i;
 		ASSERT_GE(f.list_size, e.list_size) << "request " << i;
 		ASSERT_LE(f.list_size, 3 * e.list_size + 400);
+		ASSERT_EQ(f.fields, e.fields) << "request " << i;
 		if (headers_whole) {
 			ASSERT_TRUE(f.here);
 		}

@@ -268,7 +268,7 @@ static __noinline int stream_request_ends(struct call *call, struct streams *t, 
 		leave_alone(s, CLEW_ALONE_NO_CONTEXT);
 	else if (r->frame_at == HTTP2_NOT_HERE || place <= r->frame_at + HTTP2_HEADER) /* cut, or an empty frame ends it */
 		leave_alone(s, CLEW_ALONE_HEAD_SPLIT);
-	else if (r->length + STREAM_FIELD > HTTP2_FRAME_MAX || list > list_max)
+	else if (r->length + STREAM_FIELD > HTTP2_FRAME_MAX || list > list_max || r->hpack.fields >= HPACK_FIELDS_MAX)
 		leave_alone(s, CLEW_ALONE_TOO_LONG);
 	else if (n >= STREAM_INSERTIONS || t->made - t->taken + n >= (found == CAUSE_FOUND ? STREAMS_GIVEN : STREAM_INSERTIONS) ||
 		 place > STREAM_PLACE_MAX)

@@ -14,6 +14,7 @@ DATA, HEADERS, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 4, 6, 8, 9
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 1, 4, 8, 32
 ADDED = re.compile(rb"\x00\x0btraceparent\x37(00-([0-9a-f]{32})-([0-9a-f]{16})-0[01])", re.DOTALL)
 ADDED_BYTES = 69
+MANY_FIELDS = 61  # and three more: servers may not take another
 NAMES = [b"x-a", b"user-agent", b"traceparents", b"x-b3", b"tracestate"]
 CONTEXTS = [b"traceparent", b"b3", b"x-b3-traceid", b"uber-trace-id", b"x-amzn-trace-id", b"x-datadog-trace-id"]
 
@@ -60,7 +61,9 @@ def frames(seed):
     yield frame(SETTINGS, 0, 0, b"\0\3\0\0\0\x64"), None
     for n in range(dice.choice((5, 60, 300))):
         stream = 2 * n + 1
-        fields = [(dice.choice(NAMES), bytes([dice.choice(b"vwxyz")]) * dice.choice((0, 1, 10, 10, 10, 200, 3000 if large else 5))) for _ in range(dice.randint(0, 6))]
+        many = dice.random() < 0.03
+        longest = 3000 if large and not many else 5
+        fields = [(dice.choice(NAMES), bytes([dice.choice(b"vwxyz")]) * dice.choice((0, 1, 10, 10, 10, 200, longest))) for _ in range(MANY_FIELDS if many else dice.randint(0, 6))]
         own = dice.random() < 0.2
         if own:
             fields.insert(dice.randint(0, len(fields)), (dice.choice(CONTEXTS), b"00-%032x-%016x-01" % (seed + 1, dice.randint(1, 2))))
@@ -76,7 +79,7 @@ def frames(seed):
                 if pad and dice.random() < 0.5:
                     padding = dice.randint(0, 200)
                     flags, payload = flags | PADDED, bytes([padding]) + payload + bytes(padding)
-            yield frame(HEADERS if i == 0 else CONTINUATION, flags, stream, payload), padding if last and not own else None
+            yield frame(HEADERS if i == 0 else CONTINUATION, flags, stream, payload), padding if last and not own and not many else None
         for _ in range(dice.choice((0, 0, 1, 4 if large else 1))):
             yield frame(DATA, 0, stream, bytes([dice.randint(0, 255)]) * dice.choice((0, 1, 300, 16384 if large else 700))), None
         if dice.random() < 0.1:  # trailers
