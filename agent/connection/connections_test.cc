@@ -292,6 +292,21 @@ TEST_F(ConnectionsTest, AnUpgradeIsTheLastExchange) {
   EXPECT_EQ(losses(), "");
 }
 
+// curl -I --http2: the answer is that of stream 1.
+TEST_F(ConnectionsTest, AHeadIsUpgradedAsAnyOtherRequest) {
+  const std::string asks = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+  Played c = open();
+  c.client(request("/a", asks, "HEAD"));
+  c.server(response(200, 7));  // refused: without a body
+  c.client(request("/b", asks, "HEAD"));
+  c.server("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + settings);
+  c.client("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings);
+  c.server(std::string("\0\0\1\1\5\0\0\0\1\x8d", 10));
+  EXPECT_EQ(spans(), (Texts{"server HEAD /a 200", "server HEAD /b 404"}));
+  EXPECT_EQ(losses(), "");
+}
+
 TEST_F(ConnectionsTest, AnUpgradeThatIsRefusedIsAnExchangeAsAnyOther) {
   Played c = open();
   c.client(request("/ws", "Upgrade: h2c\r\n") + request("/b"));

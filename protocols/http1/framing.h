@@ -10,9 +10,10 @@ namespace clew::protocols::http1 {
 /// Of a request: what the framing of its response depends on.
 enum class RequestKind : uint8_t {
   kPlain,
-  kHead,     // its response has no body
-  kConnect,  // a 2xx response ends HTTP on this connection
-  kUpgrade,  // asks for another protocol; a 101 response grants it
+  kHead,         // its response has no body
+  kConnect,      // a 2xx response ends HTTP on this connection
+  kUpgrade,      // asks for another protocol; a 101 response grants it
+  kHeadUpgrade,  // HEAD that asks so
 };
 
 /// What the header fields say about the body.

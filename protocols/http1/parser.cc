@@ -54,7 +54,7 @@ bool may_begin(Sender sender, std::string_view bytes) {
 }
 
 RequestKind kind_of(const HeadScan& scan) {
-  if (scan.start_line.method == "HEAD") return RequestKind::kHead;
+  if (scan.start_line.method == "HEAD") return scan.has_upgrade ? RequestKind::kHeadUpgrade : RequestKind::kHead;
   if (scan.start_line.method == "CONNECT") return RequestKind::kConnect;
   return scan.has_upgrade ? RequestKind::kUpgrade : RequestKind::kPlain;
 }
@@ -90,7 +90,9 @@ bool is_convincing(Sender sender, const HeadScan& scan) {
   return std::binary_search(kUnmistakableMethods.begin(), kUnmistakableMethods.end(), scan.start_line.method);
 }
 
-bool asks_to_leave(RequestKind kind) { return kind == RequestKind::kConnect || kind == RequestKind::kUpgrade; }
+bool asks_to_upgrade(RequestKind kind) { return kind == RequestKind::kUpgrade || kind == RequestKind::kHeadUpgrade; }
+bool asks_to_leave(RequestKind kind) { return kind == RequestKind::kConnect || asks_to_upgrade(kind); }
+bool has_no_body(RequestKind kind) { return kind == RequestKind::kHead || kind == RequestKind::kHeadUpgrade; }  // its response
 
 bool is_interim(uint16_t status) { return status < 200 && status != 101; }
 
@@ -236,7 +238,7 @@ void Http1Parser::frame_response(Direction& d, const Framing& framing) {
     kind = outstanding_.oldest();
     outstanding_.pop();
   }
-  if (framing.to_http2 && kind == RequestKind::kUpgrade) {
+  if (framing.to_http2 && asks_to_upgrade(kind)) {
     successor_ = std::make_unique<http2::Http2Parser>(http2::Http2Parser::Begin::kUpgraded);
     d.state = State::kStart;
     return;
@@ -245,7 +247,7 @@ void Http1Parser::frame_response(Direction& d, const Framing& framing) {
   if (leaves_http) {
     opaque_ = true;
     d.state = State::kEnd;
-  } else if (kind == RequestKind::kHead || status == 204 || status == 304) {
+  } else if (has_no_body(kind) || status == 204 || status == 304) {
     d.state = State::kEnd;
   } else if (body.has_transfer_encoding) {
     d.state = body.ends_chunked ? State::kChunkLine : State::kToClose;

@@ -122,8 +122,8 @@ def upgrade(ctx):
     server = Process(ctx, "apache2", ["apache2", "-f", work / "conf", "-DFOREGROUND"])
     server.wait_port(port)
     clew = Clew(ctx, "--port", port).ready()
-    for path in ("small", "missing", "small"):
-        subprocess.run(["curl", "-s", "--http2", "-o", "/dev/null", f"http://127.0.0.1:{port}/{path}"], check=True, timeout=seconds(10))
+    for path, options in (("small", []), ("missing", []), ("small", ["-I"])):
+        subprocess.run(["curl", "-s", "--http2", "-o", "/dev/null", *options, f"http://127.0.0.1:{port}/{path}"], check=True, timeout=seconds(10))
     time.sleep(seconds(1))
     result = clew.stop()
     found = collections.Counter((s.path, s.attributes.get("http.response.status_code")) for s in result.spans)
