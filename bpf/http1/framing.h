@@ -189,6 +189,9 @@ static __always_inline long http1_step(struct http1_view *v)
 	if (d->state == HTTP1_HEAD && w->offset == w->line_start && d->line_length == 0) {
 		n = http1_pass_fields((const struct http1_block *)(v->data + HTTP1_INDEX(w->offset - w->window)),
 				      w->window_end - w->offset);
+		if (HTTP1_FIELDS)
+			http1_count_fields(d, n >> HTTP1_PASSED_LINES);
+		n &= HTTP1_PASSED;
 		if (n) {
 			http1_capture(v, w->offset, w->offset + n);
 			w->offset += n;

@@ -74,6 +74,7 @@ static bool http1_head_ended(struct http1_view *v)
 	struct framing *f = v->environment;
 
 	f->head.seen = v->d->seen;
+	f->head.fields = v->d->fields;
 	f->head.begins = v->d->begins;
 	f->head.traceparent_at = v->connection->traceparent_at;
 	memcpy(f->head.traceparent, v->connection->traceparent, HTTP1_TRACEPARENT);

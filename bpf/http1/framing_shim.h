@@ -30,6 +30,7 @@ void framing_look_at_fields(bool yes);
 /* The latest head that ended (interim responses are none). */
 struct framing_head {
 	uint8_t seen;		 /* enum http1_seen */
+	uint8_t fields;		 /* up to 255, if they were looked at */
 	uint32_t begins;	 /* position of its first byte */
 	uint32_t traceparent_at; /* and of that value's, if seen */
 	char traceparent[56];

@@ -621,6 +621,28 @@ TEST(Http1Fields, CutAnywhereOnlyTheTraceparentThatIsCutIsNotUnderstood)
 	}
 }
 
+TEST(Http1Fields, AreCountedHoweverTheyAreCut)
+{
+	const LookingAtFields looking;
+	std::mt19937 random(5);
+	for (int round = 0; round < 300; round++) {
+		const size_t fields = random() % 300;
+		std::string request = "GET /a HTTP/1.1\r\n";
+		for (size_t i = 0; i < fields; i++)
+			request += std::string(1 + random() % 20, "abctux"[random() % 6]) + ": " + std::string(random() % 90, 'v') +
+				   (random() % 4 ? "\r\n" : "\n");
+		request += "\r\n";
+		Kernel kernel;
+		for (size_t at = 0; at < request.size();) {
+			const size_t n = random() % 3 ? request.size() - at : 1 + random() % 200;
+			kernel.call(Sender::kClient, std::string_view(request).substr(at, n), 1 + random() % 1024);
+			at += n;
+		}
+		ASSERT_EQ(kernel.heads(), 1U);
+		EXPECT_EQ(kernel.head().fields, std::min<size_t>(fields, 255));
+	}
+}
+
 TEST(Http1Framing, OneBytePerCallMakesNoDifference)
 {
 	check_many(300, 1000, {Cut::kOneByte});

@@ -84,10 +84,18 @@ static __always_inline u32 http1_start_line(struct http1_connection *c, struct h
 	c->known = 1;
 	d->flags = flags;
 	d->seen = 0;
+	d->fields = 0;
 	d->left = 0;
 	d->head_length = 0;
 	d->state = HTTP1_HEAD;
 	return HTTP1_BEGUN;
+}
+
+static __always_inline void http1_count_fields(struct http1_direction *d, u32 lines)
+{
+	u32 fields = d->fields + lines;
+
+	d->fields = fields < 255 ? (u8)fields : 255;
 }
 
 /* A header line: only the two fields that frame the body matter. 64 bytes are readable at `p`. */
@@ -274,8 +282,10 @@ HTTP1_GLOBAL u32 http1_line(struct http1_connection *c, struct http1_direction *
 			return http1_head_end(c, d, other) | (interim ? 0 : HTTP1_HEAD_END);
 		}
 		http1_field(d, t->bytes, n);
-		if (HTTP1_FIELDS)
+		if (HTTP1_FIELDS) {
+			http1_count_fields(d, 1);
 			noted = http1_note_field(c, d, t->bytes, what);
+		}
 		break;
 	case HTTP1_CHUNK_SIZE:
 		http1_chunk_size(d, t->bytes, n);

@@ -58,11 +58,14 @@ static __always_inline bool http1_frames(const u8 *p)
 	       (http1_u64(p + 7) | HTTP1_FOLD) == (HTTP1_WORD('-', 'l', 'e', 'n', 'g', 't', 'h', ':') | HTTP1_FOLD);
 }
 
+#define HTTP1_PASSED 0xff
+#define HTTP1_PASSED_LINES 8 /* above that: how many lines */
+
 /* Of `available` bytes of a head, from the beginning of a line on: how many belong to whole lines that frame nothing. At most HTTP1_LINE.
  */
 HTTP1_GLOBAL u32 http1_pass_fields(const struct http1_block *b, u32 available)
 {
-	u32 start = 0;
+	u32 start = 0, lines = 0;
 
 	if (!b || available < 16 || http1_frames(b->bytes))
 		return 0;
@@ -76,10 +79,11 @@ HTTP1_GLOBAL u32 http1_pass_fields(const struct http1_block *b, u32 available)
 		if (end > available)
 			break;
 		start = end;
+		lines++;
 		if (end + 16 > available || http1_frames(b->bytes + (end & 127)) || (m & (m - 1)))
 			break; /* a short rest is looked at line by line, as are lines of a few bytes */
 	}
-	return start;
+	return start | lines << HTTP1_PASSED_LINES;
 }
 
 /* What a byte may be in a start line that has not ended yet: 1 a method's byte, 2 of "HTTP/1.1" behind its first four, 4 the space. */

@@ -57,7 +57,8 @@ struct http1_direction {
 	u8 flags;	 /* enum http1_flag */
 	u32 begins;	 /* where the message under way does: walk.origin + offset */
 	u8 seen;	 /* enum http1_seen, of the head under way */
-	u8 padding[7];
+	u8 fields;	 /* lines of it, up to 255: counted where HTTP1_FIELDS */
+	u8 padding[6];
 	u8 line[2 * HTTP1_LINE]; /* the first HTTP1_LINE bytes of the unfinished line, and room to append as many blindly */
 };
 

@@ -253,6 +253,18 @@ static __always_inline bool is_readable_call(struct sock *sk)
 	return false; /* sendfile, splice, a ring */
 }
 
+#define HEAD_FIELDS_MAX 64 /* a server takes 100 (Apache, gunicorn, Tomcat), and proxies add some */
+#define HEAD_LIMITS 4096   /* what servers take of a head is a multiple of that (uWSGI 4 KiB, Tomcat 8, Node.js 16) … */
+#define HEAD_UNSURE 64	   /* … counted with or without its start line's parts, and the four bytes around each field's value */
+
+/* Would the head come over a limit that it now is below? */
+static __always_inline bool is_too_long(const struct http1_direction *d, u32 length)
+{
+	u32 least = length - 4 * (u32)d->fields - HEAD_UNSURE, most = length + INJECTED_BYTES + HEAD_UNSURE;
+
+	return d->fields >= HEAD_FIELDS_MAX || (most >= HEAD_LIMITS && least / HEAD_LIMITS != most / HEAD_LIMITS);
+}
+
 static __noinline int message_head_ended(struct http1_view *v)
 {
 	struct call *call = v->environment;
@@ -293,6 +305,10 @@ static __noinline int message_head_ended(struct http1_view *v)
 	}
 	if (d->seen & (HTTP1_SEEN_TRACEPARENT | HTTP1_SEEN_CONTEXT))
 		return consider_update(s, i, found);
+	if (is_too_long(d, w->origin + w->offset - d->begins)) {
+		leave_alone(s, CLEW_ALONE_TOO_LONG);
+		return 0;
+	}
 	if (n >= INSERTIONS_AT_ONCE || s->update_at != HTTP1_NO_CAPTURE || i->made - i->taken + n >= INSERTIONS) {
 		leave_alone(s, CLEW_ALONE_PIPELINED);
 		return 0;

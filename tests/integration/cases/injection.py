@@ -13,7 +13,7 @@ from harness.load import load
 from harness.process import Process, free_port, run
 from harness.spans import CLIENT, SERVER
 from harness.tracer import Clew
-from servers import python_http
+from servers import apache, python_http
 
 PROGRAMS = env.SUITE.parent / "truth" / "programs"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -274,6 +274,22 @@ def odd_contexts(ctx):
     for n, server in servers.items():
         check((clients[n].trace_id, clients[n].parent_id) == (server.trace_id, server.span_id), f"{heads[int(n)]}: the trace is another one behind it")
     check(len(far.spans) >= len(servers), far.summary())
+
+
+@case("inject/never-over-a-servers-limit", matrix=False)
+def limits(ctx):
+    """A request that a server just takes is answered as without clew: it would be refused with one more field, or some bytes more."""
+    need(env.tool("node"), "node is not installed")
+    server, port = apache.start(ctx), free_port()
+    Process(ctx, "node", [env.tool("node"), "-e", f"require('http').createServer((q, s) => s.end('ok')).listen({port}, '127.0.0.1')"]).wait_port(port)
+    client = [*env.PYTHON, env.SUITE / "odd" / "long_heads.py", server.port, port]
+    without = run(ctx, client).stdout.splitlines()
+    result = Clew(ctx, "--inject", command=client).wait(120)
+    check(result.stdout.splitlines() == without, f"not as without clew: {[a for a, b in zip(result.stdout.splitlines(), without) if a != b][:5]}")
+    refused = [line for line in without if not line.endswith("200")]
+    check(0 < len(refused) < len(without) / 2, f"{len(refused)} of {len(without)} are refused without clew")
+    left = int((re.search(r"too_long +(\d+)", result.stderr) or [0, 0])[1])
+    check(0 < left < len(without) / 2, f"{left} of {len(without)} left alone as too long: {result.summary()}")
 
 
 @case("inject/own-context-stays")
