@@ -96,6 +96,7 @@ Correlator::Node* Correlator::add(const RequestKey& key, const Caller& caller, e
                                   const RemoteContext* header) {
   if (nodes_.size() >= limits_.requests_max) {
     full_.add();
+    if (kind == exporter::SpanKind::kServer) events_lost();  // its process may be at that one from now on
     return nullptr;
   }
   std::unique_ptr<Node>& owned = nodes_[key];

@@ -517,6 +517,17 @@ TEST_F(CorrelatorTest, IsBoundedAndCountsWhatItRefuses) {
   EXPECT_EQ(small.size(), 0U);
 }
 
+TEST_F(CorrelatorTest, AfterARequestThatIsRefusedNobodyIsKnownToBeAtAnotherOne) {
+  Correlator small(ids_, counters_, {.requests_max = 2});
+  small.request_received(kFront, thread(5), {}, nullptr);
+  small.request_received(kOtherFront, thread(6), {}, nullptr);
+  small.request_received({.connection = 77}, thread(5), {}, nullptr);
+  EXPECT_EQ(refused("full"), 1U);
+  small.closed(kOtherFront, 2'000);
+  small.request_sent(kBack, thread(5), {}, nullptr);
+  expect_root(small.context_of(kBack, SpanKind::kClient));
+}
+
 TEST_F(CorrelatorTest, ProcessesThatAreIdleMakeRoom) {
   Correlator small(ids_, counters_, {.processes_max = 4});
   for (uint32_t i = 1; i <= 100; ++i) {
