@@ -80,14 +80,37 @@ std::optional<Instruction::Copy> copy_of(const ZydisDecodedInstruction& instruct
   return copy.from ? std::optional(copy) : std::nullopt;
 }
 
-std::optional<uint8_t> put_on_top_by(const ZydisDecodedInstruction& instruction, const Operands& operands) {
+std::optional<int64_t> moves_stack_by(const ZydisDecodedInstruction& instruction, const Operands& operands) {
+  switch (instruction.mnemonic) {
+    case ZYDIS_MNEMONIC_PUSH: return -8;
+    case ZYDIS_MNEMONIC_POP: return 8;
+    case ZYDIS_MNEMONIC_ADD:
+    case ZYDIS_MNEMONIC_SUB: {
+      const bool by_number = operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && operands[0].reg.value == ZYDIS_REGISTER_RSP &&
+                             operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+      if (!by_number) return std::nullopt;
+      return instruction.mnemonic == ZYDIS_MNEMONIC_ADD ? operands[1].imm.value.s : -operands[1].imm.value.s;
+    }
+    default: return std::nullopt;
+  }
+}
+
+bool is_on_stack(const ZydisDecodedOperand& operand) {
+  return operand.type == ZYDIS_OPERAND_TYPE_MEMORY && operand.mem.base == ZYDIS_REGISTER_RSP && operand.mem.index == ZYDIS_REGISTER_NONE;
+}
+
+std::optional<Instruction::OnStack> on_stack_by(const ZydisDecodedInstruction& instruction, const Operands& operands) {
   const bool pushes = instruction.mnemonic == ZYDIS_MNEMONIC_PUSH;
-  const bool stores = instruction.mnemonic == ZYDIS_MNEMONIC_MOV && operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-                      operands[0].mem.base == ZYDIS_REGISTER_RSP && operands[0].mem.index == ZYDIS_REGISTER_NONE &&
-                      operands[0].mem.disp.value == 0;
-  const ZydisDecodedOperand& what = operands[pushes ? 0 : 1];
-  if ((!pushes && !stores) || what.type != ZYDIS_OPERAND_TYPE_REGISTER || what.size != 64) return std::nullopt;
-  return number_of(what.reg.value);
+  const bool pops = instruction.mnemonic == ZYDIS_MNEMONIC_POP;
+  if (!pushes && !pops && instruction.mnemonic != ZYDIS_MNEMONIC_MOV) return std::nullopt;
+  const bool stores = pushes || (!pops && is_on_stack(operands[0]));
+  if (!stores && !pops && !is_on_stack(operands[1])) return std::nullopt;
+  const ZydisDecodedOperand& held = operands[stores && !pushes ? 1 : 0];
+  if (held.type != ZYDIS_OPERAND_TYPE_REGISTER || held.size != 64) return std::nullopt;
+  const auto number = number_of(held.reg.value);
+  if (!number) return std::nullopt;
+  const int64_t offset = pushes || pops ? 0 : operands[stores ? 0 : 1].mem.disp.value;
+  return Instruction::OnStack{.number = *number, .offset = offset, .is_store = stores};
 }
 
 bool is_register(const ZydisDecodedOperand& operand, ZydisRegister which) {
@@ -105,13 +128,16 @@ std::optional<Instruction> decode(std::span<const uint8_t> code, uint64_t addres
   result.length = found.length;
   result.flow = flow_of(found);
   for (size_t i = 0; i < found.operand_count; ++i) {
-    if (operands[i].type != ZYDIS_OPERAND_TYPE_REGISTER || (operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0) continue;
+    if ((operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0) continue;
+    if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY) result.writes_frame |= operands[i].mem.base == ZYDIS_REGISTER_RBP;
+    if (operands[i].type != ZYDIS_OPERAND_TYPE_REGISTER) continue;
     result.writes |= bit_of(operands[i].reg.value);
     if (const auto number = number_of(operands[i].reg.value)) result.changes |= static_cast<uint16_t>(1U << *number);
   }
   result.copy = copy_of(found, operands, address);
-  result.put_on_top = put_on_top_by(found, operands);
   result.is_pop = found.mnemonic == ZYDIS_MNEMONIC_POP;
+  result.moves_stack = moves_stack_by(found, operands);
+  result.on_stack = on_stack_by(found, operands);
   const bool direct =
       result.flow != Instruction::Flow::kNext && found.operand_count > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
   ZyanU64 target = 0;

@@ -33,8 +33,16 @@ struct Instruction {
     bool is_half = false;  // of 32 bits, the others are 0
   };
   std::optional<Copy> copy;
-  std::optional<uint8_t> put_on_top;  // that register's value is the stack's first word now: push, mov %r,(%rsp)
   bool is_pop = false;
+  std::optional<int64_t> moves_stack;  // push, pop, add and sub: how much the stack pointer grows; nothing: not, or nobody knows how much
+  /// mov of 8 bytes between a register and n(%rsp); push and pop of a register: n is 0, below what a push has moved, above a pop has not.
+  struct OnStack {
+    uint8_t number = 0;  // of the register
+    int64_t offset = 0;
+    bool is_store = false;
+  };
+  std::optional<OnStack> on_stack;
+  bool writes_frame = false;  // memory below or above the frame pointer
 };
 
 /// The instruction at the beginning of `code`, which lies at `address`. Nothing: not one, or cut off.

@@ -45,19 +45,40 @@ constexpr Value constant(uint64_t number) { return {.kind = Value::Kind::kNumber
 struct State {
   uint64_t at = 0;
   std::array<Value, 16> registers{};
-  Value top;  // of the stack
+  int64_t stack = 0;               // how much the stack pointer has grown since the function's beginning
+  std::map<int64_t, Value> slots;  // words of the stack, counted from there
+
+  Value top() const {
+    const auto found = slots.find(stack);
+    return found == slots.end() ? Value{} : found->second;
+  }
 };
+
+// The stack's words are those of the function: what it has put there with a register stays until it puts something else there. A compiler
+// that reaches them by the frame pointer, too, is one that nobody follows.
+void apply_to_stack(const Instruction& instruction, const std::array<Value, 16>& before, State& state) {
+  const bool moves_unknown = (instruction.changes >> kSp & 1) != 0 && instruction.flow != Flow::kCall && !instruction.moves_stack;
+  if (moves_unknown || instruction.writes_frame) state.slots.clear();
+  if (instruction.moves_stack && !instruction.is_pop) state.stack += *instruction.moves_stack;
+  if (instruction.is_pop || (instruction.on_stack && !instruction.on_stack->is_store)) {
+    const int64_t from = state.stack + (instruction.on_stack ? instruction.on_stack->offset : 0);
+    const auto found = state.slots.find(from);
+    if (instruction.on_stack) state.registers[instruction.on_stack->number] = found == state.slots.end() ? Value{} : found->second;
+  } else if (instruction.on_stack) {
+    state.slots[state.stack + instruction.on_stack->offset] = before[instruction.on_stack->number];
+  } else if (instruction.moves_stack && *instruction.moves_stack < 0) {
+    state.slots.erase(state.stack);  // a push of something else
+  }
+  if (instruction.is_pop) state.stack += 8;
+}
 
 void apply(const Instruction& instruction, State& state) {
   const std::array<Value, 16> before = state.registers;
-  if (instruction.put_on_top)
-    state.top = before[*instruction.put_on_top];
-  else if ((instruction.changes >> kSp & 1) != 0)
-    state.top = {};
   uint16_t lost = instruction.changes;
   if (instruction.flow == Flow::kCall) lost |= static_cast<uint16_t>(~kCallersOwn & ~(1U << kSp));
   for (size_t i = 0; i < before.size(); ++i)
     if ((lost >> i & 1) != 0) state.registers[i] = {};
+  apply_to_stack(instruction, before, state);
   if (!instruction.copy) return;
   const Instruction::Copy& copy = *instruction.copy;
   const Value value = copy.from ? before[*copy.from] : constant(copy.value);
@@ -79,7 +100,7 @@ std::optional<Call> call_of(const State& state) {
   if (r[kDx] == argument(1) && r[kCx] == argument(2) && r[kR8] == argument(3))
     return Call{.address = state.at, .writes = true, .peek = 0, .registers = r};
   const bool reads = r[kDx] == constant(0) && r[kCx] == argument(1) && r[kR8] == argument(2) && r[kR9].kind == Value::Kind::kNumber &&
-                     state.top == argument(3);
+                     state.top() == argument(3);
   return reads ? std::optional(Call{.address = state.at, .writes = false, .peek = r[kR9].number, .registers = r}) : std::nullopt;
 }
 
