@@ -126,10 +126,12 @@ std::optional<Instruction> decode(std::span<const uint8_t> code, uint64_t addres
     return std::nullopt;
   Instruction result;
   result.length = found.length;
+  result.on_stack = on_stack_by(found, operands);
   result.flow = flow_of(found);
   for (size_t i = 0; i < found.operand_count; ++i) {
     if ((operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0) continue;
-    if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY) result.writes_frame |= operands[i].mem.base == ZYDIS_REGISTER_RBP;
+    if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY && operands[i].visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT && !result.on_stack)
+      result.writes_stack |= operands[i].mem.base == ZYDIS_REGISTER_RBP || operands[i].mem.base == ZYDIS_REGISTER_RSP;
     if (operands[i].type != ZYDIS_OPERAND_TYPE_REGISTER) continue;
     result.writes |= bit_of(operands[i].reg.value);
     if (const auto number = number_of(operands[i].reg.value)) result.changes |= static_cast<uint16_t>(1U << *number);
@@ -137,7 +139,6 @@ std::optional<Instruction> decode(std::span<const uint8_t> code, uint64_t addres
   result.copy = copy_of(found, operands, address);
   result.is_pop = found.mnemonic == ZYDIS_MNEMONIC_POP;
   result.moves_stack = moves_stack_by(found, operands);
-  result.on_stack = on_stack_by(found, operands);
   const bool direct =
       result.flow != Instruction::Flow::kNext && found.operand_count > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
   ZyanU64 target = 0;

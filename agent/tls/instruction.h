@@ -42,7 +42,7 @@ struct Instruction {
     bool is_store = false;
   };
   std::optional<OnStack> on_stack;
-  bool writes_frame = false;  // memory below or above the frame pointer
+  bool writes_stack = false;  // in another way: it may be any word of the function's
 };
 
 /// The instruction at the beginning of `code`, which lies at `address`. Nothing: not one, or cut off.

@@ -54,11 +54,10 @@ struct State {
   }
 };
 
-// The stack's words are those of the function: what it has put there with a register stays until it puts something else there. A compiler
-// that reaches them by the frame pointer, too, is one that nobody follows.
+// The stack's words are those of the function: what it has put there with a register stays until it puts something else there.
 void apply_to_stack(const Instruction& instruction, const std::array<Value, 16>& before, State& state) {
   const bool moves_unknown = (instruction.changes >> kSp & 1) != 0 && instruction.flow != Flow::kCall && !instruction.moves_stack;
-  if (moves_unknown || instruction.writes_frame) state.slots.clear();
+  if (moves_unknown || instruction.writes_stack) state.slots.clear();
   if (instruction.moves_stack && !instruction.is_pop) state.stack += *instruction.moves_stack;
   if (instruction.is_pop || (instruction.on_stack && !instruction.on_stack->is_store)) {
     const int64_t from = state.stack + (instruction.on_stack ? instruction.on_stack->offset : 0);
@@ -115,7 +114,7 @@ std::optional<Call> find_call(const ElfFile& file, uint64_t function) {
   while (!open.empty() && seen.size() < kStepsMax) {
     State state = open.back();
     open.pop_back();
-    while (seen.insert(state.at).second) {
+    while (seen.size() < kStepsMax && seen.insert(state.at).second) {
       const auto instruction = instruction_at(file, state.at);
       if (!instruction || instruction->flow == Flow::kEnd) break;
       const bool hands_over = instruction->flow == Flow::kCall || instruction->flow == Flow::kJump;
