@@ -63,7 +63,10 @@ static __always_inline struct tls_session *tls_find(struct scratch *s, struct tl
 	if (socket) {
 		if (missed)
 			bpf_map_delete_elem(&tls_missed, key);
-		return tls_begin(s, key, socket, missed);
+		session = tls_begin(s, key, socket, missed);
+		if (call->received && call->received->sk == socket->sk) /* it has read that */
+			call->received->sk = 0;
+		return session;
 	}
 	if (call->moved > 0 && !missed)
 		tls_miss(s, key);

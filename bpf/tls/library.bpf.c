@@ -56,7 +56,6 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct tls_call call = {};
 	struct scratch *s;
-	u64 sk = 0;
 
 	OWN_STACK(regs, no_probe);
 	if (!t ||
@@ -70,8 +69,6 @@ int uretprobe__tls_call(struct pt_regs *regs)
 	call.received = !t->inside.sk && !(call.flags & CLEW_TLS_BY_BIO) && t->received.sk ? &t->received : NULL;
 	call.received_at = t->received_at;
 	t->session = 0;
-	if (call.moved > 0 && !(call.flags & CLEW_TLS_EGRESS))
-		t->moved_since = 0;
 	if ((call.flags & CLEW_TLS_CORKS) && !call.inside) /* kept, to be given to the same function once more when it is sent */
 		call.moved = 0;
 	if (call.moved <= 0 && !call.inside && !call.received && !(call.flags & (CLEW_TLS_EGRESS | CLEW_TLS_BY_BIO))) {
@@ -87,11 +84,11 @@ int uretprobe__tls_call(struct pt_regs *regs)
 		return 0;
 	s->counters.figures[CLEW_FIGURE_PROBES]++;
 	if (!t->is_walked)
-		sk = tls_walk(s, &call, pid_tgid);
+		tls_walk(s, &call, pid_tgid);
 	if (call.flags & CLEW_TLS_EGRESS)
 		tls_taken(call.session, pid_tgid, call.moved);
-	if (!t->inside.sk && sk == t->received.sk) /* it has read that */
-		t->received.sk = 0;
+	else if (call.moved > 0)
+		t->moved_since = 0;
 	give_back(s);
 	return 0;
 }

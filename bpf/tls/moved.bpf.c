@@ -13,7 +13,6 @@ int uprobe__tls_moved(struct pt_regs *regs)
 	bool is_behind = cookie >> CLEW_TLS_SESSION_SHIFT & 15, moves = false;
 	struct tls_call call = {};
 	struct scratch *s;
-	u64 sk;
 
 	OWN_STACK(regs, no_probe);
 	if (!tls_counts(cookie, (u32)(pid_tgid >> 32), &call.flags))
@@ -39,9 +38,7 @@ int uprobe__tls_moved(struct pt_regs *regs)
 	else
 		moves = rustls_reads(s, regs->di, regs->si, &call);
 	if (moves) {
-		sk = tls_walk(s, &call, pid_tgid);
-		if (call.received && call.received->sk == sk) /* it has read that */
-			call.received->sk = 0;
+		tls_walk(s, &call, pid_tgid);
 		if (tls_may_be_tried_again(call.flags))
 			tls_taken(call.session, pid_tgid, call.moved);
 	}
